@@ -1,0 +1,1 @@
+"""From config.toml to frozen values: `settings` for the edges, `core.slo` for the core."""

@@ -1,0 +1,228 @@
+"""The settings of the edges, as frozen structs that are both the file's shape and its meaning.
+
+An unknown key is an error (`forbid_unknown_fields`). Durations are seconds once read. A secret is
+never a value here, only where to find one.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from exporter.errors import ConfigError
+
+
+class Duration(float):
+    """Seconds; written in the file as a Prometheus duration (`500ms`, `1h30m`, `30d`)."""
+
+
+class Secret(msgspec.Struct, frozen=True):
+    """Where a secret stands: a file or an environment variable; read anew at every use, so that a
+    rotated token needs no reload."""
+
+    file: str | None = None
+    env: str | None = None
+
+    def read(self) -> str:
+        """The secret itself, without a trailing newline; `ConfigError` when it is not there."""
+        if self.file is not None:
+            try:
+                return Path(self.file).read_text("utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise ConfigError(f"cannot read the secret file {self.file}: {error}") from None
+        value = os.environ.get(self.env or "")
+        if value is None:
+            raise ConfigError(f"the environment variable {self.env} of a secret is not set")
+        return value
+
+
+class TLS(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to speak TLS to a server: its CA, our client certificate, the name to expect."""
+
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    server_name: str | None = None
+    insecure_skip_verify: bool = False
+
+
+class BasicAuth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """User and where the password stands."""
+
+    username: str
+    password_file: str | None = None
+    password_env: str | None = None
+
+    @property
+    def password(self) -> Secret:
+        """Where the password stands."""
+        return Secret(self.password_file, self.password_env)
+
+
+class HTTP(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What every HTTP client of slod can be told; the base of sources and receivers."""
+
+    headers: dict[str, str] = {}
+    basic_auth: BasicAuth | None = None
+    bearer_token_file: str | None = None
+    bearer_token_env: str | None = None
+    tls: TLS | None = None
+    timeout: Duration = Duration(10)
+    follow_redirects: bool = False
+    """Redirects to the same host are always followed; to another one only with this."""
+    max_body_bytes: int = 64 * 1024 * 1024
+
+    @property
+    def bearer_token(self) -> Secret | None:
+        """Where the bearer token stands, if there is one."""
+        if self.bearer_token_file is None and self.bearer_token_env is None:
+            return None
+        return Secret(self.bearer_token_file, self.bearer_token_env)
+
+
+# --- sources ------------------------------------------------------------------------------------
+
+
+class KubernetesSD(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Pods from the Kubernetes API; `$NAME` in a value stands for an environment variable.
+
+    `port` is a container port's name or number; `api_server`, `token_file` and `ca_file` default to
+    those of the pod slod runs in.
+    """
+
+    node: str | None = None
+    namespace: str | None = None
+    selector: str | None = None
+    port: str | int | None = None
+    path: str = "/metrics"
+    scheme: Literal["http", "https"] = "http"
+    api_server: str | None = None
+    token_file: str = "/var/run/secrets/kubernetes.io/serviceaccount/token"  # noqa: S105 (a path)
+    ca_file: str = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
+
+
+class Discover(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where targets come from besides the configuration; any of these, several at once.
+
+    `file`: glob of file_sd files (JSON or YAML). `http`: a http_sd URL. `dns`: `name:port` for A and
+    AAAA records, or `_metrics._tcp.app.svc` (a leading underscore) for SRV.
+    """
+
+    file: str | tuple[str, ...] | None = None
+    http: str | None = None
+    dns: str | tuple[str, ...] | None = None
+    kubernetes: KubernetesSD | None = None
+    refresh: Duration = Duration(30)
+    path: str = "/metrics"
+    scheme: Literal["http", "https"] = "http"
+
+
+class ScrapeSource(
+    HTTP, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="scrape", tag_field="type"
+):
+    """Pages in the Prometheus text, OpenMetrics or protobuf format."""
+
+    name: str = ""
+    targets: tuple[str, ...] = ()
+    interval: Duration = Duration(15)
+    labels: dict[str, str] = {}
+    discover: Discover | None = None
+    protobuf: bool | None = None
+    """Ask for protobuf first; by default when an SLO wants a histogram, which may be native."""
+    honor_timestamps: bool = True
+    max_series: int = 100_000
+    """Wanted series of one target; a page with more is refused."""
+
+
+class PrometheusSource(
+    HTTP, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="prometheus", tag_field="type"
+):
+    """Prometheus, Thanos, Mimir, VictoriaMetrics: anything with Prometheus' HTTP API."""
+
+    name: str = ""
+    url: str
+    interval: Duration = Duration(15)
+    backfill: Duration = Duration(0)
+    chunk: Duration = Duration(2 * 3600)
+    """The longest range asked for at once when catching up."""
+    concurrency: int = 4
+
+
+Source = ScrapeSource | PrometheusSource
+
+
+# --- receivers ----------------------------------------------------------------------------------
+
+
+class Receiver(HTTP, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What all receivers share: whose notifications they take; an empty list means all."""
+
+    name: str = ""
+    severities: tuple[str, ...] = ()
+
+
+class AlertmanagerReceiver(
+    Receiver,
+    frozen=True,
+    forbid_unknown_fields=True,
+    kw_only=True,
+    tag="alertmanager",
+    tag_field="type",
+):
+    """POST /api/v2/alerts to one or several Alertmanagers; each of them gets everything."""
+
+    url: str | tuple[str, ...]
+    resend: Duration = Duration(60)
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Every Alertmanager."""
+        return (self.url,) if isinstance(self.url, str) else self.url
+
+
+class WebhookReceiver(
+    Receiver, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="webhook", tag_field="type"
+):
+    """Alertmanager's webhook JSON, version 4, signed when there is a secret."""
+
+    url: str
+    secret_file: str | None = None
+    secret_env: str | None = None
+
+    @property
+    def secret(self) -> Secret | None:
+        """Where the HMAC key stands, if there is one."""
+        if self.secret_file is None and self.secret_env is None:
+            return None
+        return Secret(self.secret_file, self.secret_env)
+
+
+AnyReceiver = AlertmanagerReceiver | WebhookReceiver
+
+
+# --- the daemon itself --------------------------------------------------------------------------
+
+
+class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One port for metrics, API and page."""
+
+    listen: str = "127.0.0.1:9947"
+    web_config: str | None = None
+    external_url: str | None = None
+    compat: tuple[Literal["sloth"], ...] = ()
+
+
+class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where counts, alerts and undelivered notifications are kept; `:memory:` keeps nothing."""
+
+    path: str = "slod.db"
+
+
+class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`auto` is the console format on a terminal and JSON elsewhere."""
+
+    format: Literal["auto", "json", "console"] = "auto"
+    level: Literal["debug", "info", "warning", "error"] = "info"

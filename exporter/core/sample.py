@@ -1,0 +1,87 @@
+"""What sources hand to the core: samples of series, a poll's worth at a time.
+
+A source is one question asked again and again: all raw samples after the last one I have, up to
+now. Its answer is a `Batch`, whatever the source: a page, a range selector, a catch-up of hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from exporter.core.selector import Want
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Series:
+    """The identity of one time series, made once by its source and used again for every poll.
+
+    `key` names it within its target and stays the same when only the target's labels change.
+    `target` is the thing that exposes it: a URL for scrapes, `job/instance` for Prometheus.
+    `labels` are all its labels, those of the target included, without the metric's name.
+    """
+
+    key: str
+    target: str
+    labels: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class NativeHistogram:
+    """One sample of a native histogram: cumulative over time, as counters are.
+
+    `buckets` are (lower, upper, count) in ascending order, not cumulative over buckets; the zero
+    bucket is one of them.
+    """
+
+    count: float
+    buckets: tuple[tuple[float, float, float], ...]
+
+
+Value = float | NativeHistogram
+
+
+class Reading(NamedTuple):
+    """What one poll saw of one series.
+
+    `samples` are (unix seconds, value) in ascending time, NaN for a stale marker or a NaN alike.
+    `created` is when the counter was last zero (OpenMetrics `_created`, a created timestamp of
+    protobuf), in unix seconds, where the source says so.
+    """
+
+    series: Series
+    samples: list[tuple[float, Value]]
+    created: float | None = None
+
+
+@dataclass(slots=True)
+class Target:
+    """What one poll learnt of a target.
+
+    `started`: its `process_start_time_seconds`. `observed`: the earliest time it is known to have
+    been scraped by the upstream (its first `up` sample); None for scrapes, where the engine knows.
+    """
+
+    started: float | None = None
+    observed: float | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """The answer of a source to its wants.
+
+    `at`: the poll's time in unix seconds. `own_clock`: sample times come from this machine's clock
+    (a scrape), not from an upstream. `readings`: by want; a want that matched nothing has an empty
+    list. `failed`: wants that were not answered; an SLO that needs one of them takes nothing from
+    this batch, and the next one bridges it. `complete`: False for all but the last chunk of a
+    catch-up; alerts wait for the last.
+    """
+
+    source: str
+    at: float
+    own_clock: bool
+    readings: dict[Want, list[Reading]] = field(default_factory=dict)
+    targets: dict[str, Target] = field(default_factory=dict)
+    failed: frozenset[Want] = frozenset()
+    complete: bool = True

@@ -1,0 +1,256 @@
+"""What an SLO is: indicator, objective, period, rules. Domain types that know nothing of the file.
+
+Source: Google, "The Site Reliability Workbook", chapter 2 (SLOs) and chapter 5 (alerting on SLOs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from exporter.core.selector import Matcher, Query, Selector, Want
+
+DAY = 86_400.0
+
+
+# --- indicators ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CounterSLI:
+    """Good or bad events of all valid events; exactly two of the three are given."""
+
+    good: Selector | None = None
+    bad: Selector | None = None
+    total: Selector | None = None
+
+    def wants(self) -> tuple[Want, ...]:
+        """The selectors a source has to answer."""
+        return tuple(s for s in (self.good, self.bad, self.total) if s is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class HistogramSLI:
+    """Good: observations at or under `threshold` whose series also meet every `good_if`.
+
+    The threshold must be a bucket bound of a classic histogram; a native one is interpolated.
+    """
+
+    histogram: Selector
+    threshold: float
+    good_if: tuple[Matcher, ...] = ()
+
+    @property
+    def bucket(self) -> Selector:
+        """The cumulative bucket of the threshold, however its bound is spelled on the page."""
+        le = Matcher("le", "=~", "|".join(spellings(self.threshold)))
+        return self.histogram.renamed(self.histogram.name + "_bucket").where(*self.good_if, le)
+
+    @property
+    def count(self) -> Selector:
+        """All observations of the classic histogram."""
+        return self.histogram.renamed(self.histogram.name + "_count")
+
+    def wants(self) -> tuple[Want, ...]:
+        """Bucket, count and, under the plain name, the native histogram."""
+        return (self.bucket, self.count, self.histogram)
+
+
+@dataclass(frozen=True, slots=True)
+class GaugeSLI:
+    """Each sample is one event, weighted by the seconds it stands for; good when `value op bound`."""
+
+    gauge: Selector
+    op: str
+    bound: float
+
+    def wants(self) -> tuple[Want, ...]:
+        """The gauge."""
+        return (self.gauge,)
+
+    def is_good(self, value: float) -> bool:
+        """Whether a sample of this value is good."""
+        return _COMPARE[self.op](value, self.bound)
+
+
+@dataclass(frozen=True, slots=True)
+class QuerySLI:
+    """Any PromQL. Either `error_ratio` alone, or one of `good` and `bad` with `total`."""
+
+    good: Query | None = None
+    bad: Query | None = None
+    total: Query | None = None
+    error_ratio: Query | None = None
+
+    def wants(self) -> tuple[Want, ...]:
+        """The queries a source has to answer."""
+        return tuple(q for q in (self.good, self.bad, self.total, self.error_ratio) if q)
+
+
+SLI = CounterSLI | HistogramSLI | GaugeSLI | QuerySLI
+
+_COMPARE = {
+    ">=": float.__ge__,
+    "<=": float.__le__,
+    ">": float.__gt__,
+    "<": float.__lt__,
+    "==": float.__eq__,
+    "!=": float.__ne__,
+}
+COMPARISONS = tuple(_COMPARE)
+
+
+def spellings(bound: float) -> tuple[str, ...]:
+    """The ways exporters write a bucket bound, as regular expressions: `1`, `1.0`, `5e-05`, ..."""
+    plain = f"{bound:f}".rstrip("0").rstrip(".")
+    forms = {f"{bound:g}", repr(bound), plain, repr(bound).replace("e-0", "e-")}
+    if "." not in plain:
+        forms.add(plain + ".0")
+    escaped = sorted(f.replace(".", r"\.").replace("+", r"\+") for f in forms if float(f) == bound)
+    return tuple(escaped)
+
+
+# --- periods ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A rolling window; `label` is how the configuration spells it (`30d`, `5m`)."""
+
+    label: str
+    seconds: float
+
+    def start(self, now: float) -> float:
+        """Where the window that ends now begins, in unix seconds."""
+        return now - self.seconds
+
+    def length(self, now: float) -> float:
+        """The whole length in seconds; the same at any time."""
+        del now
+        return self.seconds
+
+    @property
+    def nominal(self) -> float:
+        """The length that burn rates are derived from, in seconds."""
+        return self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """A calendar period in a time zone: `day`, `week` (from Monday), `month`, `quarter`, `year`.
+
+    Begins at local midnight, so a day of a DST change has 23 or 25 hours.
+    """
+
+    unit: str
+    timezone: str
+
+    @property
+    def label(self) -> str:
+        """The unit's name."""
+        return self.unit
+
+    @property
+    def nominal(self) -> float:
+        """The length that burn rates are derived from, in seconds."""
+        return _NOMINAL_DAYS[self.unit] * DAY
+
+    def start(self, now: float) -> float:
+        """The beginning of the period that `now` lies in, in unix seconds."""
+        return self._first_day(now).timestamp()
+
+    def length(self, now: float) -> float:
+        """The whole length of the period that `now` lies in, in seconds."""
+        first = self._first_day(now)
+        # The middle of the day after the longest possible period lies in the next one for sure.
+        inside_next = first + timedelta(days=_LONGEST_DAYS[self.unit], hours=12)
+        return self._first_day(inside_next.timestamp()).timestamp() - first.timestamp()
+
+    def _first_day(self, now: float) -> datetime:
+        zone = ZoneInfo(self.timezone)
+        day = datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0)
+        if self.unit == "week":
+            day = day - timedelta(days=day.weekday())
+        elif self.unit == "month":
+            day = day.replace(day=1)
+        elif self.unit == "quarter":
+            day = day.replace(day=1, month=(day.month - 1) // 3 * 3 + 1)
+        elif self.unit == "year":
+            day = day.replace(day=1, month=1)
+        return day.replace(fold=0)
+
+
+_NOMINAL_DAYS = {"day": 1, "week": 7, "month": 30, "quarter": 90, "year": 365}
+_LONGEST_DAYS = {"day": 1, "week": 7, "month": 31, "quarter": 92, "year": 366}
+CALENDAR_UNITS = tuple(_NOMINAL_DAYS)
+
+Period = Window | Calendar
+
+
+# --- policies and the SLO -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Fires when the burn rate over `long` and over `short` are both above `rate`.
+
+    `min_events` and `min_bad_events` are what `long` must hold at least. With `confidence` (0.95)
+    the lower bound of the error ratio's confidence interval over `long` must be above it too.
+    """
+
+    severity: str
+    long: Window
+    short: Window
+    rate: float
+    min_events: float = 0
+    min_bad_events: float = 0
+    confidence: float | None = None
+
+
+def burn_rate_of_share(share: float, period: Period, long: Window) -> float:
+    """The burn rate that spends `share` of the period's budget within `long`.
+
+    2% of 30d in 1h is 14.4, of 28d 13.44. Source: Workbook, chapter 5, table 5-6.
+    """
+    return share * period.nominal / long.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetStep:
+    """Below this share of remaining budget (0.25), the policy's state and what the gate says."""
+
+    below: float
+    state: str
+    gate_open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class SLO:
+    """One objective on one indicator.
+
+    `objective` is a ratio (0.999). `labels` go onto every metric and alert. With `group_by` there
+    is one instance for each combination of those labels' values, at most `max_groups`.
+    `rules` are already those of its alert policy, `steps` of its budget policy, lowest first.
+    `interval` is how often its source is polled, in seconds.
+    """
+
+    name: str
+    service: str
+    objective: float
+    period: Period
+    source: str
+    sli: SLI
+    interval: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+    group_by: tuple[str, ...] = ()
+    max_groups: int = 100
+    rules: tuple[Rule, ...] = ()
+    steps: tuple[BudgetStep, ...] = ()
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """Every alert window once, shortest first."""
+        found = {w.seconds: w for r in reversed(self.rules) for w in (r.long, r.short)}
+        return tuple(found[s] for s in sorted(found))
