@@ -1,0 +1,93 @@
+"""`slod check`: validates and lints a configuration, and shows when its alerts would notice."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from exporter.config.detection import Detection, detections
+from exporter.config.duration import approximate
+from exporter.config.lint import lint
+from exporter.config.load import load
+from exporter.errors import ConfigError
+
+EPILOG = """\
+Every finding names the file, the line where it can, and the key. The table shows how long an
+outage lasts until the first alert of a severity fires, with steady traffic and no errors before.
+
+examples:
+  slod check
+  slod check -c /etc/slod/config.toml --strict     # in CI: warnings fail too
+
+exit status: 0 usable, 1 warnings and --strict, 2 errors
+"""
+
+
+# Stated by argparse only as a private class.
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand; `args.func(args)` runs it and gives the exit status."""
+    parser = subparsers.add_parser(
+        "check",
+        help="validate and lint a configuration",
+        description="Validate and lint a configuration.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "-c", "--config", default="config.toml", metavar="FILE", help="default: %(default)s"
+    )
+    parser.add_argument("--strict", action="store_true", help="exit with 1 on warnings")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Findings go to stderr, the table and the summary to stdout; returns the exit status."""
+    try:
+        config = load(args.config)
+    except ConfigError as error:
+        for line in error.findings:
+            print(f"error: {line}", file=sys.stderr)
+        print(f"{args.config}: {_count(len(error.findings), 'error')}")
+        return 2
+    findings = lint(config)
+    for finding in findings:
+        print(f"{finding.level}: {finding}", file=sys.stderr)
+    if table := detection_table(detections(config.slos)):
+        print(table, end="\n\n")
+    counts = {level: sum(f.level == level for f in findings) for level in ("error", "warning")}
+    print(
+        f"{config.path}: "
+        + ", ".join(
+            (
+                _count(len(config.slos), "SLO"),
+                _count(len(config.sources), "source"),
+                *(_count(number, level) for level, number in counts.items()),
+            )
+        )
+    )
+    if counts["error"]:
+        return 2
+    return 1 if args.strict and counts["warning"] else 0
+
+
+def detection_table(rows: Sequence[Detection]) -> str:
+    """The time to detect an outage, by its size, as aligned text; empty without rows."""
+    if not rows:
+        return ""
+    head = ("SLO", "SEVERITY", "ALL FAIL", "10% FAIL", "1% FAIL", "2x ALLOWED")
+    lines: list[tuple[str, ...]] = [head]
+    last = ""
+    for row in rows:
+        times = ("never" if t is None else approximate(t) for t in row.seconds)
+        lines.append(("" if row.slo == last else row.slo, row.severity, *times))
+        last = row.slo
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = (
+        "  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+    return "time from the start of an outage to the alert\n" + "\n".join(padded)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

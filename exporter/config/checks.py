@@ -1,0 +1,121 @@
+"""What a type cannot say about the settings of the edges: addresses, URLs, secrets, limits."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+import msgspec
+
+from exporter.config.findings import Findings
+from exporter.config.lines import Path
+from exporter.config.settings import (
+    HTTP,
+    AlertmanagerReceiver,
+    AnyReceiver,
+    BasicAuth,
+    Discover,
+    Duration,
+    PrometheusSource,
+    ScrapeSource,
+    Server,
+    Source,
+)
+
+LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]\s/]*):(?P<port>[0-9]{1,5})")
+_MAY_BE_ZERO = ("backfill",)
+_LIMITS = ("max_body_bytes", "max_series", "concurrency")
+
+
+def check_server(server: Server, path: Path, findings: Findings) -> None:
+    """The address to listen on and the one others know."""
+    found = _LISTEN.fullmatch(server.listen)
+    if found is None or int(found["port"]) > 65535:
+        findings.error(
+            (*path, "listen"), f'not an address: {server.listen!r}; write it like "127.0.0.1:9947"'
+        )
+    if server.external_url is not None:
+        check_url(server.external_url, (*path, "external_url"), findings)
+
+
+def check_source(source: Source, path: Path, findings: Findings) -> None:
+    """URLs, labels and limits of a source."""
+    _check_http(source, path, findings)
+    if isinstance(source, PrometheusSource):
+        check_url(source.url, (*path, "url"), findings)
+        return
+    assert isinstance(source, ScrapeSource)
+    for i, target in enumerate(source.targets):
+        check_url(target, (*path, "targets", i), findings, like="http://app:8080/metrics")
+    for label in source.labels:
+        if not LABEL_NAME.fullmatch(label) or label.startswith("__"):
+            findings.error((*path, "labels", label), f"not a label name: {label!r}")
+    if source.discover is not None:
+        _check_discover(source.discover, (*path, "discover"), findings)
+
+
+def check_receiver(receiver: AnyReceiver, path: Path, findings: Findings) -> None:
+    """URLs and secrets of a receiver."""
+    _check_http(receiver, path, findings)
+    if isinstance(receiver, AlertmanagerReceiver):
+        if not receiver.urls:
+            findings.error((*path, "url"), "must name at least one Alertmanager")
+        for i, url in enumerate(receiver.urls):
+            where = (*path, "url") if isinstance(receiver.url, str) else (*path, "url", i)
+            check_url(url, where, findings)
+        return
+    check_url(receiver.url, (*path, "url"), findings)
+    _one_of(receiver, "secret_file", "secret_env", path, findings)
+
+
+def check_url(
+    url: str, path: Path, findings: Findings, *, like: str = "http://127.0.0.1:9090"
+) -> None:
+    """An absolute http(s) URL with a host. The URL itself is not repeated: it may hold a secret."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or any(c.isspace() for c in url):
+        findings.error(path, f'not an http or https URL with a host; write it like "{like}"')
+
+
+def _check_discover(discover: Discover, path: Path, findings: Findings) -> None:
+    ways = (discover.file, discover.http, discover.dns, discover.kubernetes)
+    if not any(ways):
+        findings.error(path, "must have at least one of file, http, dns and kubernetes")
+    if discover.http is not None:
+        check_url(discover.http, (*path, "http"), findings)
+    _check_numbers(discover, path, findings)
+
+
+def _check_http(settings: HTTP, path: Path, findings: Findings) -> None:
+    _check_numbers(settings, path, findings)
+    _one_of(settings, "bearer_token_file", "bearer_token_env", path, findings)
+    auth = settings.basic_auth
+    if auth is not None:
+        where = (*path, "basic_auth")
+        _one_of(auth, "password_file", "password_env", where, findings)
+        if auth.password == BasicAuth("").password:
+            findings.error(where, "must have one of 'password_file' and 'password_env'")
+        if settings.bearer_token is not None:
+            findings.error(where, "cannot be given together with a bearer token; leave one out")
+    tls = settings.tls
+    if tls is not None and tls.key_file is not None and tls.cert_file is None:
+        findings.error((*path, "tls"), "'key_file' needs its 'cert_file'")
+
+
+def _check_numbers(struct: msgspec.Struct, path: Path, findings: Findings) -> None:
+    for name in struct.__struct_fields__:
+        value = getattr(struct, name)
+        if isinstance(value, Duration) and value <= 0 and name not in _MAY_BE_ZERO:
+            findings.error((*path, name), "must be longer than 0")
+        if name in _LIMITS and value < 1:
+            findings.error((*path, name), f"must be at least 1, not {value}")
+
+
+def _one_of(struct: msgspec.Struct, one: str, other: str, path: Path, findings: Findings) -> None:
+    if getattr(struct, one) is not None and getattr(struct, other) is not None:
+        findings.error((*path, other), f"{one!r} is given too; leave one of them out")

@@ -1,0 +1,174 @@
+"""Alert and budget policies: the built-in ones, those of the file, and the rules they give an SLO.
+
+Source: Google, "The Site Reliability Workbook", chapter 5, "Multiwindow, Multi-Burn-Rate Alerts".
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import msgspec
+
+from exporter.config.convert import Span, span
+from exporter.config.duration import format_duration
+from exporter.config.findings import Findings, dotted
+from exporter.config.lines import Path
+from exporter.core.slo import BudgetStep, Period, Rule, Window, burn_rate_of_share
+
+
+class RuleTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One rule: exactly one of `budget` (the share spent within `long`) and `burn_rate`."""
+
+    severity: str
+    long: Span
+    short: Span
+    budget: float | None = None
+    burn_rate: float | None = None
+    min_bad_events: float | None = None
+    min_events: float | None = None
+    confidence: float | None = None
+
+
+class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Rules, and what holds for each of them that does not say otherwise."""
+
+    rules: tuple[RuleTable, ...]
+    min_bad_events: float = 0
+    min_events: float = 0
+    confidence: float | None = None
+
+
+class StepTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Below this share of remaining budget, the state and the gate."""
+
+    below: float
+    state: str
+    gate: Literal["open", "closed"] = "open"
+
+
+class BudgetPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The steps in any order."""
+
+    steps: tuple[StepTable, ...]
+
+
+def _rule(severity: str, budget: float, long: str, short: str) -> RuleTable:
+    return RuleTable(severity=severity, budget=budget, long=span(long), short=span(short))
+
+
+WORKBOOK = AlertPolicy(
+    rules=(
+        _rule("page", 0.02, "1h", "5m"),
+        _rule("page", 0.05, "6h", "30m"),
+        _rule("ticket", 0.10, "1d", "2h"),
+        _rule("ticket", 0.10, "3d", "6h"),
+    )
+)
+DEFAULT = BudgetPolicy(
+    steps=(
+        StepTable(below=0.50, state="warning"),
+        StepTable(below=0.25, state="freeze_discussion"),
+        StepTable(below=0.00, state="exhausted", gate="closed"),
+    )
+)
+
+
+def check_alert_policy(policy: AlertPolicy, path: Path, findings: Findings) -> None:
+    """What can be said of a policy without an SLO."""
+    seen: dict[tuple[str, float, float], int] = {}
+    _check_minimums(policy, path, findings)
+    for i, rule in enumerate(policy.rules):
+        where = (*path, "rules", i)
+        _check_minimums(rule, where, findings)
+        if not rule.severity.strip():
+            findings.error((*where, "severity"), 'is empty; give a name such as "page"')
+        if (rule.budget is None) == (rule.burn_rate is None):
+            findings.error(where, "must have exactly one of 'budget' and 'burn_rate'")
+        if rule.budget is not None and not 0 < rule.budget <= 1:
+            findings.error((*where, "budget"), f"must be a share like 0.02, not {rule.budget:g}")
+        if rule.burn_rate is not None and not 0 < rule.burn_rate < math.inf:
+            findings.error((*where, "burn_rate"), f"must be above 0, not {rule.burn_rate:g}")
+        if rule.short >= rule.long:
+            findings.error(
+                (*where, "short"),
+                f"must be shorter than 'long', which is {rule.long.label}, not {rule.short.label}",
+            )
+        first = seen.setdefault((rule.severity, rule.long, rule.short), i)
+        if first != i:
+            findings.error(where, f"has the severity and windows of rules[{first}]; leave one out")
+
+
+def _check_minimums(table: AlertPolicy | RuleTable, path: Path, findings: Findings) -> None:
+    for name in ("min_bad_events", "min_events"):
+        value = getattr(table, name)
+        if value is not None and not 0 <= value < math.inf:
+            findings.error((*path, name), f"must be 0 or more, not {value:g}")
+    if table.confidence is not None and not 0.5 < table.confidence < 1:
+        findings.error(
+            (*path, "confidence"),
+            f"must be above 0.5 and below 1, like 0.95, not {table.confidence:g}",
+        )
+
+
+def check_budget_policy(policy: BudgetPolicy, path: Path, findings: Findings) -> None:
+    """Each state and each level once, and the word `ok` left to the state above all steps."""
+    seen: dict[object, int] = {}
+    for i, step in enumerate(policy.steps):
+        where = (*path, "steps", i)
+        if not step.below <= 1 or math.isinf(step.below):
+            findings.error(
+                (*where, "below"), f"must be a share of the budget like 0.25, not {step.below:g}"
+            )
+        if not step.state.strip():
+            findings.error((*where, "state"), "is empty; give the state a name")
+        if step.state == "ok":
+            findings.error((*where, "state"), "'ok' is the state above all steps; use another name")
+        for key, value in (("state", step.state), ("below", step.below)):
+            first = seen.setdefault((key, value), i)
+            if first != i:
+                findings.error((*where, key), f"{value!r} stands in steps[{first}] already")
+
+
+def steps_of(policy: BudgetPolicy) -> tuple[BudgetStep, ...]:
+    """The steps, lowest first."""
+    return tuple(
+        BudgetStep(step.below, step.state, step.gate == "open")
+        for step in sorted(policy.steps, key=lambda s: s.below)
+    )
+
+
+def rules_of(
+    policy: AlertPolicy, source: Path, period: Period, where: Path, findings: Findings
+) -> tuple[Rule, ...]:
+    """The rules for this period; a rule that looks back longer than it is an error at `where`.
+
+    Of the built-in policy such a rule is left out with a warning: nobody chose it.
+    """
+    out: list[Rule] = []
+    for i, rule in enumerate(policy.rules):
+        if rule.long > period.nominal:
+            name = dotted((*source, "rules", i))
+            said = f"is {format_duration(period.nominal)}, but {name} looks back {rule.long.label}"
+            if policy is WORKBOOK:
+                findings.warning(where, f"{said}; that rule is left out")
+            else:
+                findings.error(where, f"{said}; use a longer window or another alert_policy")
+            continue
+        long = Window(rule.long.label, float(rule.long))
+        rate = rule.burn_rate
+        if rate is None:
+            rate = burn_rate_of_share(rule.budget or 0, period, long)
+        bad, events = rule.min_bad_events, rule.min_events
+        out.append(
+            Rule(
+                severity=rule.severity,
+                long=long,
+                short=Window(rule.short.label, float(rule.short)),
+                rate=rate,
+                min_events=policy.min_events if events is None else events,
+                min_bad_events=policy.min_bad_events if bad is None else bad,
+                confidence=policy.confidence if rule.confidence is None else rule.confidence,
+            )
+        )
+    return tuple(out)

@@ -1,0 +1,125 @@
+"""Alert states: a table, with a column for not knowing.
+
+Theory of operation
+-------------------
+| state | above | below | unknown |
+| --- | --- | --- | --- |
+| INACTIVE | FIRING, say so | INACTIVE | INACTIVE |
+| FIRING | FIRING | INACTIVE, say so | FIRING |
+
+Silence is not health: without data a firing alert goes on firing, and none begins.
+
+What is *said* is a second question. While a faster page of the same instance fires, a ticket that
+begins is not said; it is said once the page is over and the ticket still fires. A resolution is
+said only for what was said before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from exporter.core.burn import Condition
+from exporter.core.notification import Notification, Reason
+
+PAGE = "page"
+
+
+class State(Enum):
+    """Whether an alert holds."""
+
+    INACTIVE = "inactive"
+    FIRING = "firing"
+
+
+TABLE: Mapping[tuple[State, Condition], State] = {
+    (State.INACTIVE, Condition.ABOVE): State.FIRING,
+    (State.INACTIVE, Condition.BELOW): State.INACTIVE,
+    (State.INACTIVE, Condition.UNKNOWN): State.INACTIVE,
+    (State.FIRING, Condition.ABOVE): State.FIRING,
+    (State.FIRING, Condition.BELOW): State.INACTIVE,
+    (State.FIRING, Condition.UNKNOWN): State.FIRING,
+}
+
+
+@dataclass(slots=True)
+class Alert:
+    """One alert of one instance; `labels` identify it.
+
+    `since`: when it began to fire. `said`: its firing was handed to the receivers. `ended`: when it
+    last ceased, so that level-triggered receivers hear of it for a while.
+    """
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    speed: float = 0.0
+    """The long window in seconds: a page suppresses slower tickets."""
+    state: State = State.INACTIVE
+    since: float = 0.0
+    said: bool = False
+    ended: float | None = None
+
+    @property
+    def firing(self) -> bool:
+        """Whether it holds now."""
+        return self.state is State.FIRING
+
+    @property
+    def fingerprint(self) -> str:
+        """The same for the same labels, always."""
+        return fingerprint(self.labels)
+
+    def step(self, condition: Condition, now: float) -> bool:
+        """Go where the table says; True when the state changed."""
+        new = TABLE[self.state, condition]
+        if new is self.state:
+            return False
+        self.state = new
+        if new is State.FIRING:
+            self.since, self.said, self.ended = now, False, None
+        else:
+            self.ended = now if self.said else None
+        return True
+
+    def notification(self, reason: Reason) -> Notification:
+        """What to tell a receiver about it now."""
+        over = None if self.firing else self.ended
+        print_ = self.fingerprint
+        moment = f"{self.since:.3f}" if over is None else f"{self.since:.3f}-{over:.3f}"
+        return Notification(
+            key=f"{print_}-{moment}",
+            fingerprint=print_,
+            reason=reason,
+            labels=self.labels,
+            annotations=self.annotations,
+            starts_at=self.since,
+            ends_at=over,
+        )
+
+
+def to_say(alerts: Iterable[Alert]) -> list[Notification]:
+    """What is to be said about one instance's alerts now; each thing once."""
+    alerts = list(alerts)
+    pages = [a.speed for a in alerts if a.firing and a.labels.get("severity") == PAGE]
+    fastest = min(pages, default=None)
+    out: list[Notification] = []
+    for alert in alerts:
+        if alert.firing and not alert.said:
+            page = alert.labels.get("severity") == PAGE
+            if page or fastest is None or fastest >= alert.speed:
+                alert.said = True
+                out.append(alert.notification(Reason.FIRING))
+        elif not alert.firing and alert.said:
+            alert.said = False
+            out.append(alert.notification(Reason.RESOLVED))
+    return out
+
+
+def fingerprint(labels: Mapping[str, str]) -> str:
+    """64 bits over the sorted labels, in hex, as Prometheus' `LabelSet.Fingerprint` (FNV-1a)."""
+    value = 0xCBF29CE484222325
+    for name in sorted(labels):
+        for byte in (*name.encode(), 0xFF, *labels[name].encode(), 0xFF):
+            value = (value ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+    return f"{value:016x}"

@@ -1,0 +1,172 @@
+"""The front door of the core: batches in; burn rates, alerts and what to say about them out.
+
+`ingest` counts, `tick` decides, `status` tells. Time comes as an argument, everything that must
+survive comes out of `drain` and `dump`, and a fault in one SLO stays in that SLO.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.core.account import Account, Op, Taken
+from exporter.core.notification import Notification
+from exporter.core.outbox import Outbox, Route
+from exporter.core.sample import Batch
+from exporter.core.selector import Want
+from exporter.core.slo import SLO, HistogramSLI
+from exporter.core.status import Snapshot
+
+FORGET_EVERY = 3600.0
+"""How often, in seconds, what is too old is dropped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What a tick decided: what was said, and to which receivers it could not be queued."""
+
+    said: list[Notification]
+    full: list[Route]
+
+
+@dataclass(frozen=True, slots=True)
+class Reconfigured:
+    """What became of the SLOs: names that are new, whose SLI changed, that are no more."""
+
+    added: list[str]
+    restarted: list[str]
+    removed: list[str]
+
+
+def identity(slo: SLO) -> str:
+    """What makes a ledger: another source, SLI or grouping counts other events."""
+    return repr((slo.source, slo.sli, slo.group_by))
+
+
+class Engine:
+    """All SLOs and the outbox. `show` writes seconds as a duration, for people."""
+
+    def __init__(
+        self, slos: Sequence[SLO], routes: Iterable[Route], show: Callable[[float], str]
+    ) -> None:
+        self.accounts = {slo.name: Account(slo) for slo in slos}
+        self.outbox = Outbox(routes)
+        self._show = show
+        self._forgot: float | None = None
+
+    def configure(self, slos: Sequence[SLO], routes: Iterable[Route]) -> Reconfigured:
+        """Take another configuration; history stays wherever the SLI did."""
+        old, self.accounts = self.accounts, {}
+        added, restarted = [], []
+        for slo in slos:
+            account = old.pop(slo.name, None)
+            if account is not None and identity(account.slo) == identity(slo):
+                account.configure(slo)
+            else:
+                (added if account is None else restarted).append(slo.name)
+                account = Account(slo)
+            self.accounts[slo.name] = account
+        self.outbox.configure(routes)
+        return Reconfigured(added, restarted, list(old))
+
+    def wants(self, source: str) -> list[Want]:
+        """What a source has to answer, each want once."""
+        found = {w: None for a in self._of(source) for w in a.slo.sli.wants()}
+        return list(found)
+
+    def since(self, source: str) -> float | None:
+        """From when on a source's samples are missing: the oldest last poll of its SLOs."""
+        polled = [a.polled for a in self._of(source)]
+        return None if None in polled else min((p for p in polled if p is not None), default=None)
+
+    def targets(self, source: str) -> frozenset[str]:
+        """The targets that were observed before."""
+        return frozenset(t for a in self._of(source) for t in a.targets)
+
+    def ingest(self, batch: Batch) -> dict[str, Taken]:
+        """Count a batch for every SLO of its source; by SLO, what came of it."""
+        out: dict[str, Taken] = {}
+        for account in self._of(batch.source):
+            try:
+                out[account.slo.name] = account.take(batch)
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                # Nobody foresaw it, or it would be refused with a reason; the others go on.
+                account.fault = f"{type(error).__name__}: {error}"
+        return out
+
+    def bounds(self, slo: str, bounds: Sequence[float]) -> None:
+        """The bucket bounds a histogram has, asked for because the threshold's was missing."""
+        account = self.accounts.get(slo)
+        if account is None or not isinstance(sli := account.slo.sli, HistogramSLI):
+            return
+        account.bucket_known = sli.threshold in bounds
+        if account.bucket_known:
+            account.fault = None
+        elif bounds:
+            listed = ", ".join(f"{b:g}" for b in bounds)
+            account.fault = (
+                f"slo.{slo}: threshold {sli.threshold:g} is not a bucket bound of "
+                f"{sli.histogram.name}; there are {listed}"
+            )
+
+    def tick(self, now: float) -> Tick:
+        """Evaluate what has new data, watch for data that is missing, queue what is to be said."""
+        said: list[Notification] = []
+        for account in self.accounts.values():
+            try:
+                said += account.evaluate(now, self._show)
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                account.fault = f"{type(error).__name__}: {error}"
+        full = [route for notification in said for route in self.outbox.put(notification, now)]
+        for account in self.accounts.values():
+            self.outbox.resend(account.alerts(), now)
+        if self._forgot is None or now - self._forgot > FORGET_EVERY:
+            self._forgot = now
+            for account in self.accounts.values():
+                account.forget(now)
+        return Tick(said, full)
+
+    def status(self, now: float) -> Snapshot:
+        """One consistent view of everything."""
+        return Snapshot(
+            now,
+            tuple(
+                instance.status(instance.as_of(now, account.patience))
+                for account in self.accounts.values()
+                for instance in account.instances.values()
+            ),
+        )
+
+    def drain(self) -> dict[str, list[Op]]:
+        """The operations since the last drain, by SLO."""
+        out: dict[str, list[Op]] = {}
+        for name, account in self.accounts.items():
+            if account.log:
+                out[name], account.log = account.log, []
+        return out
+
+    def restore(
+        self, name: str, dumped: Mapping[str, Any], logs: Iterable[Sequence[Op]]
+    ) -> str | None:
+        """Load one SLO's state; the reason in one line when it cannot be used."""
+        slo = self.accounts[name].slo
+        if dumped.get("identity") != identity(slo):
+            return "its SLI was changed"
+        account = Account(slo)
+        try:
+            account.load(dumped["state"])
+            for log in logs:
+                account.replay(log)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            return f"{type(error).__name__}: {error}"
+        self.accounts[name] = account
+        return None
+
+    def dump(self, name: str) -> dict[str, Any]:
+        """One SLO's whole state."""
+        account = self.accounts[name]
+        return {"identity": identity(account.slo), "state": account.dump()}
+
+    def _of(self, source: str) -> list[Account]:
+        return [a for a in self.accounts.values() if a.slo.source == source]

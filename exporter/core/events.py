@@ -1,0 +1,156 @@
+"""From what one poll saw to good and bad events: one small function for each form of SLI.
+
+Each yields `Gain`s: so much, of this role, of this group, in this stretch of time. `settle` makes
+good and bad events of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import isfinite
+from typing import NamedTuple
+
+from exporter.core.sample import Reading
+from exporter.core.selector import Want
+from exporter.core.slo import SLI, CounterSLI, GaugeSLI, HistogramSLI, QuerySLI
+
+Group = tuple[str, ...]
+
+
+class Gain(NamedTuple):
+    """So many good, bad and total units gained between two moments; a role left out is zero."""
+
+    group: Group
+    start: float
+    end: float
+    good: float = 0.0
+    bad: float = 0.0
+    total: float = 0.0
+
+
+class Events(NamedTuple):
+    """Good and bad events between two moments."""
+
+    start: float
+    end: float
+    good: float
+    bad: float
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One want of an SLI and the role its increases play: `good`, `bad`, `total`, or `native` for
+    histograms that carry good and total at once."""
+
+    want: Want
+    role: str
+
+
+def terms(sli: SLI) -> tuple[Term, ...]:
+    """The wants of an indicator with their roles, in the order of `sli.wants()`."""
+    if isinstance(sli, HistogramSLI):
+        roles: list[str] = ["good", "total", "native"]
+    elif isinstance(sli, GaugeSLI):
+        roles = ["gauge"]
+    elif isinstance(sli, QuerySLI) and sli.error_ratio is not None:
+        roles = ["error_ratio"]
+    else:
+        roles = [role for role in ("good", "bad", "total") if getattr(sli, role) is not None]
+    return tuple(Term(want, role) for want, role in zip(sli.wants(), roles, strict=True))
+
+
+def derives(sli: SLI) -> str:
+    """Which of good and bad is the rest of total: `good`, `bad`, or none when both are counted."""
+    if isinstance(sli, HistogramSLI):
+        return "bad"
+    if isinstance(sli, CounterSLI | QuerySLI) and sli.total is not None:
+        return "bad" if sli.good is not None else "good"
+    return ""
+
+
+def gain(role: str, group: Group, start: float, end: float, amount: float, under: float) -> Gain:
+    """What an increase of a term means; `under` only matters to a native histogram."""
+    if role == "native":
+        return Gain(group, start, end, good=under, total=amount)
+    if role == "good":
+        return Gain(group, start, end, good=amount)
+    if role == "bad":
+        return Gain(group, start, end, bad=amount)
+    return Gain(group, start, end, total=amount)
+
+
+def gauge_gains(
+    sli: GaugeSLI, reading: Reading, group: Group, since: float | None, longest: float
+) -> tuple[list[Gain], float | None]:
+    """Each sample stands for the seconds since the one before, `longest` at most.
+
+    Returns the gains and the time of the newest sample; None after a NaN: it stands for nothing,
+    and the next sample has none before it.
+    """
+    out: list[Gain] = []
+    for time, value in reading.samples:
+        if not isinstance(value, float) or not isfinite(value):
+            since = None
+            continue
+        if since is not None and time <= since:
+            continue
+        if since is not None:
+            weight = min(time - since, longest)
+            good = sli.is_good(value)
+            out.append(
+                Gain(
+                    group,
+                    time - weight,
+                    time,
+                    good=weight if good else 0.0,
+                    bad=0.0 if good else weight,
+                )
+            )
+        since = time
+    return out, since
+
+
+def query_gains(
+    term: Term, reading: Reading, group: Group, since: float | None, interval: float
+) -> tuple[list[Gain], float | None]:
+    """Each value of a query is what one poll interval brought: events where it is an `increase`,
+    events per second where it is a rate; an error ratio weighs as much as the time it covers."""
+    weight = 1.0 if "increase(" in str(term.want) else interval
+    out: list[Gain] = []
+    for time, value in reading.samples:
+        if since is not None and time <= since:
+            continue
+        since = time
+        if not isinstance(value, float) or not isfinite(value) or value < 0:
+            continue
+        if term.role == "error_ratio":
+            bad = min(1.0, value) * interval
+            out.append(Gain(group, time - interval, time, good=interval - bad, bad=bad))
+        else:
+            out.append(gain(term.role, group, time - interval, time, value * weight, 0.0))
+    return out, since
+
+
+def settle(gains: Iterable[Gain], derived: str, debt: float) -> tuple[list[Events], float]:
+    """Good and bad events of one group, in ascending time, and the debt to carry on.
+
+    What is derived may come out negative for a moment, because counters of one page are not read
+    at one instant. It is never given out: it is carried as a debt and taken from what follows.
+    """
+    sums: dict[tuple[float, float], list[float]] = {}
+    for g in gains:
+        entry = sums.setdefault((g.end, g.start), [0.0, 0.0, 0.0])
+        entry[0] += g.good
+        entry[1] += g.bad
+        entry[2] += g.total
+    out: list[Events] = []
+    for (end, start), (good, bad, total) in sorted(sums.items()):
+        if derived:
+            rest = total - (good if derived == "bad" else bad) - debt
+            debt = max(0.0, -rest)
+            rest = max(0.0, rest)
+            good, bad = (good, rest) if derived == "bad" else (rest, bad)
+        if good or bad:
+            out.append(Events(start, end, good, bad))
+    return out, debt

@@ -1,0 +1,47 @@
+"""The error budget: what is left, what follows from it, when it will be gone.
+
+Source: Workbook, chapter 2 and appendix B, "Example Error Budget Policy".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+
+from exporter.core.ledger import Counts
+from exporter.core.slo import BudgetStep
+
+OK = "ok"
+
+
+def remaining(counts: Counts, objective: float) -> float | None:
+    """`1 - burn_rate(period)`: 1 untouched, 0 spent, negative when overspent; None unknown."""
+    burn = counts.burn_rate(objective)
+    return None if burn is None else 1 - burn
+
+
+def remaining_events(counts: Counts, objective: float) -> float | None:
+    """Bad events that are left at the traffic the period has seen; negative when overspent."""
+    if counts.total <= 0:
+        return None
+    return (1 - objective) * counts.total - counts.bad
+
+
+def exhaustion(left: float | None, burn: float | None, period: float) -> float | None:
+    """Seconds until the budget is spent if it burns on at this rate: `left * period / burn`.
+
+    Infinite when nothing burns, 0 when it is spent already. From a full budget at 14.4 on 30d that
+    is 50 hours.
+    """
+    if left is None or burn is None:
+        return None
+    if left <= 0:
+        return 0.0
+    return left * period / burn if burn > 0 else inf
+
+
+def current_step(steps: Sequence[BudgetStep], left: float | None) -> BudgetStep | None:
+    """The lowest step that the remaining budget is below; None when it is below none."""
+    if left is None:
+        return None
+    return next((s for s in sorted(steps, key=lambda s: s.below) if left < s.below), None)

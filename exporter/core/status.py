@@ -1,0 +1,80 @@
+"""What the engine knows at one moment, for every reader: metrics page, API, landing page, reports.
+
+One snapshot is taken after a tick and shared by all readers, so they never disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from exporter.core.slo import SLO
+
+
+@dataclass(frozen=True, slots=True)
+class WindowStatus:
+    """The events in the window that ends now; `coverage` is the share of it that has data."""
+
+    label: str
+    seconds: float
+    good: float
+    bad: float
+    coverage: float
+
+    @property
+    def total(self) -> float:
+        """All valid events."""
+        return self.good + self.bad
+
+    @property
+    def sli(self) -> float | None:
+        """Good of all valid events; None while there are none."""
+        return self.good / self.total if self.total > 0 else None
+
+    def burn(self, objective: float) -> float | None:
+        """The error ratio over the error budget; None while there are no events."""
+        return self.bad / self.total / (1 - objective) if self.total > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStatus:
+    """One alert rule; `since` is when it began to fire, in unix seconds."""
+
+    severity: str
+    long: str
+    short: str
+    rate: float
+    firing: bool
+    since: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SLOStatus:
+    """One SLO instance.
+
+    `labels`: those of the SLO and of the group. `good_total`, `bad_total`: counters since the
+    beginning. `windows`: alert windows, shortest first, then the period last. `states`: all states
+    of the budget policy including `ok`. `exhaustion_seconds`: `math.inf` when not burning.
+    """
+
+    slo: SLO
+    labels: Mapping[str, str]
+    good_total: float
+    bad_total: float
+    windows: tuple[WindowStatus, ...]
+    budget_remaining: float | None
+    budget_remaining_events: float | None
+    exhaustion_seconds: float | None
+    rules: tuple[RuleStatus, ...]
+    policy_state: str
+    states: tuple[str, ...]
+    gate_open: bool
+    ledger_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Every SLO instance at `now`, in unix seconds."""
+
+    now: float
+    slos: tuple[SLOStatus, ...]

@@ -1,0 +1,249 @@
+"""The one HTTP client: bounded answers, redirects to the same host only, errors with a reason.
+
+Everything slod asks or tells over HTTP goes through here, so a limit or a translation of aiohttp's
+exceptions stands in one place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from yarl import URL
+
+from exporter import __version__
+from exporter.config.settings import HTTP, TLS
+from exporter.errors import ConfigError, SlodError
+
+_MAX_REDIRECTS = 5
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_CHUNK = 256 * 1024
+
+
+class TransportError(SlodError):
+    """No usable HTTP answer; `reason` is one of `timeout`, `refused`, `dns`, `tls`, `reset`,
+    `too_large`, `redirect`, `bad_encoding`, `bad_url`, `config`."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A whole answer; `body` is decompressed, `headers` are case-insensitive."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Client:
+    """An HTTP client by its settings; connections are kept alive, made at the first request."""
+
+    def __init__(self, settings: HTTP) -> None:
+        self._settings = settings
+        self._session: aiohttp.ClientSession | None = None
+        self._server_name = settings.tls.server_name if settings.tls else None
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Response:
+        """Ask and read the whole answer; any failure on the way is a `TransportError`."""
+        with _translated(url):
+            async with asyncio.timeout(float(self._settings.timeout)):
+                return await self._follow(method, URL(url), params, headers, body)
+        raise AssertionError  # pragma: no cover - _translated never swallows
+
+    @asynccontextmanager
+    async def stream(
+        self,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A GET whose answer is read as it comes, without a total timeout (a watch)."""
+        with _translated(url):
+            target, login = _split_login(URL(url))
+            options = aiohttp.ClientTimeout(total=None, sock_connect=float(self._settings.timeout))
+            async with self._ready().get(
+                target,
+                params=params,
+                headers=self._headers(login, headers),
+                allow_redirects=False,
+                timeout=options,
+                server_hostname=self._server_name,
+            ) as response:
+                yield response
+
+    async def close(self) -> None:
+        """Give back the connections; the next request would open new ones."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()
+
+    async def _follow(
+        self,
+        method: str,
+        url: URL,
+        params: Mapping[str, str] | None,
+        headers: Mapping[str, str] | None,
+        body: bytes | None,
+    ) -> Response:
+        url, login = _split_login(url)
+        for _ in range(_MAX_REDIRECTS + 1):
+            async with self._ready().request(
+                method,
+                url,
+                params=params,
+                headers=self._headers(login, headers),
+                data=body,
+                allow_redirects=False,
+                server_hostname=self._server_name,
+            ) as response:
+                if response.status not in _REDIRECTS or "Location" not in response.headers:
+                    return Response(response.status, response.headers, await self._body(response))
+                there = url.join(URL(response.headers["Location"]))
+            same = (there.host, there.port, there.scheme) == (url.host, url.port, url.scheme)
+            if not same and not self._settings.follow_redirects:
+                raise TransportError(
+                    "redirect",
+                    f"{redact(str(url))} redirects to {redact(str(there))}; "
+                    "use that address or set follow_redirects = true",
+                )
+            if not same and (login or self._settings.basic_auth or self._settings.bearer_token):
+                # Credentials belong to the host they were configured for.
+                raise TransportError(
+                    "redirect", f"{redact(str(url))} redirects to another host with credentials"
+                )
+            url, params = there, None
+        raise TransportError(
+            "redirect", f"{redact(str(url))}: more than {_MAX_REDIRECTS} redirects"
+        )
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes:
+        limit = self._settings.max_body_bytes
+        parts: list[bytes] = []
+        size = 0
+        # aiohttp inflates as it reads, so a small bomb stops here too.
+        async for part in response.content.iter_chunked(_CHUNK):
+            size += len(part)
+            if size > limit:
+                raise TransportError(
+                    "too_large",
+                    f"the answer of {redact(str(response.url))} is over max_body_bytes = {limit}",
+                )
+            parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _headers(
+        self, login: aiohttp.BasicAuth | None, more: Mapping[str, str] | None
+    ) -> dict[str, str]:
+        settings = self._settings
+        headers = {"User-Agent": f"slod/{__version__}", **settings.headers}
+        if settings.basic_auth is not None:
+            password = settings.basic_auth.password.read()
+            login = aiohttp.BasicAuth(settings.basic_auth.username, password, "utf-8")
+        if login is not None:
+            headers["Authorization"] = login.encode()
+        if (token := settings.bearer_token) is not None:
+            headers["Authorization"] = f"Bearer {token.read()}"
+        return {**headers, **(more or {})}
+
+    def _ready(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            connector = aiohttp.TCPConnector(ssl=_context(self._settings.tls), limit=0)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                timeout=aiohttp.ClientTimeout(total=None),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                max_line_size=64 * 1024,
+            )
+        return self._session
+
+
+def redact(url: str) -> str:
+    """The URL as it may be shown: without userinfo and without the values of its query."""
+    try:
+        parsed = URL(url)
+    except ValueError:
+        return "(unreadable URL)"
+    shown = parsed.with_user(None) if parsed.host else parsed
+    return str(shown.with_query({k: "..." for k in parsed.query}) if parsed.query else shown)
+
+
+def _split_login(url: URL) -> tuple[URL, aiohttp.BasicAuth | None]:
+    if url.user is None and url.password is None:
+        return url, None
+    login = aiohttp.BasicAuth(url.user or "", url.password or "", "utf-8")
+    return url.with_user(None), login
+
+
+def _context(tls: TLS | None) -> ssl.SSLContext | bool:
+    if tls is None:
+        return True
+    try:
+        context = ssl.create_default_context(cafile=tls.ca_file)
+        if tls.cert_file is not None:
+            context.load_cert_chain(tls.cert_file, tls.key_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"cannot use the tls settings: {error}") from None
+    if tls.insecure_skip_verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class _translated:  # noqa: N801 - reads as a statement: `with _translated(url):`
+    """Turns whatever aiohttp and asyncio raise into one `TransportError`."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if error is None or isinstance(error, (TransportError, asyncio.CancelledError)):
+            return
+        reason = _reason(error)
+        if reason is None:
+            return
+        where = redact(self._url)
+        raise TransportError(reason, f"{where}: {_text(reason, error)}") from error
+
+
+def _reason(error: BaseException) -> str | None:
+    kinds: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+        (ConfigError, "config"),
+        (TimeoutError, "timeout"),
+        (aiohttp.ClientSSLError, "tls"),
+        (aiohttp.ClientConnectorDNSError, "dns"),
+        (aiohttp.ClientConnectorError, "refused"),
+        (aiohttp.InvalidURL, "bad_url"),
+        (aiohttp.ClientPayloadError, "bad_encoding"),
+        (aiohttp.ClientError, "reset"),
+        (OSError, "reset"),
+        (ValueError, "bad_url"),
+    )
+    for kind, reason in kinds:
+        if isinstance(error, kind):
+            return reason
+    return None
+
+
+def _text(reason: str, error: BaseException) -> str:
+    if reason == "timeout":
+        return "no whole answer within the timeout"
+    return str(error).replace("\n", " ")[:200] or type(error).__name__

@@ -1,0 +1,219 @@
+"""The HTTP server: metrics, health, readiness, reload and the landing page, on one port.
+
+What the pages show is asked for through the callables of `Web`; other rooms' endpoints come in as
+`routes`. Authentication and headers hold for every path alike.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+
+from exporter import __version__
+from exporter.core.status import Snapshot
+from exporter.errors import SlodError
+from exporter.web import index
+from exporter.web.auth import BasicAuth, require_bcrypt
+from exporter.web.exposition import OPENMETRICS, TEXT, Family
+from exporter.web.listen import cannot_listen, parse_listen
+from exporter.web.metrics_page import MetricsPage
+from exporter.web.negotiate import accepts_gzip, wants_openmetrics
+from exporter.web.tls import Listener
+from exporter.web.web_config import WebConfig, WebConfigFile
+
+log = structlog.get_logger()
+
+_MAX_BODY = 256 * 1024
+_MAX_LINE = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """Whether the daemon does its work; `text` is one line."""
+
+    ok: bool = True
+    text: str = "slod is healthy."
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Ready when nothing is `missing`; each of them is a short phrase (`source prom: first poll`)."""
+
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Web:
+    """What the server is to serve.
+
+    `page` gives the families of the metrics page; it is asked only when `version` has changed.
+    `reload` answers None, or why the old configuration stays. `stop_timeout` is in seconds.
+    """
+
+    listen: str
+    web_config: str | None = None
+    page: Callable[[], Sequence[Family]]
+    version: Callable[[], Hashable]
+    health: Callable[[], Health]
+    ready: Callable[[], Readiness]
+    reload: Callable[[], Awaitable[str | None]]
+    status: Callable[[], Snapshot]
+    routes: Sequence[web.AbstractRouteDef] = ()
+    stop_timeout: float = 5.0
+
+
+class WebServer:
+    """Serves from `start` to `stop`; `port` is the bound one, also when 0 was asked for."""
+
+    def __init__(self, settings: Web) -> None:
+        self._settings = settings
+        self._file = WebConfigFile(settings.web_config) if settings.web_config else None
+        self._auth = BasicAuth()
+        self._page = MetricsPage(settings.page, settings.version)
+        self._reloading = asyncio.Lock()
+        self._runner: web.AppRunner | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        """Bind and serve; `ConfigError` when the address or the web_config cannot be used."""
+        host, port = parse_listen(self._settings.listen)
+        config = self._file.load() if self._file else WebConfig()
+        context = Listener(config.tls).context if config.tls else None
+        if config.users:
+            require_bcrypt()
+        runner = web.AppRunner(
+            self._app(),
+            handle_signals=False,
+            access_log=None,
+            shutdown_timeout=self._settings.stop_timeout,
+            max_line_size=_MAX_LINE,
+            max_field_size=_MAX_LINE,
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port, ssl_context=context).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise cannot_listen(self._settings.listen, error) from None
+        self._runner = runner
+        self.port = int(runner.addresses[0][1])
+        log.info("web.listening", address=self._settings.listen, port=self.port, tls=bool(context))
+
+    async def stop(self) -> None:
+        """Take no new requests, let the running ones end within the timeout, close."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(runner.cleanup(), self._settings.stop_timeout + 1)
+
+    def _app(self) -> web.Application:
+        app = web.Application(middlewares=[_answer_errors, self._guard], client_max_size=_MAX_BODY)
+        app.on_response_prepare.append(self._add_headers)
+        app.add_routes(
+            [
+                web.get("/", self._index),
+                web.get("/metrics", self._metrics),
+                web.get("/-/healthy", self._healthy),
+                web.get("/-/ready", self._ready),
+                web.post("/-/reload", self._reload),
+                web.put("/-/reload", self._reload),
+                *self._settings.routes,
+            ]
+        )
+        return app
+
+    def _config(self) -> WebConfig:
+        return self._file.current() if self._file else WebConfig()
+
+    # --- what holds for every path -----------------------------------------------------------
+
+    @web.middleware
+    async def _guard(
+        self,
+        request: web.Request,
+        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    ) -> web.StreamResponse:
+        users = self._config().users
+        if users and not await self._auth.allows(users, request.headers.get("Authorization")):
+            log.debug("http.unauthorized", path=request.path, remote=request.remote)
+            return _text(401, "Unauthorized", {"WWW-Authenticate": 'Basic realm="slod"'})
+        return await handler(request)
+
+    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        headers = response.headers
+        headers["Server"] = "slod"
+        headers.setdefault("X-Content-Type-Options", "nosniff")
+        headers.update({k: v for k, v in self._config().headers.items() if v})
+        log.debug("http.request", method=request.method, path=request.path, status=response.status)
+
+    # --- the endpoints -----------------------------------------------------------------------
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        openmetrics = wants_openmetrics(",".join(request.headers.getall("Accept", [])))
+        packed = accepts_gzip(",".join(request.headers.getall("Accept-Encoding", [])))
+        headers = {
+            "Content-Type": OPENMETRICS if openmetrics else TEXT,
+            "Vary": "Accept, Accept-Encoding",
+        }
+        if packed:
+            headers["Content-Encoding"] = "gzip"
+        body = await self._page.body(openmetrics=openmetrics, packed=packed)
+        return web.Response(body=body, headers=headers)
+
+    async def _healthy(self, request: web.Request) -> web.Response:
+        health = self._settings.health()
+        return _text(200 if health.ok else 503, health.text)
+
+    async def _ready(self, request: web.Request) -> web.Response:
+        missing = self._settings.ready().missing
+        if missing:
+            return _text(503, "slod is not ready, missing: " + "; ".join(missing))
+        return _text(200, "slod is ready.")
+
+    async def _reload(self, request: web.Request) -> web.Response:
+        async with self._reloading:
+            try:
+                problem = await self._settings.reload()
+            except SlodError as error:
+                problem = str(error)
+        if problem is None:
+            return _text(200, "reloaded")
+        return _text(500, f"not reloaded, the old configuration stays: {problem}")
+
+    async def _index(self, request: web.Request) -> web.Response:
+        return web.Response(
+            text=index.render(self._settings.status(), __version__),
+            content_type="text/html",
+            charset="utf-8",
+            headers={"Content-Security-Policy": index.CSP, "Referrer-Policy": "no-referrer"},
+        )
+
+
+@web.middleware
+async def _answer_errors(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """One line for what no handler answered; a handler's own answer passes as it is."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error is not request.match_info.http_exception:
+            raise
+        if error.status == 405:
+            allowed = error.headers.get("Allow", "")
+            return _text(405, f"{request.method} is not allowed here", {"Allow": allowed})
+        return _text(error.status, "not found; see /")
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:
+        log.error("http.failed", path=request.path, exc_info=error)
+        return _text(500, "internal error; the log says more")
+
+
+def _text(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(status=status, text=text + "\n", headers=headers)

@@ -1,0 +1,65 @@
+"""What tests share: a clock that only the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+
+
+class ManualClock:
+    """A clock for tests: `advance` wakes the sleepers in order and lets them run."""
+
+    def __init__(self, now: float = 1_700_000_000.0) -> None:
+        self._now = now
+        self._elapsed = 0.0
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+        self._order = itertools.count()
+
+    def now(self) -> float:
+        """The wall time the test has set."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """Seconds since the test began; never steps back."""
+        return self._elapsed
+
+    def step(self, seconds: float) -> None:
+        """Set the wall clock forward or back, as an administrator does; no sleeper notices."""
+        self._now += seconds
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait until the test has advanced this far."""
+        if seconds <= 0:
+            await asyncio.sleep(0)
+            return
+        future = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._elapsed + seconds, next(self._order), future))
+        await future
+
+    @property
+    def sleeping(self) -> int:
+        """How many tasks wait on this clock."""
+        return sum(not f.done() for _, _, f in self._sleepers)
+
+    async def until_sleeping(self, count: int = 1) -> None:
+        """Return when at least `count` tasks wait on this clock: their real I/O is over."""
+        while self.sleeping < count:
+            await asyncio.sleep(0.001)
+
+    async def advance(self, seconds: float) -> None:
+        """Move time on; whoever is due in between wakes at its own moment."""
+        end = self._elapsed + seconds
+        while self._sleepers and self._sleepers[0][0] <= end:
+            due, _, future = heapq.heappop(self._sleepers)
+            if future.done():
+                continue
+            self._now += due - self._elapsed
+            self._elapsed = due
+            future.set_result(None)
+            for _ in range(20):
+                await asyncio.sleep(0)
+        self._now += end - self._elapsed
+        self._elapsed = end
+        for _ in range(20):
+            await asyncio.sleep(0)
