@@ -1,0 +1,39 @@
+"""The command line: one file a command, each with `add_parser` and `run`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from exporter import __version__
+from exporter.cli import check, demo, run
+from exporter.errors import ConfigError, SlodError
+
+_COMMANDS = (run, demo, check)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; its exit code, 2 for what is wrong with the command line or the config."""
+    parser = argparse.ArgumentParser(
+        prog="slod",
+        description="The SLO daemon: exact SLIs, error budgets and burn rates from live metrics.",
+        epilog="example: slod demo",
+    )
+    parser.add_argument("--version", action="version", version=f"slod {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for command in _COMMANDS:
+        command.add_parser(commands)
+    args = parser.parse_args(argv)
+    try:
+        code: int = args.func(args)
+    except ConfigError as error:
+        for finding in error.findings:
+            print(f"slod: {finding}", file=sys.stderr)
+        return 2
+    except SlodError as error:
+        print(f"slod: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code

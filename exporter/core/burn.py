@@ -11,7 +11,6 @@ from math import exp, lgamma, log, log1p
 from exporter.core.ledger import Counts
 from exporter.core.slo import Rule
 
-
 _MAX_TERMS = 10_000
 _PRECISION = 1e-12
 

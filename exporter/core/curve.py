@@ -74,8 +74,9 @@ class Segment(NamedTuple):
 class Curve:
     """One cumulative count; times are unix seconds, amounts any non-negative number.
 
-    `ramp`: the usual time from one sample to the next. `grain`: changes closer together than this many seconds share a point. `max_points`: past it
-    the tolerance gives way, so that memory is bounded whatever comes.
+    `ramp`: the usual time from one sample to the next. `grain`: changes closer together than this
+    many seconds share a point. `max_points`: past it the tolerance gives way, so that memory is
+    bounded whatever comes.
     """
 
     __slots__ = (

@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from exporter.core.account import Account, Op, Taken
+from exporter.core.account import Account
+from exporter.core.intake import Taken
+from exporter.core.memory import Op
 from exporter.core.notification import Notification
 from exporter.core.outbox import Outbox, Route
 from exporter.core.sample import Batch
@@ -58,7 +60,8 @@ class Engine:
     def configure(self, slos: Sequence[SLO], routes: Iterable[Route]) -> Reconfigured:
         """Take another configuration; history stays wherever the SLI did."""
         old, self.accounts = self.accounts, {}
-        added, restarted = [], []
+        added: list[str] = []
+        restarted: list[str] = []
         for slo in slos:
             account = old.pop(slo.name, None)
             if account is not None and identity(account.slo) == identity(slo):
@@ -77,12 +80,12 @@ class Engine:
 
     def since(self, source: str) -> float | None:
         """From when on a source's samples are missing: the oldest last poll of its SLOs."""
-        polled = [a.polled for a in self._of(source)]
+        polled = [a.memory.polled for a in self._of(source)]
         return None if None in polled else min((p for p in polled if p is not None), default=None)
 
     def targets(self, source: str) -> frozenset[str]:
         """The targets that were observed before."""
-        return frozenset(t for a in self._of(source) for t in a.targets)
+        return frozenset(t for a in self._of(source) for t in a.memory.targets)
 
     def ingest(self, batch: Batch) -> dict[str, Taken]:
         """Count a batch for every SLO of its source; by SLO, what came of it."""
@@ -100,8 +103,8 @@ class Engine:
         account = self.accounts.get(slo)
         if account is None or not isinstance(sli := account.slo.sli, HistogramSLI):
             return
-        account.bucket_known = sli.threshold in bounds
-        if account.bucket_known:
+        account.memory.bucket_known = sli.threshold in bounds
+        if account.memory.bucket_known:
             account.fault = None
         elif bounds:
             listed = ", ".join(f"{b:g}" for b in bounds)
@@ -124,7 +127,7 @@ class Engine:
         if self._forgot is None or now - self._forgot > FORGET_EVERY:
             self._forgot = now
             for account in self.accounts.values():
-                account.forget(now)
+                account.memory.do("forget", now)
         return Tick(said, full)
 
     def status(self, now: float) -> Snapshot:
@@ -134,7 +137,7 @@ class Engine:
             tuple(
                 instance.status(instance.as_of(now, account.patience))
                 for account in self.accounts.values()
-                for instance in account.instances.values()
+                for instance in account.memory.instances.values()
             ),
         )
 
@@ -142,8 +145,9 @@ class Engine:
         """The operations since the last drain, by SLO."""
         out: dict[str, list[Op]] = {}
         for name, account in self.accounts.items():
-            if account.log:
-                out[name], account.log = account.log, []
+            memory = account.memory
+            if memory.log:
+                out[name], memory.log = memory.log, []
         return out
 
     def restore(
@@ -155,9 +159,9 @@ class Engine:
             return "its SLI was changed"
         account = Account(slo)
         try:
-            account.load(dumped["state"])
+            account.memory.load(dumped["state"])
             for log in logs:
-                account.replay(log)
+                account.memory.replay(log)
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             return f"{type(error).__name__}: {error}"
         self.accounts[name] = account
@@ -166,7 +170,7 @@ class Engine:
     def dump(self, name: str) -> dict[str, Any]:
         """One SLO's whole state."""
         account = self.accounts[name]
-        return {"identity": identity(account.slo), "state": account.dump()}
+        return {"identity": identity(account.slo), "state": account.memory.dump()}
 
     def _of(self, source: str) -> list[Account]:
         return [a for a in self.accounts.values() if a.slo.source == source]

@@ -117,7 +117,7 @@ class Instance:
         )
 
     def _exhaustion(self, left: float | None, now: float) -> float | None:
-        """By the fastest rule's long window (1h in the workbook): recent, yet not one bad minute."""
+        """By the fastest rule's long window (1h in the workbook): recent, yet no single minute."""
         fastest = min((r.long for r in self.slo.rules), key=lambda w: w.seconds, default=None)
         counts = self.window(fastest, now) if fastest else self.period(now)
         burn = counts.burn_rate(self.slo.objective)

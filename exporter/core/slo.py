@@ -60,7 +60,7 @@ class HistogramSLI:
 
 @dataclass(frozen=True, slots=True)
 class GaugeSLI:
-    """Each sample is one event, weighted by the seconds it stands for; good when `value op bound`."""
+    """Each sample is one event, weighted by the seconds it stands for; good if `value op bound`."""
 
     gauge: Selector
     op: str

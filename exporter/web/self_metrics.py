@@ -189,14 +189,13 @@ class SelfMetrics:
         """Everything as it is now."""
         out = []
         for metric in self._registry.collect():
-            at = len(metric.name)
-            samples = [
-                (s.name[at:] + labels(s.labels), float(s.value))
-                for s in metric.samples
-                if not s.name.endswith("_created")
-            ]
             hide = metric.name in _HIDDEN_ZEROS
-            out.append(Family(metric.name, metric.type, metric.documentation, samples, hide))
+            family = Family(metric.name, metric.type, metric.documentation, text_hides_zeros=hide)
+            at = len(metric.name)
+            for sample in metric.samples:
+                if not sample.name.endswith("_created"):
+                    family.add(sample.name[at:] + labels(sample.labels), float(sample.value))
+            out.append(family)
         return out
 
     @staticmethod

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from exporter.core.slo import SLO
 from exporter.core.status import SLOStatus, Snapshot
-from exporter.web.exposition import Family, Sample, labels
+from exporter.web.exposition import Family, labels
 
 _FAMILIES = {
     "slo_events": ("counter", "Events counted by slod, by result."),
@@ -49,7 +49,7 @@ class SLOMetrics:
 
     def families(self, snapshot: Snapshot) -> list[Family]:
         """The families in the table's order; one without samples is left out of the page."""
-        found: dict[str, list[Sample]] = {name: [] for name in _FAMILIES}
+        found = {name: Family(name, *about) for name, about in _FAMILIES.items()}
         seen: dict[tuple[str, tuple[tuple[str, str], ...]], _Lines] = {}
         for status in snapshot.slos:
             key = (status.slo.name, tuple(status.labels.items()))
@@ -59,11 +59,11 @@ class SLOMetrics:
             seen[key] = lines
             lines.collect(status, snapshot.now, found)
         self._lines = seen
-        return [Family(name, *_FAMILIES[name], found[name]) for name in _FAMILIES]
+        return list(found.values())
 
 
 class _Lines:
-    """The label strings of one SLO instance; where two would be the same line, the first counts."""
+    """The label strings of one SLO instance."""
 
     __slots__ = ("_bad", "_base", "_good", "_rules", "_slo", "_states", "_windows")
 
@@ -72,8 +72,12 @@ class _Lines:
         self._slo: SLO = status.slo
         self._base = labels(own)
         self._good, self._bad = ("_total" + labels({**own, "result": r}) for r in ("good", "bad"))
-        self._windows = _first(labels({**own, "window": w.label}) for w in status.windows)
-        self._rules = tuple(
+        # An alert window may be spelled like the period: the same events, one line.
+        self._windows = tuple(
+            (places[0], line)
+            for line, places in _places(labels({**own, "window": w.label}) for w in status.windows)
+        )
+        self._rules = _places(
             labels({**own, "severity": r.severity, "long_window": r.long, "short_window": r.short})
             for r in status.rules
         )
@@ -83,40 +87,42 @@ class _Lines:
         """Whether these strings are still those of the instance (a reload makes a new SLO)."""
         return status.slo is self._slo
 
-    def collect(self, status: SLOStatus, now: float, into: dict[str, list[Sample]]) -> None:
+    def collect(self, status: SLOStatus, now: float, into: dict[str, Family]) -> None:
         """Add the instance's samples to the families."""
         base, objective = self._base, status.slo.objective
-        into["slo_events"] += ((self._good, status.good_total), (self._bad, status.bad_total))
-        into["slo_objective_ratio"].append((base, objective))
-        into["slo_window_seconds"].append((base, status.slo.period.length(now)))
-        sli, burn, coverage = (
-            into["slo_sli_ratio"],
-            into["slo_burn_rate"],
-            into["slo_coverage_ratio"],
-        )
-        for at, line in self._windows:
-            window = status.windows[at]
-            coverage.append((line, window.coverage))
-            ratio, rate = window.sli, window.burn(objective)
-            if ratio is not None and rate is not None:
-                sli.append((line, ratio))
-                burn.append((line, rate))
+        events = into["slo_events"]
+        events.add(self._good, status.good_total)
+        events.add(self._bad, status.bad_total)
+        into["slo_objective_ratio"].add(base, objective)
+        into["slo_window_seconds"].add(base, status.slo.period.length(now))
+        self._collect_windows(status, into)
         for name, value in (
             ("slo_error_budget_remaining_ratio", status.budget_remaining),
             ("slo_error_budget_remaining_events", status.budget_remaining_events),
             ("slo_error_budget_exhaustion_seconds", status.exhaustion_seconds),
         ):
             if value is not None:
-                into[name].append((base, value))
-        firing: dict[str, float] = {}
-        for line, rule in zip(self._rules, status.rules, strict=True):
-            firing[line] = max(firing.get(line, 0.0), float(rule.firing))
-        into["slo_alert_firing"] += firing.items()
-        into["slo_budget_policy_state"] += (
-            (line, float(state == status.policy_state)) for state, line in self._states
-        )
-        into["slo_gate_open"].append((base, float(status.gate_open)))
-        into["slod_ledger_bytes"].append((base, float(status.ledger_bytes)))
+                into[name].add(base, value)
+        alerts = into["slo_alert_firing"]
+        for line, rules in self._rules:
+            alerts.add(line, float(any(status.rules[at].firing for at in rules)))
+        states = into["slo_budget_policy_state"]
+        for state, line in self._states:
+            states.add(line, float(state == status.policy_state))
+        into["slo_gate_open"].add(base, float(status.gate_open))
+        into["slod_ledger_bytes"].add(base, float(status.ledger_bytes))
+
+    def _collect_windows(self, status: SLOStatus, into: dict[str, Family]) -> None:
+        objective = status.slo.objective
+        sli, burn = into["slo_sli_ratio"], into["slo_burn_rate"]
+        coverage = into["slo_coverage_ratio"]
+        for at, line in self._windows:
+            window = status.windows[at]
+            coverage.add(line, window.coverage)
+            ratio, rate = window.sli, window.burn(objective)
+            if ratio is not None and rate is not None:
+                sli.add(line, ratio)
+                burn.add(line, rate)
 
 
 def own_labels(slo: SLO, extra: Mapping[str, str]) -> dict[str, str]:
@@ -129,9 +135,9 @@ def own_labels(slo: SLO, extra: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _first(lines: Iterable[str]) -> tuple[tuple[int, str], ...]:
-    # An alert window may be spelled like the period: the same events, one line.
-    seen: dict[str, int] = {}
+def _places(lines: Iterable[str]) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Each different line and where it stands."""
+    found: dict[str, list[int]] = {}
     for at, line in enumerate(lines):
-        seen.setdefault(line, at)
-    return tuple((at, line) for line, at in seen.items())
+        found.setdefault(line, []).append(at)
+    return tuple((line, tuple(places)) for line, places in found.items())

@@ -70,7 +70,7 @@ async def serving(**changes: Any) -> AsyncIterator[WebServer]:
 
     settings: dict[str, Any] = {
         "listen": "127.0.0.1:0",
-        "page": lambda: [Family("up", "gauge", "Is it up?", [("", 1.0)])],
+        "page": lambda: [Family.of("up", "gauge", "Is it up?", [("", 1.0)])],
         "version": lambda: 1,
         "health": Health,
         "ready": Readiness,

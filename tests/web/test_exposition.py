@@ -15,8 +15,8 @@ from exporter.web.exposition import Family, labels, numbers, write_openmetrics, 
 
 def test_both_formats_share_the_sample_lines_and_differ_in_the_headers() -> None:
     families = [
-        Family("jobs", "counter", "Jobs.", [('_total{q="a"}', 3.0)]),
-        Family("depth", "gauge", "Depth.", [("", 0.5)]),
+        Family.of("jobs", "counter", "Jobs.", [('_total{q="a"}', 3.0)]),
+        Family.of("depth", "gauge", "Depth.", [("", 0.5)]),
     ]
     assert write_text(families) == (
         b'# HELP jobs_total Jobs.\n# TYPE jobs_total counter\njobs_total{q="a"} 3\n'
@@ -29,20 +29,21 @@ def test_both_formats_share_the_sample_lines_and_differ_in_the_headers() -> None
 
 
 def test_help_is_escaped_as_each_format_wants_it() -> None:
-    family = Family("a", "gauge", 'say "\\hi"\nthere', [])
+    family = Family("a", "gauge", 'say "\\hi"\nthere')
     assert write_text([family]).startswith(b'# HELP a say "\\\\hi"\\nthere\n')
     assert write_openmetrics([family]).startswith(b'# HELP a say \\"\\\\hi\\"\\nthere\n')
 
 
 def test_a_family_of_unknown_type_is_untyped_in_the_text_format() -> None:
-    family = Family("a", "unknown", "x", [("", 1.0)])
+    family = Family.of("a", "unknown", "x", [("", 1.0)])
     assert b"# TYPE a untyped\n" in write_text([family])
     assert b"# TYPE a unknown\n" in write_openmetrics([family])
 
 
 def test_zeros_can_be_hidden_from_the_text_format_alone() -> None:
     samples = [('_total{s="a"}', 0.0), ('_total{s="b"}', 1.0)]
-    family = Family("n", "counter", "x", samples, text_hides_zeros=True)
+    family = Family.of("n", "counter", "x", samples)
+    family.text_hides_zeros = True
     assert b'{s="a"}' not in write_text([family]) and b'{s="b"} 1' in write_text([family])
     assert b'{s="a"} 0' in write_openmetrics([family])
 
@@ -76,8 +77,8 @@ def test_any_label_value_survives_both_formats(values: dict[str, str]) -> None:
         k: "".join(c for c in v if c == "\n" or (c.isprintable() and ord(c) < 0xD800))
         for k, v in values.items()
     }
-    families = [Family("a", "gauge", "x", [(labels(clean), 1.0)])]
+    families = [Family.of("a", "gauge", "x", [(labels(clean), 1.0)])]
     (text,) = parse_text(write_text(families).decode())
-    (openmetrics,) = parse_openmetrics(write_openmetrics(families).decode())
+    (openmetrics,) = parse_openmetrics(write_openmetrics(families).decode())  # type: ignore[no-untyped-call]
     assert text.samples[0].labels == clean
     assert openmetrics.samples[0].labels == clean

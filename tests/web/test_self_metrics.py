@@ -95,7 +95,7 @@ def test_counter_resets_reach_both_formats_once_there_are_some() -> None:
 
 def test_an_openmetrics_parser_reads_the_page() -> None:
     text = write_openmetrics(used().families()).decode()
-    families = {f.name: f.type for f in text_string_to_metric_families(text)}
+    families = {f.name: f.type for f in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]
     assert families["slod_poll_duration_seconds"] == "histogram"
     assert families["slod_counter_resets"] == "counter"
     assert "_created" not in text

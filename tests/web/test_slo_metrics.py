@@ -23,7 +23,7 @@ def page(of: Snapshot) -> dict[str, float]:
 def test_the_table_of_metrics_is_on_the_page() -> None:
     base = 'slo="checkout",service="shop"'
     found = page(snapshot())
-    windows = {}
+    windows: dict[str, float] = {}
     for window in ("5m", "1h", "30d"):
         windows |= {
             f'slo_sli_ratio{{{base},window="{window}"}}': 0.998,
@@ -113,6 +113,6 @@ def test_promtool_finds_nothing_to_say() -> None:
 
 def test_an_openmetrics_parser_reads_the_page() -> None:
     text = write_openmetrics(SLOMetrics().families(snapshot())).decode()
-    families = {f.name: f for f in text_string_to_metric_families(text)}
+    families = {f.name: f for f in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]
     assert families["slo_events"].type == "counter"
     assert families["slo_events"].samples[1].value == 7.0

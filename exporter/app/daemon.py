@@ -1,0 +1,279 @@
+"""The daemon: puts the parts together, runs them, changes them on reload, stops them in order."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from exporter import __version__, sdnotify
+from exporter.app.delivery import Delivery, routes
+from exporter.app.keeper import Keeper
+from exporter.app.page import page
+from exporter.app.parts import make_receivers, make_source
+from exporter.app.polling import Polling
+from exporter.clock import Clock
+from exporter.config.duration import approximate
+from exporter.config.load import Config, load
+from exporter.core.engine import Engine
+from exporter.core.notification import Notification
+from exporter.core.status import Snapshot
+from exporter.errors import SlodError
+from exporter.store.database import Store
+from exporter.web.exposition import Family
+from exporter.web.self_metrics import SelfMetrics
+from exporter.web.server import Health, Readiness, Web, WebServer
+
+log = structlog.get_logger()
+
+BEAT = 5.0
+"""Seconds between looks at what only time changes: data that is missing, alerts to send again."""
+SAVE_EVERY = 1.0
+"""At most one save in so many seconds, unless there is something to say to a receiver."""
+_STOP_WITHIN = 4.0
+
+
+class Daemon:
+    """Runs one configuration until stopped; `reload` changes to another without losing a count."""
+
+    def __init__(self, config: Config, clock: Clock) -> None:
+        self.config = config
+        self.metrics = SelfMetrics(__version__)
+        self._clock = clock
+        receivers = make_receivers(config)
+        self.engine = Engine(config.slos, routes(receivers), approximate)
+        self._keeper = Keeper(self.engine, Store(config.state.path, now=clock.now))
+        self._polling: dict[str, tuple[Polling, asyncio.Task[None]]] = {}
+        self._delivery: list[tuple[Delivery, asyncio.Task[None]]] = []
+        self._receivers = receivers
+        self._arrived = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._version = 0
+        self._snapshot: tuple[int, Snapshot] | None = None
+        self._saved_at = -SAVE_EVERY
+        self._faults: dict[str, str | None] = {}
+        self._page = page(config.server.compat)
+        self._web = WebServer(
+            Web(
+                listen=config.server.listen,
+                web_config=config.server.web_config,
+                page=self._families,
+                version=lambda: self._version,
+                health=Health,
+                ready=self._readiness,
+                reload=self.reload,
+                status=self.snapshot,
+                stop_timeout=1.0,
+            )
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return self._web.port
+
+    # --- life -----------------------------------------------------------------------------------
+
+    async def run(self, shutdown: asyncio.Event) -> None:
+        """Start, work until `shutdown`, stop with everything saved.
+
+        Raises `SlodError` when it cannot start, and whatever ended a part that must not end.
+        """
+        await self._keeper.restore()
+        try:
+            self._expect()
+            await self._web.start()
+            self._start_receivers()
+            self._start_sources()
+            self._spawn(self._work())
+            self._spawn(self._beat())
+            if (interval := sdnotify.watchdog_interval()) is not None:
+                self._spawn(self._watchdog(interval / 2))
+            sdnotify.ready()
+            log.info("slod.started", version=__version__, slos=len(self.engine.accounts))
+            stopping = asyncio.ensure_future(shutdown.wait())
+            await asyncio.wait([stopping, self._failed], return_when=asyncio.FIRST_COMPLETED)
+            stopping.cancel()
+        finally:
+            await self._stop()
+        if self._failed.done():
+            self._failed.result()
+
+    async def _stop(self) -> None:
+        sdnotify.stopping()
+        polling = [task for _, task in self._polling.values()]
+        await _cancel(polling + self._tasks)
+        try:
+            async with asyncio.timeout(_STOP_WITHIN):
+                await self._tick()
+                await self._save()
+                await _cancel([task for _, task in self._delivery])
+                await self._save()
+                await self._web.stop()
+        except TimeoutError:
+            log.error("slod.stopped_late", after=_STOP_WITHIN)
+        finally:
+            await self._keeper.close()
+        log.info("slod.stopped")
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task whose unexpected end ends the daemon: better restarted than half dead."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        self._tasks.append(task)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and not self._failed.done():
+            error = task.exception()
+            if error is not None:
+                self._failed.set_exception(error)
+
+    # --- the tick -------------------------------------------------------------------------------
+
+    async def _work(self) -> None:
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            said = await self._tick()
+            due = self._clock.monotonic() - self._saved_at >= SAVE_EVERY
+            if said or due:
+                await self._save()
+            # On disk before it is sent: a receiver must never know more than a restart does.
+            for delivery, _ in self._delivery:
+                delivery.wake()
+
+    async def _tick(self) -> list[Notification]:
+        begun = self._clock.monotonic()
+        tick = self.engine.tick(self._clock.now())
+        self._version += 1
+        self.metrics.tick(self._clock.monotonic() - begun)
+        for notification in tick.said:
+            log.warning(f"alert.{notification.reason.value}", **notification.labels)
+        for route in tick.full:
+            self.metrics.notification(route.receiver, "dropped_queue_full")
+            log.error("notification.dropped", receiver=route.receiver, reason="queue_full")
+        for route in self.engine.outbox.routes.values():
+            waiting = self.engine.outbox.waiting(route.endpoint)
+            self.metrics.queue_length(route.receiver, waiting)
+        for name, account in self.engine.accounts.items():
+            if self._faults.get(name) != account.fault:
+                self._faults[name] = account.fault
+                self.metrics.slo_error(name, account.fault is not None)
+                if account.fault is not None:
+                    log.error("slo.cannot_compute", slo=name, error=account.fault)
+        return tick.said
+
+    async def _save(self) -> None:
+        self._saved_at = self._clock.monotonic()
+        before = self._keeper.degraded
+        error = await self._keeper.save()
+        if error is not None:
+            self.metrics.state_error(error.reason)
+            if before != error.reason:
+                log.error(
+                    "state.cannot_save",
+                    reason=error.reason,
+                    error=str(error),
+                    outcome="measuring goes on in memory; it is saved as soon as that works again",
+                )
+        elif before is not None:
+            log.info("state.saving_again")
+        self.metrics.saving(self._keeper.degraded is None)
+
+    async def _beat(self) -> None:
+        while True:
+            await self._clock.sleep(BEAT)
+            self._arrived.set()
+
+    async def _watchdog(self, interval: float) -> None:
+        while True:
+            sdnotify.watchdog()
+            await self._clock.sleep(interval)
+
+    # --- parts ----------------------------------------------------------------------------------
+
+    def _expect(self) -> None:
+        """Series that are known beforehand stand on the page from the start, at zero."""
+        self.metrics.expect(
+            sources=list(self.config.sources),
+            receivers=[r.name for r in self._receivers],
+            slos=[slo.name for slo in self.config.slos],
+        )
+
+    def _start_receivers(self) -> None:
+        for receiver in self._receivers:
+            delivery = Delivery(receiver, self.engine.outbox, self._clock, self.metrics)
+            self._delivery.append((delivery, self._spawn(delivery.run())))
+
+    def _start_sources(self) -> None:
+        for name, settings in self.config.sources.items():
+            if self.engine.wants(name):
+                source = make_source(settings, self._clock)
+                polling = Polling(source, self.engine, self.metrics, self._clock, self._arrived.set)
+                self._polling[name] = (polling, self._spawn(polling.run()))
+
+    async def reload(self) -> str | None:
+        """Read the configuration again; None, or why the old one stays."""
+        sdnotify.reloading()
+        try:
+            config = load(Path(self.config.path))
+            receivers = make_receivers(config)
+        except SlodError as error:
+            self.metrics.reloaded(False, self._clock.now())
+            log.error("config.reload_failed", error=str(error))
+            sdnotify.ready()
+            return str(error)
+        if (config.server, config.state) != (self.config.server, self.config.state):
+            log.warning("config.needs_restart", keys="server, state")
+        await _cancel([task for _, task in self._polling.values()])
+        await _cancel([task for _, task in self._delivery])
+        self._polling.clear()
+        self._delivery.clear()
+        self.config, self._receivers = config, receivers
+        change = self.engine.configure(config.slos, routes(receivers))
+        self._keeper.reconfigured(change.added + change.restarted, change.removed)
+        for name in (*change.removed, *change.restarted):
+            self.metrics.forget_slo(name)
+            self._faults.pop(name, None)
+        self._expect()
+        self._start_receivers()
+        self._start_sources()
+        self._arrived.set()
+        self.metrics.reloaded(True, self._clock.now())
+        log.info(
+            "config.reloaded",
+            added=change.added,
+            new_ledger=change.restarted,
+            removed=change.removed,
+        )
+        sdnotify.ready()
+        return None
+
+    # --- readers --------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """The numbers as of the last tick; every reader between two ticks sees the same."""
+        if self._snapshot is None or self._snapshot[0] != self._version:
+            self._snapshot = (self._version, self.engine.status(self._clock.now()))
+        return self._snapshot[1]
+
+    def _families(self) -> list[Family]:
+        return self._page(self.snapshot(), self.metrics)
+
+    def _readiness(self) -> Readiness:
+        waiting = (polling.missing for polling, _ in self._polling.values())
+        notes = ()
+        if self._keeper.degraded is not None:
+            notes = (f"state is kept in memory only: {self._keeper.degraded}",)
+        return Readiness(tuple(m for m in waiting if m is not None), notes)
+
+
+async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,124 @@
+"""Carries what is due from the outbox to the receivers: a task for each endpoint.
+
+The outbox decides what and when; here it is only sent, and what came of it is counted and logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+import structlog
+
+from exporter.clock import Clock
+from exporter.core.outbox import Entry, Outbox, Route
+from exporter.errors import DeliveryError
+from exporter.receivers.base import Receiver
+from exporter.web.self_metrics import SelfMetrics
+
+log = structlog.get_logger()
+
+_BATCH = 64
+
+
+def routes(receivers: Sequence[Receiver]) -> list[Route]:
+    """What the outbox has to know of the receivers."""
+    return [Route(r.name, r.endpoint, tuple(r.severities), r.resend) for r in receivers]
+
+
+class Delivery:
+    """Sends for one endpoint until cancelled; `wake` says that something may be due."""
+
+    def __init__(
+        self, receiver: Receiver, outbox: Outbox, clock: Clock, metrics: SelfMetrics
+    ) -> None:
+        self.receiver = receiver
+        self._outbox = outbox
+        self._clock = clock
+        self._metrics = metrics
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look at the outbox again."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send what is due, wait for what comes."""
+        try:
+            while True:
+                self._wake.clear()
+                now = self._clock.now()
+                due = self._outbox.due(self.receiver.endpoint, now)[:_BATCH]
+                if due:
+                    await self._send(due)
+                else:
+                    await self._wait(now)
+        finally:
+            await self.receiver.close()
+
+    async def _wait(self, now: float) -> None:
+        at = self._outbox.next_due(self.receiver.endpoint)
+        if at is None:
+            await self._wake.wait()
+            return
+        # A clock that was set back must not hold a notification for hours.
+        pause = min(max(0.0, at - now), 60.0)
+        waits = [
+            asyncio.ensure_future(self._clock.sleep(pause)),
+            asyncio.ensure_future(self._wake.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _send(self, entries: Sequence[Entry]) -> None:
+        # A level-triggered receiver takes many at once; for others one failure must be one's own.
+        if self.receiver.resend is not None:
+            await self._attempt(entries)
+            return
+        for entry in entries:
+            await self._attempt([entry])
+
+    async def _attempt(self, entries: Sequence[Entry]) -> None:
+        receiver = self.receiver
+        try:
+            await receiver.send([e.notification for e in entries], self._clock.now())
+        except DeliveryError as error:
+            self._failed(entries, error)
+        else:
+            now = self._clock.now()
+            for entry in entries:
+                self._outbox.delivered(entry, now)
+                self._metrics.notification(receiver.name, "delivered")
+                log.info(
+                    "notification.delivered",
+                    receiver=receiver.name,
+                    reason=entry.notification.reason.value,
+                    attempts=entry.attempts + 1,
+                    **entry.notification.labels,
+                )
+        self._metrics.queue_length(receiver.name, self._outbox.waiting(receiver.endpoint))
+
+    def _failed(self, entries: Sequence[Entry], error: DeliveryError) -> None:
+        receiver, now = self.receiver, self._clock.now()
+        # Jitter is not a secret; it only spreads the retries of many.
+        jitter = random.random()  # noqa: S311
+        for entry in entries:
+            facts = {
+                "receiver": receiver.name,
+                "reason": error.reason,
+                "error": str(error),
+                "slo": entry.notification.labels.get("slo", ""),
+                "attempts": entry.attempts + 1,
+            }
+            if error.permanent:
+                self._outbox.given_up(entry)
+                self._metrics.notification(receiver.name, f"given_up_{error.reason}")
+                log.error("notification.given_up", **facts)
+            else:
+                pause = self._outbox.failed(entry, now, jitter, error.retry_after)
+                self._metrics.notification(receiver.name, "retried")
+                log.warning("notification.retry_scheduled", wait_for=round(pause, 3), **facts)

@@ -1,0 +1,146 @@
+"""Keeps the engine's state on disk: one transaction a save, and all of it back after a restart.
+
+A save holds the operations since the last one (the journal), whole dumps of a few SLOs in turn, so
+that the journal stays short, and what changed in the outbox. When the disk refuses, measuring goes
+on in memory; the first save that works again writes everything anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import structlog
+
+from exporter.core.engine import Engine
+from exporter.core.memory import Op
+from exporter.core.notification import Notification
+from exporter.core.outbox import Entry
+from exporter.errors import StateError
+from exporter.store.database import Loaded, OutboxRow, Save, Store
+
+log = structlog.get_logger()
+
+CYCLE = 64
+"""Saves until every SLO has had its whole dump written once."""
+_CODEC = 1
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder().decode
+_decode_notification = msgspec.msgpack.Decoder(Notification).decode
+
+
+class Keeper:
+    """Between an engine and its store. `degraded`: why nothing can be saved, None while it can."""
+
+    def __init__(self, engine: Engine, store: Store) -> None:
+        self.degraded: str | None = None
+        self._engine = engine
+        self._store = store
+        self._unsaved: set[str] = set()
+        self._removed: list[str] = []
+        self._turn: list[str] = []
+        self._share = 0.0
+
+    async def restore(self) -> None:
+        """Load what there is; an SLO whose state cannot be used begins anew, and the log says so."""
+        loaded = await self._store.open()
+        journal = [(seq, _decode(blob)) for seq, blob in loaded.journal]
+        for name in self._engine.accounts:
+            reason = self._restore(name, loaded, journal)
+            if reason is None:
+                continue
+            self._unsaved.add(name)
+            if name in loaded.snapshots:
+                log.warning(
+                    "state.not_used", slo=name, reason=reason, outcome="starts a new ledger"
+                )
+        self._removed += [name for name in loaded.snapshots if name not in self._engine.accounts]
+        self._engine.outbox.load(_entry(row) for row in loaded.outbox)
+
+    def _restore(
+        self, name: str, loaded: Loaded, journal: Iterable[tuple[int, dict[str, list[Op]]]]
+    ) -> str | None:
+        if name not in loaded.snapshots:
+            return "there is none"
+        since, blob = loaded.snapshots[name]
+        try:
+            codec, dumped = _decode(blob)
+        except (msgspec.DecodeError, TypeError, ValueError) as error:
+            return f"unreadable: {error}"
+        if codec != _CODEC:
+            return f"written in format {codec}, this slod reads {_CODEC}"
+        return self._engine.restore(
+            name, dumped, [logs[name] for seq, logs in journal if seq > since and name in logs]
+        )
+
+    async def close(self) -> None:
+        """Give the file back."""
+        await self._store.close()
+
+    def reconfigured(self, fresh: Iterable[str], removed: Iterable[str]) -> None:
+        """SLOs whose ledger began anew, and those that are no more."""
+        self._unsaved.update(fresh)
+        self._removed += removed
+
+    async def save(self) -> StateError | None:
+        """Write what changed; the error is returned too, since nothing is lost in memory."""
+        save = self._collect()
+        if save is None:
+            return None
+        try:
+            await self._store.save(save)
+        except StateError as error:
+            self.degraded = error.reason
+            return error
+        self.degraded = None
+        return None
+
+    def _collect(self) -> Save | None:
+        outbox, logs = self._engine.outbox, self._engine.drain()
+        if self.degraded is not None:
+            self._unsaved.clear()
+            names: Iterable[str] = self._engine.accounts
+            rows = outbox.entries()
+        elif logs or outbox.changed or outbox.gone or self._unsaved or self._removed:
+            names = self._next_names() if logs else self._unsaved
+            rows = list(outbox.changed.values())
+        else:
+            return None
+        save = Save(
+            journal=_encode(logs) if logs and self.degraded is None else None,
+            snapshots={n: _encode((_CODEC, self._engine.dump(n))) for n in names},
+            forget=self._removed,
+            outbox_put=[_row(entry) for entry in rows],
+            outbox_delete=list(outbox.gone),
+            replace_all=self.degraded is not None,
+        )
+        outbox.saved()
+        self._unsaved, self._removed = set(), []
+        return save
+
+    def _next_names(self) -> set[str]:
+        """Whose dump is due: new ones, and the next in turn."""
+        accounts = self._engine.accounts
+        self._share += len(accounts) / CYCLE
+        names, self._unsaved = self._unsaved, set()
+        while self._share >= 1.0:
+            self._share -= 1.0
+            if not self._turn:
+                self._turn = list(reversed(accounts))
+            name = self._turn.pop()
+            if name in accounts:
+                names.add(name)
+        return names
+
+
+def _row(entry: Entry) -> OutboxRow:
+    return OutboxRow(
+        entry.id, entry.endpoint, _encode(entry.notification), entry.attempts, entry.due
+    )
+
+
+def _entry(row: OutboxRow) -> Entry:
+    notification: Any = _decode_notification(row.body)
+    return Entry(row.id, row.endpoint, notification, row.attempts, row.due)

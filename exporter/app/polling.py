@@ -1,0 +1,145 @@
+"""Carries batches from the sources to the engine, and counts and logs what came of them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from exporter.clock import Clock
+from exporter.core.engine import Engine
+from exporter.core.intake import Taken
+from exporter.core.slo import HistogramSLI
+from exporter.errors import SourceError
+from exporter.sources.base import Poll, Resume, Source
+from exporter.web.self_metrics import SelfMetrics
+
+log = structlog.get_logger()
+
+_BOUNDS_EVERY = 60.0
+
+
+class Polling:
+    """Runs one source. `polled`: its first round is over, whatever came of it."""
+
+    def __init__(
+        self,
+        source: Source,
+        engine: Engine,
+        metrics: SelfMetrics,
+        clock: Clock,
+        arrived: Callable[[], None],
+    ) -> None:
+        self.source = source
+        self.polled = False
+        self._engine = engine
+        self._metrics = metrics
+        self._clock = clock
+        self._arrived = arrived
+        self._seen: set[str] = set()
+        self._down: set[str] = set()
+        self._over_cap: dict[str, set[tuple[str, ...]]] = {}
+        self._asked: dict[str, float] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+        name = self.source.name
+        resume = Resume(self._engine.since(name), self._engine.targets(name))
+        try:
+            await self.source.run(self._engine.wants(name), self._sink, resume)
+        finally:
+            for task in self._asking:
+                task.cancel()
+            await asyncio.gather(*self._asking, return_exceptions=True)
+
+    @property
+    def missing(self) -> str | None:
+        """What the source still lacks to be ready."""
+        if not self.polled and not set(self.source.targets) <= self._seen:
+            return f"source {self.source.name}: first poll"
+        self.polled = True
+        return None
+
+    async def _sink(self, poll: Poll) -> None:
+        if poll.gone:
+            self._metrics.forget_target(poll.source, poll.target)
+            self._down.discard(poll.target)
+            return
+        if poll.batch is not None:
+            self._count(poll.source, self._engine.ingest(poll.batch))
+        if poll.batch is None or poll.batch.complete:
+            self._seen.add(poll.target)
+        self._metrics.poll(poll.source, poll.target, poll.seconds, poll.error is None)
+        self._note(poll, poll.error)
+        self._arrived()
+
+    def _note(self, poll: Poll, error: SourceError | None) -> None:
+        """One line when a target begins to fail and one when it is back, not one a poll."""
+        if error is None:
+            if poll.target in self._down:
+                self._down.discard(poll.target)
+                log.info("source.recovered", source=poll.source, target=poll.target)
+            return
+        self._metrics.poll_error(poll.source, error.reason)
+        level = log.debug if poll.target in self._down else log.warning
+        self._down.add(poll.target)
+        level(
+            "source.failed",
+            source=poll.source,
+            target=poll.target,
+            reason=error.reason,
+            error=str(error),
+        )
+
+    def _count(self, source: str, taken: Mapping[str, Taken]) -> None:
+        metrics = self._metrics
+        for slo, one in taken.items():
+            facts = one.facts
+            metrics.samples(source, facts.samples)
+            if facts.resets:
+                metrics.resets(source, facts.resets)
+            if facts.births:
+                metrics.births(source, facts.births)
+            for reason, count in (facts.refused or {}).items():
+                metrics.refused(source, reason, count)
+            if one.over_cap:
+                self._note_over_cap(slo, one.over_cap)
+            if one.bucket_missing:
+                self._ask_bounds(slo)
+
+    def _note_over_cap(self, slo: str, groups: set[tuple[str, ...]]) -> None:
+        known = self._over_cap.setdefault(slo, set())
+        fresh = groups - known
+        # Remembering every one of a label explosion would be the explosion again.
+        if not fresh or len(known) >= 10_000:
+            return
+        known |= fresh
+        self._metrics.groups_dropped(slo, len(fresh))
+        log.warning(
+            "slo.max_groups_reached",
+            slo=slo,
+            dropped=len(known),
+            example=next(iter(fresh)),
+            cure="raise max_groups or group by a label with fewer values",
+        )
+
+    def _ask_bounds(self, slo: str) -> None:
+        now = self._clock.monotonic()
+        if now - self._asked.get(slo, -_BOUNDS_EVERY) < _BOUNDS_EVERY:
+            return
+        self._asked[slo] = now
+        task = asyncio.create_task(self._bounds(slo))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _bounds(self, slo: str) -> None:
+        sli = self._engine.accounts[slo].slo.sli
+        assert isinstance(sli, HistogramSLI)  # only those miss a bucket
+        try:
+            bounds = await self.source.bounds(sli.histogram)
+        except SourceError as error:
+            log.warning("slo.bounds_unknown", slo=slo, reason=error.reason, error=str(error))
+            return
+        self._engine.bounds(slo, bounds)

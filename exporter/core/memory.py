@@ -1,0 +1,220 @@
+"""What is remembered of one SLO, and the only ways to change it.
+
+Every change of what must survive a restart is one of the operations below, written to `log` as it
+is done. A restart loads the last dump and does the logged operations again: the same code, so the
+same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exporter.core.alert import Alert, State
+from exporter.core.events import Group
+from exporter.core.instance import MISSING, Instance
+from exporter.core.series import Last
+from exporter.core.slo import SLO
+
+FORGET_AFTER = 86_400.0
+"""A target or series that was silent for so long (a day, in seconds) is new when it returns."""
+
+Op = tuple[Any, ...]
+
+
+@dataclass(slots=True)
+class TargetState:
+    """What is known of a target: its newest observation and process start, in unix seconds, and
+    for each term of the SLI the newest sample of each series, by its key."""
+
+    last: float
+    started: float | None
+    series: list[dict[str, Last]]
+
+
+class Memory:
+    """All that must survive a restart of one SLO.
+
+    `since`, `polled`: the first and the newest poll, None before the first. `missing`: the alert
+    that there is no data. `bucket_known`: the threshold was seen to be a bucket bound.
+    """
+
+    def __init__(self, slo: SLO) -> None:
+        self.slo = slo
+        self.log: list[Op] = []
+        self.since: float | None = None
+        self.polled: float | None = None
+        self.bucket_known = False
+        self.missing: Alert | None = None
+        self.instances: dict[Group, Instance] = {}
+        self.targets: dict[str, TargetState] = {}
+        self._terms = len(slo.sli.wants())
+        if not slo.group_by:
+            self.instance(())
+
+    def instance(self, group: Group) -> Instance:
+        """The instance of a group, made when it is new."""
+        instance = self.instances.get(group)
+        if instance is None:
+            labels = dict(zip(self.slo.group_by, group, strict=True))
+            instance = self.instances[group] = Instance(self.slo, labels)
+        return instance
+
+    def admits(self, group: Group) -> bool:
+        """Whether a group is there or may still be added."""
+        return group in self.instances or len(self.instances) < self.slo.max_groups
+
+    def do(self, name: str, *args: Any) -> None:
+        """Do an operation and write it down."""
+        self.log.append((name, *args))
+        self._operations[name](self, *args)
+
+    def note_alert(self, group: Group | None, key: str, alert: Alert) -> None:
+        """Write down an alert that has changed; group None is the SLO as a whole."""
+        self.log.append(("alert", group, key, *alert_values(alert)))
+
+    def replay(self, log: Iterable[Op]) -> None:
+        """Do logged operations again, after a restart."""
+        for name, *args in log:
+            self._operations[name](self, *(tuple(a) if isinstance(a, list) else a for a in args))
+
+    # --- operations -----------------------------------------------------------------------------
+
+    def _do_polled(self, at: float) -> None:
+        if self.since is None:
+            self.since = at
+        self.polled = at
+
+    def _do_target(self, target: str, last: float, started: float | None) -> None:
+        state = self._target(target)
+        state.last = max(state.last, last)
+        state.started = started if started is not None else state.started
+
+    def _do_series(self, target: str, index: int, key: str, *last: Any) -> None:
+        self._target(target).series[index][key] = Last(*last)
+
+    def _do_lost(self, target: str, index: int, key: str) -> None:
+        self._target(target).series[index].pop(key, None)
+
+    def _do_events(self, group: Group, start: float, end: float, good: float, bad: float) -> None:
+        self.instance(group).ledger.add(start, end, good, bad)
+
+    def _do_cover(self, group: Group, start: float, end: float) -> None:
+        instance = self.instance(group)
+        instance.seen = end
+        if end > start:
+            instance.ledger.cover(start, end)
+
+    def _do_debt(self, group: Group, debt: float) -> None:
+        self.instance(group).debt = debt
+
+    def _do_shift(self, seconds: float) -> None:
+        self.polled = self.polled + seconds if self.polled is not None else None
+        self.since = self.since + seconds if self.since is not None else None
+        for state in self.targets.values():
+            state.last += seconds
+            for series in state.series:
+                for key, last in series.items():
+                    series[key] = last._replace(time=last.time + seconds)
+        for instance in self.instances.values():
+            instance.ledger.shift(seconds)
+            instance.seen = instance.seen + seconds if instance.seen is not None else None
+
+    def _do_forget(self, now: float) -> None:
+        """Drop what was silent for a day and what no window reaches."""
+        for target, state in list(self.targets.items()):
+            if now - state.last > FORGET_AFTER:
+                del self.targets[target]
+                continue
+            for series in state.series:
+                for key in [k for k, s in series.items() if now - s.time > FORGET_AFTER]:
+                    del series[key]
+        for group, instance in list(self.instances.items()):
+            instance.ledger.forget(now)
+            if self.slo.group_by and instance.seen is not None:
+                if now - instance.seen > instance.ledger.horizon:
+                    del self.instances[group]
+
+    def _do_alert(
+        self, group: Group | None, key: str, labels: Any, annotations: Any, *rest: Any
+    ) -> None:
+        speed, state, since, said, ended = rest
+        alert = Alert(labels, annotations, speed, State(state), since, said, ended)
+        if group is None:
+            self.missing = alert
+        else:
+            self.instance(group).alerts[key] = alert
+
+    _operations: Mapping[str, Callable[..., None]] = {
+        "polled": _do_polled,
+        "target": _do_target,
+        "series": _do_series,
+        "lost": _do_lost,
+        "events": _do_events,
+        "cover": _do_cover,
+        "debt": _do_debt,
+        "shift": _do_shift,
+        "forget": _do_forget,
+        "alert": _do_alert,
+    }
+
+    def _target(self, target: str) -> TargetState:
+        state = self.targets.get(target)
+        if state is None:
+            state = self.targets[target] = TargetState(0.0, None, [{} for _ in range(self._terms)])
+        return state
+
+    # --- keeping --------------------------------------------------------------------------------
+
+    def dump(self) -> dict[str, Any]:
+        """All that must survive a restart, as plain values."""
+        return {
+            "since": self.since,
+            "polled": self.polled,
+            "bucket_known": self.bucket_known,
+            "missing": alert_values(self.missing) if self.missing else None,
+            "targets": [
+                (name, t.last, t.started, [[(k, *s) for k, s in d.items()] for d in t.series])
+                for name, t in self.targets.items()
+            ],
+            "instances": [
+                (
+                    group,
+                    i.debt,
+                    i.seen,
+                    i.ledger.dump(),
+                    [(key, *alert_values(a)) for key, a in i.alerts.items()],
+                )
+                for group, i in self.instances.items()
+            ],
+        }
+
+    def load(self, dumped: Mapping[str, Any]) -> None:
+        """Take back what `dump` gave; `ValueError` or `TypeError` when it is not that."""
+        self.since, self.polled = dumped["since"], dumped["polled"]
+        self.bucket_known = dumped["bucket_known"]
+        if dumped["missing"]:
+            self._do_alert(None, MISSING, *dumped["missing"])
+        for name, last, started, series in dumped["targets"]:
+            columns = [{k: Last(*s) for k, *s in one} for one in series]
+            self.targets[name] = TargetState(last, started, columns)
+        for group, debt, seen, ledger, alerts in dumped["instances"]:
+            instance = self.instance(tuple(group))
+            instance.debt, instance.seen = debt, seen
+            instance.ledger.load(ledger)
+            for key, *values in alerts:
+                self._do_alert(tuple(group), key, *values)
+
+
+def alert_values(alert: Alert) -> tuple[Any, ...]:
+    """An alert as plain values, in the order of its fields."""
+    return (
+        dict(alert.labels),
+        dict(alert.annotations),
+        alert.speed,
+        alert.state.value,
+        alert.since,
+        alert.said,
+        alert.ended,
+    )
