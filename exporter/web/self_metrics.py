@@ -13,8 +13,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from exporter.web.exposition import Family, labels
 
-OUTCOMES = ("delivered", "retried", "given_up")
-"""What comes of an attempt to deliver; other words may be used too."""
+OUTCOMES = ("delivered", "retried", "dropped_queue_full")
+"""What is known to come of a notification; `given_up_REASON` appears when it happens."""
 
 _TICK_BUCKETS = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),

@@ -42,9 +42,13 @@ class Health:
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Ready when nothing is `missing`; each of them is a short phrase (`source prom: first poll`)."""
+    """Ready when nothing is `missing`; each of them is a short phrase (`source prom: first poll`).
+
+    `notes` are said either way and do not count (`state is kept in memory only: disk full`).
+    """
 
     missing: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,10 +174,11 @@ class WebServer:
         return _text(200 if health.ok else 503, health.text)
 
     async def _ready(self, request: web.Request) -> web.Response:
-        missing = self._settings.ready().missing
-        if missing:
-            return _text(503, "slod is not ready, missing: " + "; ".join(missing))
-        return _text(200, "slod is ready.")
+        found = self._settings.ready()
+        first = "slod is ready."
+        if found.missing:
+            first = "slod is not ready, missing: " + "; ".join(found.missing)
+        return _text(503 if found.missing else 200, "\n".join((first, *found.notes)))
 
     async def _reload(self, request: web.Request) -> web.Response:
         async with self._reloading:

@@ -42,7 +42,7 @@ def test_what_happened_is_on_the_page() -> None:
         'slod_tick_duration_seconds_bucket{le="0.0001"} 0',
         'slod_tick_duration_seconds_bucket{le="0.00025"} 1',
         'slod_notifications_total{receiver="am",outcome="delivered"} 1',
-        'slod_notifications_total{receiver="am",outcome="given_up"} 0',
+        'slod_notifications_total{receiver="am",outcome="retried"} 0',
         'slod_notification_queue_length{receiver="am"} 5',
         "slod_config_last_reload_successful 1",
         "slod_config_last_reload_success_timestamp_seconds 1700000000",

@@ -78,6 +78,11 @@ async def test_healthy_and_ready_say_what_is_wrong() -> None:
         assert (await ask(server, "/-/healthy"))[:2] == (503, "the tick stands still\n")
         status, text, _ = await ask(server, "/-/ready")
         assert (status, text) == (503, "slod is not ready, missing: prom: first poll; b\n")
+        answers[1] = Readiness(notes=("state is in memory only",))
+        assert (await ask(server, "/-/ready"))[:2] == (
+            200,
+            "slod is ready.\nstate is in memory only\n",
+        )
 
 
 async def test_reload_is_a_post_or_put_and_says_why_not() -> None:
