@@ -25,7 +25,7 @@ class Account:
         self.memory = Memory(slo)
         self.fault: str | None = None
         self._intake = Intake(self.memory, self.patience)
-        self._dirty = True
+        self._dirty = False
         self._watched_since: float | None = None
 
     @property
@@ -37,6 +37,7 @@ class Account:
         """Take another objective, labels or policy for the same SLI; the history stays."""
         self.slo = self.memory.slo = slo
         self._dirty = True
+        self._intake = Intake(self.memory, self.patience)
         for instance in self.memory.instances.values():
             instance.configure(slo)
 
@@ -45,7 +46,7 @@ class Account:
         taken = self._intake.take(batch)
         if not (taken.skipped or taken.bucket_missing):
             self.fault = None
-            self._dirty = True
+            self._dirty = self._dirty or batch.complete
         return taken
 
     def evaluate(self, now: float, show: Callable[[float], str]) -> list[Notification]:
@@ -62,16 +63,18 @@ class Account:
         return out + self._watch_for_data(now, show)
 
     def _watch_for_data(self, now: float, show: Callable[[float], str]) -> list[Notification]:
-        if self._watched_since is None:
-            self._watched_since = now
+        # Our clock may have been set back.
+        self._watched_since = min(now, self._watched_since or now)
         newest = max((i.seen or 0.0 for i in self.memory.instances.values()), default=0.0)
         silence = now - max(newest, self._watched_since)
         alert = self.memory.missing
         missing = silence > self.patience
+        # Right after a restart nothing is known yet: what fired before fires on.
+        present = Condition.BELOW if now - newest <= self.patience else Condition.UNKNOWN
         if missing:
             # Windows go on sliding while nothing comes.
             self._dirty = True
-        if alert is None:
+        if alert is None or not alert.firing:
             if not missing:
                 return []
             alert = self.memory.missing = Alert(
@@ -85,7 +88,7 @@ class Account:
                 {},
             )
         before = _state(alert)
-        alert.step(Condition.ABOVE if missing else Condition.BELOW, now)
+        alert.step(Condition.ABOVE if missing else present, now)
         if missing:
             alert.annotations = {
                 "summary": f"{self.slo.name}: no data for {show(silence)}",

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from exporter.core.account import Account
+from exporter.core.alert import Alert, to_say
+from exporter.core.burn import Condition
 from exporter.core.intake import Taken
 from exporter.core.memory import Op
 from exporter.core.notification import Notification
@@ -22,6 +24,9 @@ from exporter.core.status import Snapshot
 
 FORGET_EVERY = 3600.0
 """How often, in seconds, what is too old is dropped."""
+
+# Nobody foresaw it, or it would be refused with a reason; the other SLOs go on.
+_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,7 @@ class Engine:
         self.outbox = Outbox(routes)
         self._show = show
         self._forgot: float | None = None
+        self._parting: list[Alert] = []
 
     def configure(self, slos: Sequence[SLO], routes: Iterable[Route]) -> Reconfigured:
         """Take another configuration; history stays wherever the SLI did."""
@@ -63,15 +69,18 @@ class Engine:
         added: list[str] = []
         restarted: list[str] = []
         for slo in slos:
-            account = old.pop(slo.name, None)
+            account = old.get(slo.name)
             if account is not None and identity(account.slo) == identity(slo):
                 account.configure(slo)
+                del old[slo.name]
             else:
                 (added if account is None else restarted).append(slo.name)
                 account = Account(slo)
             self.accounts[slo.name] = account
+        # Nobody would ever end these.
+        self._parting += [a for gone in old.values() for a in gone.alerts() if a.firing]
         self.outbox.configure(routes)
-        return Reconfigured(added, restarted, list(old))
+        return Reconfigured(added, restarted, [name for name in old if name not in restarted])
 
     def wants(self, source: str) -> list[Want]:
         """What a source has to answer, each want once."""
@@ -93,8 +102,7 @@ class Engine:
         for account in self._of(batch.source):
             try:
                 out[account.slo.name] = account.take(batch)
-            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-                # Nobody foresaw it, or it would be refused with a reason; the others go on.
+            except _FAULTS as error:
                 account.fault = f"{type(error).__name__}: {error}"
         return out
 
@@ -103,7 +111,7 @@ class Engine:
         account = self.accounts.get(slo)
         if account is None or not isinstance(sli := account.slo.sli, HistogramSLI):
             return
-        account.memory.bucket_known = sli.threshold in bounds
+        account.memory.do("bucket", sli.threshold in bounds)
         if account.memory.bucket_known:
             account.fault = None
         elif bounds:
@@ -115,16 +123,19 @@ class Engine:
 
     def tick(self, now: float) -> Tick:
         """Evaluate what has new data, watch for data that is missing, queue what is to be said."""
-        said: list[Notification] = []
+        for alert in self._parting:
+            alert.step(Condition.BELOW, now)
+        said = to_say(self._parting)
+        self._parting = []
         for account in self.accounts.values():
             try:
                 said += account.evaluate(now, self._show)
-            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            except _FAULTS as error:
                 account.fault = f"{type(error).__name__}: {error}"
         full = [route for notification in said for route in self.outbox.put(notification, now)]
         for account in self.accounts.values():
             self.outbox.resend(account.alerts(), now)
-        if self._forgot is None or now - self._forgot > FORGET_EVERY:
+        if self._forgot is None or abs(now - self._forgot) > FORGET_EVERY:
             self._forgot = now
             for account in self.accounts.values():
                 account.memory.do("forget", now)
@@ -162,7 +173,7 @@ class Engine:
             account.memory.load(dumped["state"])
             for log in logs:
                 account.memory.replay(log)
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        except _FAULTS as error:
             return f"{type(error).__name__}: {error}"
         self.accounts[name] = account
         return None

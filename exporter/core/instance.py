@@ -24,14 +24,13 @@ class Instance:
     came last, in unix seconds.
     """
 
-    def __init__(self, slo: SLO, group: Mapping[str, str]) -> None:
+    def __init__(self, slo: SLO, group: Mapping[str, str], interval: float) -> None:
         self.group = group
         self.debt = 0.0
         self.seen: float | None = None
         self.alerts: dict[str, Alert] = {}
-        self.step: BudgetStep | None = None
         self._configure(slo)
-        self.ledger = Ledger(self._horizon(), slo.interval)
+        self.ledger = Ledger(self._horizon(), interval)
 
     def configure(self, slo: SLO) -> None:
         """Take another objective, labels or policy; the history stays."""
@@ -53,6 +52,10 @@ class Instance:
     @property
     def _rolling(self) -> bool:
         return isinstance(self.slo.period, Window)
+
+    def is_over(self, now: float) -> bool:
+        """Whether a group has been silent for longer than any window reaches."""
+        return bool(self.group) and now - (self.seen or 0.0) > self.ledger.horizon
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -92,6 +95,7 @@ class Instance:
         )
         left = policy.remaining(counts, slo.objective)
         every = ledger.all
+        step = self._step(left)
         return SLOStatus(
             slo=slo,
             labels=self.labels,
@@ -102,9 +106,9 @@ class Instance:
             budget_remaining_events=policy.remaining_events(counts, slo.objective),
             exhaustion_seconds=self._exhaustion(left, now),
             rules=tuple(self._rule_status(key, rule) for key, rule in self._rules),
-            policy_state=self.step.state if self.step else policy.OK,
+            policy_state=step.state if step else policy.OK,
             states=(policy.OK, *(s.state for s in slo.steps)),
-            gate_open=self.step.gate_open if self.step else True,
+            gate_open=step.gate_open if step else True,
             ledger_bytes=ledger.nbytes,
         )
 
@@ -137,9 +141,10 @@ class Instance:
             long, short = self.window(rule.long, now), self.window(rule.short, now)
             condition = judge(rule, objective, long, short)
             alert = self.alerts.get(key)
-            if alert is None:
+            if alert is None or not alert.firing:
                 if condition is not Condition.ABOVE:
                     continue
+                # Made anew each time: the SLO's labels may have changed since it last fired.
                 alert = self.alerts[key] = Alert(self.rule_labels(rule), {}, rule.long.seconds)
             alert.step(condition, now)
             if alert.firing:
@@ -161,21 +166,21 @@ class Instance:
         }
 
     def _end_orphans(self, now: float) -> None:
-        """A rule that the configuration no longer has cannot fire on."""
-        keep = {key for key, _ in self._rules}
+        """A rule or step that the configuration no longer has cannot fire on."""
+        keep = {key for key, _ in self._rules} | {_policy_key(s) for s in self.slo.steps}
         for key, alert in self.alerts.items():
-            if key not in keep and not key.startswith(POLICY):
+            if key not in keep or self.is_over(now):
                 alert.step(Condition.BELOW, now)
 
     def _follow_policy(self, left: float | None, now: float) -> None:
         if left is None:
             return
-        self.step = policy.current_step(self.slo.steps, left)
-        state = self.step.state if self.step else policy.OK
+        current = self._step(left)
+        state = current.state if current else policy.OK
         for step in self.slo.steps:
-            key = f"{POLICY}/{step.state}"
+            key = _policy_key(step)
             alert = self.alerts.get(key)
-            if alert is None:
+            if alert is None or not alert.firing:
                 if step.state != state:
                     continue
                 labels = {
@@ -199,6 +204,13 @@ class Instance:
                     ),
                     "budget_remaining": f"{left:.4f}",
                 }
+
+    def _step(self, left: float | None) -> BudgetStep | None:
+        """The budget policy's step; without events the one whose alert holds."""
+        if left is not None:
+            return policy.current_step(self.slo.steps, left)
+        firing = {key for key, alert in self.alerts.items() if alert.firing}
+        return next((s for s in self.slo.steps if _policy_key(s) in firing), None)
 
     @property
     def title(self) -> str:
@@ -232,3 +244,7 @@ class Instance:
             "budget_remaining": budget,
             "exhausts_in": exhausts,
         }
+
+
+def _policy_key(step: BudgetStep) -> str:
+    return f"{POLICY}/{step.state}"

@@ -9,21 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
+from math import isfinite
 
 from exporter.core import events
+from exporter.core.counters import Counters
 from exporter.core.events import Gain, Group, Term
-from exporter.core.memory import Memory, TargetState
-from exporter.core.sample import Batch, Reading, Target
-from exporter.core.series import (
-    Facts,
-    Increase,
-    Known,
-    Last,
-    increases,
-    is_birth,
-    relabelled,
-    restarted,
-)
+from exporter.core.memory import FORGET_AFTER, Memory
+from exporter.core.sample import Batch, NativeHistogram, Reading, Value
+from exporter.core.series import Facts, Increase, Last
 from exporter.core.slo import GaugeSLI, HistogramSLI, QuerySLI
 
 _CLOCK_SET_BACK = 1.0
@@ -61,52 +54,76 @@ class Intake:
         if any(term.want in batch.failed for term in self._terms):
             taken.skipped = True
             return taken
-        if (
-            batch.own_clock
-            and self.memory.polled is not None
-            and batch.at < self.memory.polled - 1.0
-        ):
-            # Our own clock was set back: what it dated before moves along.
-            self.memory.do("shift", batch.at - self.memory.polled)
+        self._follow_clock(batch)
         readings = self._readings(batch, taken)
         if taken.bucket_missing:
             return taken
+        counters = Counters(self.memory, batch)
         gains: list[Gain] = []
         seen: dict[Group, set[float]] = {}
-        for index, term, reading in readings:
+        used: list[Reading] = []
+        for index, term, whole, counts in readings:
+            state = self.memory.targets.get(whole.series.target)
+            last = state.series[index].get(whole.series.key) if state else None
+            reading = self._unforgotten(whole, last)
+            if not reading.samples:
+                continue
+            used.append(reading)
             group = tuple(reading.series.labels.get(name, "") for name in self.memory.slo.group_by)
-            new = self._gains(index, term, reading, batch, group, taken.facts)
-            if (
-                group not in self.memory.instances
-                and len(self.memory.instances) >= self.memory.slo.max_groups
-            ):
+            facts = taken.facts if counts else Facts()
+            new = self._gains(index, term, reading, last, counters, group, facts)
+            times = self._times(reading) if counts else None
+            if not times:
+                continue
+            if not self.memory.admits(group):
                 taken.over_cap.add(group)
                 continue
-            seen.setdefault(group, set()).update(time for time, _ in reading.samples)
+            self.memory.instance(group)
+            seen.setdefault(group, set()).update(times)
             gains += new
         self._book(gains, seen)
-        self._observe(batch, readings)
+        if not isinstance(self.memory.slo.sli, GaugeSLI | QuerySLI):
+            counters.end_old_processes()
+        self._observe(batch, used)
         self.memory.do("polled", max(batch.at, self.memory.polled or batch.at))
         return taken
 
-    def _readings(self, batch: Batch, taken: Taken) -> list[tuple[int, Term, Reading]]:
-        """The readings that matter, each with its term; a classic histogram before a native one."""
-        by_term = [
-            [r for r in batch.readings.get(term.want, ()) if r.samples] for term in self._terms
-        ]
-        if isinstance(self.memory.slo.sli, HistogramSLI):
-            bucket, count, native = by_term
-            if bucket or (count and self.memory.bucket_known):
-                by_term[2] = []
-                self.memory.bucket_known = True
-            elif native:
-                by_term[1] = []
-            elif count:
-                taken.bucket_missing = True
-        return [
+    def _follow_clock(self, batch: Batch) -> None:
+        """Our own clock was set back: what it dated before moves along.
+
+        Judged by the batch's own targets: a slow one's batch may come after a later one of others.
+        """
+        if not batch.own_clock:
+            return
+        known = (self.memory.targets.get(name) for name in batch.targets)
+        last = max((state.last for state in known if state), default=batch.at)
+        if batch.at < last - _CLOCK_SET_BACK:
+            # The sample before this one was most likely taken an interval ago.
+            self.memory.do("shift", batch.at - self.memory.slo.interval - last)
+
+    def _readings(self, batch: Batch, taken: Taken) -> list[tuple[int, Term, Reading, bool]]:
+        """What matters, oldest first, each with its term, and whether it counts: of a target with
+        both, the classic histogram does and the native one is only followed."""
+        found = [
             (index, term, reading)
-            for index, (term, found) in enumerate(zip(self._terms, by_term, strict=True))
-            for reading in found
+            for index, term in enumerate(self._terms)
+            for reading in batch.readings.get(term.want, ())
+            if reading.samples
+        ]
+        found.sort(key=lambda one: one[2].samples[0][0])
+        if not isinstance(self.memory.slo.sli, HistogramSLI):
+            return [(*one, True) for one in found]
+        having: list[set[str]] = [
+            {r.series.target for i, _, r in found if i == k} for k in range(3)
+        ]
+        bucket, count, native = having
+        if bucket and not self.memory.bucket_known:
+            self.memory.do("bucket", True)
+        classic = count if self.memory.bucket_known else set()
+        taken.bucket_missing = not count <= classic | native
+        return [
+            (index, term, reading, (term.role == "native") != (reading.series.target in classic))
+            for index, term, reading in found
         ]
 
     def _gains(
@@ -114,107 +131,63 @@ class Intake:
         index: int,
         term: Term,
         reading: Reading,
-        batch: Batch,
+        last: Last | None,
+        counters: Counters,
         group: Group,
         facts: Facts,
     ) -> list[Gain]:
-        sli, series = self.memory.slo.sli, reading.series
-        state = self.memory.targets.get(series.target)
-        last = state.series[index].get(series.key) if state else None
-        if isinstance(sli, GaugeSLI | QuerySLI):
-            since = last.time if last else None
-            if isinstance(sli, GaugeSLI):
-                out, newest = events.gauge_gains(sli, reading, group, since, self._patience)
-            else:
-                out, newest = events.query_gains(
-                    term, reading, group, since, self.memory.slo.interval
-                )
-            facts.samples += sum(since is None or t > since for t, _ in reading.samples)
-            if newest is None:
-                self.memory.do("lost", series.target, index, series.key)
-            elif newest != since:
-                self.memory.do("series", series.target, index, series.key, newest, 0.0, 0.0, None)
-            return out
+        if isinstance(self.memory.slo.sli, GaugeSLI | QuerySLI):
+            return self._values(index, term, reading, last, group, facts)
         return [
             events.gain(term.role, group, i.start, i.end, i.amount, self._under(i, reading))
-            for i in self._increases(index, reading, batch, state, last, facts)
+            for i in counters.increases(index, term.want, reading, last, facts)
         ]
+
+    def _unforgotten(self, reading: Reading, last: Last | None) -> Reading:
+        """Without the samples that may have been counted before their series was forgotten."""
+        if last is None and self.memory.polled is not None:
+            oldest = self.memory.polled - FORGET_AFTER
+            if reading.samples[0][0] <= oldest:
+                return reading._replace(samples=[s for s in reading.samples if s[0] > oldest])
+        return reading
+
+    def _values(
+        self,
+        index: int,
+        term: Term,
+        reading: Reading,
+        last: Last | None,
+        group: Group,
+        facts: Facts,
+    ) -> list[Gain]:
+        """Gauges and queries: each value stands for itself."""
+        sli, series = self.memory.slo.sli, reading.series
+        samples = [s for s in reading.samples if last is None or s[0] > last.time]
+        if not samples:
+            return []
+        reading = reading._replace(samples=samples)
+        # A remembered value of 0: that sample was NaN, and stands before no other.
+        since = last.time if last and last.value else None
+        if isinstance(sli, GaugeSLI):
+            out, since = events.gauge_gains(sli, reading, group, since, self._patience)
+        else:
+            interval = self.memory.slo.interval
+            out, since = events.query_gains(term, reading, group, since, interval)
+        facts.samples += len(samples)
+        value = 0.0 if since is None else 1.0
+        self.memory.do("series", series.target, index, series.key, samples[-1][0], value, 0.0, None)
+        return out
+
+    def _times(self, reading: Reading) -> list[float]:
+        """When there was data. A query's NaN is an answer too: nothing happened."""
+        query = isinstance(self.memory.slo.sli, QuerySLI)
+        return [time for time, value in reading.samples if query or _is_number(value)]
 
     def _under(self, increase: Increase, reading: Reading) -> float:
         sli = self.memory.slo.sli
         good_if = sli.good_if if isinstance(sli, HistogramSLI) else ()
         good = all(m.matches(reading.series.labels.get(m.label, "")) for m in good_if)
         return increase.under if good else 0.0
-
-    def _increases(
-        self,
-        index: int,
-        reading: Reading,
-        batch: Batch,
-        state: TargetState | None,
-        last: Last | None,
-        facts: Facts,
-    ) -> list[Increase]:
-        series = reading.series
-        target = batch.targets.get(series.target)
-        known = Known(state.last, state.started) if state else None
-        born: float | None = None
-        if last is None:
-            if state is not None:
-                last = self._go_on(index, reading, batch, state, target)
-            if last is None and is_birth(
-                reading, known, target, self.memory.polled, self.memory.since or 0.0
-            ):
-                born = self._birth_begins(reading, known)
-        sli = self.memory.slo.sli
-        out, newest = increases(
-            reading,
-            last,
-            born=born,
-            restarted=restarted(known, target),
-            threshold=sli.threshold if isinstance(sli, HistogramSLI) else 0.0,
-            facts=facts,
-        )
-        if newest is not None and newest is not last:
-            self.memory.do("series", series.target, index, series.key, *newest)
-        return out
-
-    def _go_on(
-        self,
-        index: int,
-        reading: Reading,
-        batch: Batch,
-        state: TargetState,
-        target: Target | None,
-    ) -> Last | None:
-        """The newest sample under another name, where the target changed its labels."""
-        olds = state.series[index]
-        first = reading.samples[0][0]
-        if not olds or reading.created is not None or any(o.time >= first for o in olds.values()):
-            return None
-        target_name = reading.series.target
-        present = {
-            r.series.key
-            for r in batch.readings.get(self._terms[index].want, ())
-            if r.series.target == target_name and r.samples[-1:] and r.samples[-1][0] >= first
-        }
-        if not present.isdisjoint(olds):
-            return None
-        started = target.started if target else None
-        if started is not None and any(started > old.time for old in olds.values()):
-            return None
-        found = relabelled(reading, list(olds.items()), reading.series.key)
-        if found is None:
-            return None
-        self.memory.do("lost", target_name, index, found[0])
-        return found[1]
-
-    def _birth_begins(self, reading: Reading, known: Known | None) -> float:
-        """One sample before the first; the series came to be some time after."""
-        times = [time for time, _ in reading.samples[:2]]
-        spacing = times[1] - times[0] if len(times) > 1 else self.memory.slo.interval
-        begin = times[0] - spacing
-        return max(begin, known.last) if known and known.last < times[0] else begin
 
     def _book(self, gains: list[Gain], seen: Mapping[Group, set[float]]) -> None:
         by_group: dict[Group, list[Gain]] = {}
@@ -243,13 +216,17 @@ class Intake:
                 out.append((end, end))
         return out
 
-    def _observe(self, batch: Batch, readings: list[tuple[int, Term, Reading]]) -> None:
+    def _observe(self, batch: Batch, readings: list[Reading]) -> None:
         last: dict[str, float] = {}
         if batch.own_clock:
             last = dict.fromkeys(batch.targets, batch.at)
-        for _, _, reading in readings:
+        for reading in readings:
             target = reading.series.target
             last[target] = max(last.get(target, 0.0), reading.samples[-1][0])
         for target, time in last.items():
             facts = batch.targets.get(target)
             self.memory.do("target", target, time, facts.started if facts else None)
+
+
+def _is_number(value: Value) -> bool:
+    return isfinite(value.count if isinstance(value, NativeHistogram) else value)

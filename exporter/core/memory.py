@@ -49,6 +49,8 @@ class Memory:
         self.missing: Alert | None = None
         self.instances: dict[Group, Instance] = {}
         self.targets: dict[str, TargetState] = {}
+        self._interval = slo.interval
+        """What the ledgers were made with; their packed points are read with it for ever."""
         self._terms = len(slo.sli.wants())
         if not slo.group_by:
             self.instance(())
@@ -58,7 +60,7 @@ class Memory:
         instance = self.instances.get(group)
         if instance is None:
             labels = dict(zip(self.slo.group_by, group, strict=True))
-            instance = self.instances[group] = Instance(self.slo, labels)
+            instance = self.instances[group] = Instance(self.slo, labels, self._interval)
         return instance
 
     def admits(self, group: Group) -> bool:
@@ -85,6 +87,9 @@ class Memory:
         if self.since is None:
             self.since = at
         self.polled = at
+
+    def _do_bucket(self, known: bool) -> None:
+        self.bucket_known = known
 
     def _do_target(self, target: str, last: float, started: float | None) -> None:
         state = self._target(target)
@@ -122,19 +127,20 @@ class Memory:
             instance.seen = instance.seen + seconds if instance.seen is not None else None
 
     def _do_forget(self, now: float) -> None:
-        """Drop what was silent for a day and what no window reaches."""
+        """Drop what was silent for a day of polls and what no window reaches."""
+        # Not a day of ours: what was missed while slod was away is still to be bridged.
+        oldest = (self.polled or 0.0) - FORGET_AFTER
         for target, state in list(self.targets.items()):
-            if now - state.last > FORGET_AFTER:
+            if state.last < oldest:
                 del self.targets[target]
                 continue
             for series in state.series:
-                for key in [k for k, s in series.items() if now - s.time > FORGET_AFTER]:
+                for key in [k for k, s in series.items() if s.time < oldest]:
                     del series[key]
         for group, instance in list(self.instances.items()):
             instance.ledger.forget(now)
-            if self.slo.group_by and instance.seen is not None:
-                if now - instance.seen > instance.ledger.horizon:
-                    del self.instances[group]
+            if instance.is_over(now) and not any(a.firing for a in instance.alerts.values()):
+                del self.instances[group]
 
     def _do_alert(
         self, group: Group | None, key: str, labels: Any, annotations: Any, *rest: Any
@@ -148,6 +154,7 @@ class Memory:
 
     _operations: Mapping[str, Callable[..., None]] = {
         "polled": _do_polled,
+        "bucket": _do_bucket,
         "target": _do_target,
         "series": _do_series,
         "lost": _do_lost,
@@ -173,6 +180,7 @@ class Memory:
             "since": self.since,
             "polled": self.polled,
             "bucket_known": self.bucket_known,
+            "interval": self._interval,
             "missing": alert_values(self.missing) if self.missing else None,
             "targets": [
                 (name, t.last, t.started, [[(k, *s) for k, s in d.items()] for d in t.series])
@@ -194,6 +202,8 @@ class Memory:
         """Take back what `dump` gave; `ValueError` or `TypeError` when it is not that."""
         self.since, self.polled = dumped["since"], dumped["polled"]
         self.bucket_known = dumped["bucket_known"]
+        self._interval = dumped["interval"]
+        self.instances.clear()
         if dumped["missing"]:
             self._do_alert(None, MISSING, *dumped["missing"])
         for name, last, started, series in dumped["targets"]:

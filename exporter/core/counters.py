@@ -1,0 +1,146 @@
+"""The counters of one batch: which sample each series goes on from, where it was born or reset.
+
+What a single sample means is decided in `series`; here is what has to be known of the target and of
+its other series for that.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from exporter.core.memory import Memory, TargetState
+from exporter.core.sample import Batch, NativeHistogram, Reading, Target, Value
+from exporter.core.selector import Want
+from exporter.core.series import (
+    Facts,
+    Increase,
+    Known,
+    Last,
+    increases,
+    is_birth,
+    relabelled,
+    restarted,
+)
+from exporter.core.slo import HistogramSLI
+
+
+class Counters:
+    """Made anew for each batch, since what vanished is judged by the batch as a whole."""
+
+    def __init__(self, memory: Memory, batch: Batch) -> None:
+        self._memory = memory
+        self._batch = batch
+        sli = memory.slo.sli
+        self._threshold = sli.threshold if isinstance(sli, HistogramSLI) else 0.0
+        self._moved: set[tuple[int, str, str]] = set()
+        self._vanished: dict[tuple[int, str, float], dict[str, Last]] = {}
+
+    def increases(
+        self, index: int, want: Want, reading: Reading, last: Last | None, facts: Facts
+    ) -> list[Increase]:
+        """What a reading adds; `last` is the newest sample of its series, None when unknown."""
+        memory, series = self._memory, reading.series
+        target = self._batch.targets.get(series.target)
+        state = memory.targets.get(series.target)
+        known = Known(state.last, state.started) if state else None
+        born: float | None = None
+        if last is None:
+            if state is not None:
+                last = self._go_on(index, want, reading, state, target)
+            if last is None and is_birth(reading, known, target, memory.polled, memory.since or 0):
+                born = self._birth_begins(reading, known)
+        parts = [(reading, False)]
+        began = target.started if target is not None and restarted(known, target) else None
+        if last is not None and began is not None:
+            cut = _first_of_new_process(reading, last, began)
+            old, new = reading.samples[:cut], reading.samples[cut:]
+            parts = [(reading._replace(samples=old), False), (reading._replace(samples=new), True)]
+        out: list[Increase] = []
+        newest = last
+        for part, anew in parts:
+            some, newest = increases(
+                part,
+                newest,
+                born=born,
+                restarted=anew,
+                threshold=self._threshold,
+                facts=facts,
+            )
+            out += some
+        if newest is not None and newest is not last:
+            memory.do("series", series.target, index, series.key, *newest)
+            if began is not None:
+                self._moved.add((index, series.target, series.key))
+        return out
+
+    def end_old_processes(self) -> None:
+        """What a new process has not shown yet will begin at zero, however high it is then."""
+        for name, target in self._batch.targets.items():
+            state = self._memory.targets.get(name)
+            if state is None or not restarted(Known(state.last, state.started), target):
+                continue
+            for index, series in enumerate(state.series):
+                for key in [k for k in series if (index, name, k) not in self._moved]:
+                    self._memory.do("lost", name, index, key)
+
+    def _go_on(
+        self, index: int, want: Want, reading: Reading, state: TargetState, target: Target | None
+    ) -> Last | None:
+        """The newest sample under another name, where the target changed its labels."""
+        if reading.created is not None:
+            return None
+        first = reading.samples[0][0]
+        where = (index, reading.series.target, first)
+        if where not in self._vanished:
+            self._vanished[where] = self._vanish(index, want, reading, state, target)
+        gone = self._vanished[where]
+        found = relabelled(reading, list(gone.items()), reading.series.key)
+        if found is None:
+            return None
+        del gone[found[0]]
+        self._memory.do("lost", reading.series.target, index, found[0])
+        return found[1]
+
+    def _vanish(
+        self, index: int, want: Want, reading: Reading, state: TargetState, target: Target | None
+    ) -> dict[str, Last]:
+        """What ended all at once when this reading began, in the same process."""
+        olds, first = state.series[index], reading.samples[0][0]
+        if restarted(Known(state.last, state.started), target):
+            return {}
+        alive = {
+            r.series.key
+            for r in self._batch.readings.get(want, ())
+            if r.series.target == reading.series.target
+            and r.samples[-1:]
+            and r.samples[-1][0] >= first
+        }
+        # One series that goes on says that the others ended: no change of labels.
+        if not alive.isdisjoint(olds):
+            return {}
+        began = target.started if target and state.started is None else None
+        return {key: old for key, old in olds.items() if began is None or began <= old.time}
+
+    def _birth_begins(self, reading: Reading, known: Known | None) -> float:
+        """One sample before the first; the series came to be some time after."""
+        times = [time for time, _ in reading.samples[:2]]
+        spacing = times[1] - times[0] if len(times) > 1 else self._memory.slo.interval
+        begin = times[0] - spacing
+        return max(begin, known.last) if known and known.last < times[0] else begin
+
+
+def _first_of_new_process(reading: Reading, last: Last, started: float) -> int:
+    """Which sample is the first of a process that began at `started`, so that it counts whole.
+
+    None where a fall tells already: the two clocks may differ, and nothing may count twice.
+    """
+    none = len(reading.samples)
+    fresh = [i for i, (time, _) in enumerate(reading.samples) if time > last.time]
+    values = [last.value, *(_number(reading.samples[i][1]) for i in fresh)]
+    if not fresh or any(now < then for then, now in pairwise(values)):
+        return none
+    return next((i for i in fresh if reading.samples[i][0] >= started), fresh[-1])
+
+
+def _number(value: Value) -> float:
+    return value.count if isinstance(value, NativeHistogram) else value

@@ -1,0 +1,276 @@
+"""The state file: SQLite in WAL mode, one transaction a save, used from one thread of its own.
+
+With `synchronous = NORMAL` a killed process loses nothing; a machine that loses power may lose the
+last saves, whole, and the next samples bridge them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from exporter.errors import StateError
+from exporter.store.files import FileLock, set_aside, size
+from exporter.store.schema import APPLICATION_ID, MIGRATIONS, VERSION
+
+_T = TypeVar("_T")
+
+MEMORY = ":memory:"
+_BUSY = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """One notification on its way; `body` is opaque here, `due` in unix seconds."""
+
+    id: str
+    endpoint: str
+    body: bytes
+    attempts: int
+    due: float
+
+
+@dataclass(slots=True)
+class Save:
+    """What one transaction writes. `replace_all`: this is everything, what is there goes first."""
+
+    journal: bytes | None = None
+    snapshots: dict[str, bytes] = field(default_factory=dict)
+    forget: list[str] = field(default_factory=list)
+    outbox_put: list[OutboxRow] = field(default_factory=list)
+    outbox_delete: list[str] = field(default_factory=list)
+    replace_all: bool = False
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What the file held: by SLO the save its snapshot belongs to, and the journal in order."""
+
+    snapshots: dict[str, tuple[int, bytes]] = field(default_factory=dict)
+    journal: list[tuple[int, bytes]] = field(default_factory=list)
+    outbox: list[OutboxRow] = field(default_factory=list)
+
+
+class Store:
+    """One state file. `set_aside`: where a file that could not be used was moved to."""
+
+    def __init__(self, path: str, *, now: Callable[[], float]) -> None:
+        self.set_aside: str | None = None
+        self._path = path
+        self._now = now
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="slod-state")
+        self._db: sqlite3.Connection | None = None
+        self._lock = FileLock(path + ".lock")
+
+    async def open(self) -> Loaded:
+        """Make, check, migrate, load. A corrupt or foreign file is set aside first.
+
+        `StateError` when the file is of a newer slod, in use by another one, or cannot be made.
+        """
+        return await self._call(self._open)
+
+    async def save(self, save: Save) -> None:
+        """Write all of it or, with a `StateError`, nothing."""
+        await self._call(lambda: self._save(save))
+
+    async def size(self) -> int:
+        """Bytes on disk, the write-ahead log included."""
+        return await self._call(lambda: 0 if self._path == MEMORY else size(self._path))
+
+    async def close(self) -> None:
+        """Bring the write-ahead log home and let go of the file."""
+        await self._call(self._close)
+        self._thread.shutdown(wait=True)
+
+    async def _call(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+    # --- in the thread --------------------------------------------------------------------------
+
+    def _open(self) -> Loaded:
+        if self._path == MEMORY:
+            self._db = self._connect()
+            self._migrate(self._db)
+            return Loaded()
+        folder = Path(self._path).absolute().parent
+        if not folder.is_dir():
+            raise StateError(
+                "no_folder", f"the folder {folder} of the state file is not there; make it"
+            )
+        self._lock.take()
+        try:
+            return self._open_file()
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def _open_file(self) -> Loaded:
+        problem = None
+        try:
+            self._db = self._connect()
+            problem = self._problem(self._db)
+            if problem is None:
+                self._migrate(self._db)
+                return self._load(self._db)
+        except sqlite3.DatabaseError as error:
+            if not _is_corruption(error):
+                raise _translated(error, self._path) from error
+            problem = "corrupt"
+        self._disconnect()
+        self.set_aside = set_aside(self._path, problem, self._now())
+        self._db = self._connect()
+        try:
+            self._migrate(self._db)
+        except sqlite3.DatabaseError as error:
+            raise _translated(error, self._path) from error
+        return Loaded()
+
+    def _connect(self) -> sqlite3.Connection:
+        db = sqlite3.connect(
+            self._path, timeout=_BUSY, isolation_level=None, check_same_thread=False
+        )
+        self._db = db
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = NORMAL")
+        return db
+
+    def _disconnect(self) -> None:
+        db, self._db = self._db, None
+        if db is not None:
+            with suppress(sqlite3.Error):
+                db.close()
+
+    def _problem(self, db: sqlite3.Connection) -> str | None:
+        """Why the file must be set aside, if it must."""
+        application = _number(db, "application_id")
+        version = _number(db, "user_version")
+        tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and application != APPLICATION_ID:
+            return "foreign"
+        if version > VERSION:
+            raise StateError(
+                "newer",
+                f"{self._path} was written by a newer slod (schema {version}, this one knows "
+                f"{VERSION}); run that one, or give another [state] path",
+            )
+        check = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        return None if check == "ok" else "corrupt"
+
+    def _migrate(self, db: sqlite3.Connection) -> None:
+        for version in range(_number(db, "user_version"), VERSION):
+            with _Transaction(db):
+                for statement in MIGRATIONS[version]:
+                    db.execute(statement)
+                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                db.execute(f"PRAGMA user_version = {version + 1}")
+
+    def _load(self, db: sqlite3.Connection) -> Loaded:
+        return Loaded(
+            {slo: (seq, body) for slo, seq, body in db.execute("SELECT * FROM snapshot")},
+            db.execute("SELECT seq, body FROM journal ORDER BY seq").fetchall(),
+            [
+                OutboxRow(*row)
+                for row in db.execute(
+                    "SELECT id, endpoint, body, attempts, due FROM outbox ORDER BY place"
+                )
+            ],
+        )
+
+    def _save(self, save: Save) -> None:
+        try:
+            db = self._db or self._connect()
+            with _Transaction(db):
+                self._write(db, save)
+        except sqlite3.Error as error:
+            # A connection that has met a full disk or an I/O error is not trusted again.
+            if self._path != MEMORY:
+                self._disconnect()
+            raise _translated(error, self._path) from error
+
+    def _write(self, db: sqlite3.Connection, save: Save) -> None:
+        if save.replace_all:
+            for table in ("journal", "snapshot", "outbox"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 (names of ours)
+        seq = db.execute("INSERT INTO journal (body) VALUES (?)", (save.journal or b"",)).lastrowid
+        if save.journal is None:
+            db.execute("DELETE FROM journal WHERE seq = ?", (seq,))
+        db.executemany("DELETE FROM snapshot WHERE slo = ?", ((slo,) for slo in save.forget))
+        db.executemany(
+            "INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?)",
+            ((slo, seq, body) for slo, body in save.snapshots.items()),
+        )
+        if save.snapshots or save.forget:
+            db.execute("DELETE FROM journal WHERE seq <= (SELECT min(seq) FROM snapshot)")
+        db.executemany("DELETE FROM outbox WHERE id = ?", ((id_,) for id_ in save.outbox_delete))
+        db.executemany(
+            "INSERT INTO outbox VALUES (?, ?, ?, ?, ?,"
+            " (SELECT coalesce(max(place), 0) + 1 FROM outbox))"
+            " ON CONFLICT (id) DO UPDATE SET attempts = excluded.attempts, due = excluded.due,"
+            " body = excluded.body",
+            ((r.id, r.endpoint, r.body, r.attempts, r.due) for r in save.outbox_put),
+        )
+
+    def _close(self) -> None:
+        if self._db is not None and self._path != MEMORY:
+            with suppress(sqlite3.Error):
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._disconnect()
+        self._lock.release()
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK when anything went wrong."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if error is None:
+            try:
+                self._db.execute("COMMIT")
+            except sqlite3.Error:
+                self._rollback()
+                raise
+        else:
+            self._rollback()
+
+    def _rollback(self) -> None:
+        # SQLite may have rolled back by itself, as it does on a full disk.
+        with suppress(sqlite3.Error):
+            self._db.execute("ROLLBACK")
+
+
+def _number(db: sqlite3.Connection, pragma: str) -> int:
+    return int(db.execute(f"PRAGMA {pragma}").fetchone()[0])
+
+
+def _is_corruption(error: sqlite3.DatabaseError) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+    ) or isinstance(error, sqlite3.DataError)
+
+
+_REASONS = {
+    sqlite3.SQLITE_FULL: "disk_full",
+    sqlite3.SQLITE_READONLY: "read_only",
+    sqlite3.SQLITE_BUSY: "locked",
+    sqlite3.SQLITE_LOCKED: "locked",
+    sqlite3.SQLITE_CANTOPEN: "cannot_open",
+    sqlite3.SQLITE_CORRUPT: "corrupt",
+    sqlite3.SQLITE_NOTADB: "corrupt",
+}
+
+
+def _translated(error: sqlite3.Error, path: str) -> StateError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return StateError(_REASONS.get(code, "io"), f"cannot use the state file {path}: {error}")

@@ -1,0 +1,26 @@
+"""The tables, and how an older file becomes a newer one.
+
+| table | a row is |
+| --- | --- |
+| journal | one save: what changed in all SLOs, opaque here |
+| snapshot | one SLO as a whole, and the save it was written in |
+| outbox | one notification that waits for one endpoint |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+APPLICATION_ID = 0x534C4F44  # "SLOD"
+
+MIGRATIONS: Sequence[Sequence[str]] = (
+    (
+        "CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL)",
+        "CREATE TABLE snapshot (slo TEXT PRIMARY KEY, seq INTEGER NOT NULL, body BLOB NOT NULL)",
+        "CREATE TABLE outbox (id TEXT PRIMARY KEY, endpoint TEXT NOT NULL, body BLOB NOT NULL,"
+        " attempts INTEGER NOT NULL, due REAL NOT NULL, place INTEGER NOT NULL)",
+    ),
+)
+"""Statements that lead from schema version i to i + 1; 0 is an empty file. Never change one."""
+
+VERSION = len(MIGRATIONS)

@@ -1,0 +1,172 @@
+"""Small things to build engines from, and pages to feed them: series are written as on a page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from exporter.core.engine import Engine
+from exporter.core.outbox import Route
+from exporter.core.sample import Batch, Reading, Series, Target, Value
+from exporter.core.selector import Selector, parse_matchers, parse_selector
+from exporter.core.slo import (
+    SLI,
+    SLO,
+    BudgetStep,
+    CounterSLI,
+    HistogramSLI,
+    Period,
+    Rule,
+    Window,
+    burn_rate_of_share,
+)
+from exporter.core.status import SLOStatus, WindowStatus
+
+T = 1_700_000_000.0
+"""A Tuesday evening; every test begins about here."""
+
+OK, ERROR = 'http_requests_total{code="200"}', 'http_requests_total{code="500"}'
+LONG_AGO = T - 1e6
+
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+def window(label: str) -> Window:
+    """`5m` as a window."""
+    return Window(label, float(label[:-1]) * _UNITS[label[-1]])
+
+
+AVAILABILITY = CounterSLI(
+    bad=parse_selector('http_requests_total{code=~"5.."}'),
+    total=parse_selector("http_requests_total"),
+)
+
+
+def histogram(threshold: float = 0.5, good_if: str = "") -> HistogramSLI:
+    """Latency by a histogram of the metric `latency`."""
+    return HistogramSLI(parse_selector("latency"), threshold, parse_matchers(good_if))
+
+
+def rule(severity: str, long: str, short: str, rate: float, **more: Any) -> Rule:
+    """One burn rate rule."""
+    return Rule(severity, window(long), window(short), rate, **more)
+
+
+def workbook(period: str = "30d", **more: Any) -> tuple[Rule, ...]:
+    """The workbook's four rules for a period."""
+    table = [
+        ("page", 0.02, "1h", "5m"),
+        ("page", 0.05, "6h", "30m"),
+        ("ticket", 0.10, "1d", "2h"),
+        ("ticket", 0.10, "3d", "6h"),
+    ]
+    return tuple(
+        rule(severity, long, short, burn_rate_of_share(share, window(period), window(long)), **more)
+        for severity, share, long, short in table
+    )
+
+
+STEPS = (
+    BudgetStep(0.00, "exhausted", gate_open=False),
+    BudgetStep(0.25, "freeze_discussion"),
+    BudgetStep(0.50, "warning"),
+)
+
+
+def slo(
+    name: str = "slo",
+    sli: SLI = AVAILABILITY,
+    *,
+    objective: float = 0.999,
+    period: Period | str = "30d",
+    interval: float = 10.0,
+    **more: Any,
+) -> SLO:
+    """An SLO of the source `app`, without rules unless they are given."""
+    over = window(period) if isinstance(period, str) else period
+    return SLO(name, "shop", objective, over, more.pop("source", "app"), sli, interval, **more)
+
+
+def show(seconds: float) -> str:
+    """Seconds for people."""
+    return f"{seconds:.0f}s"
+
+
+def engine(*slos: SLO, routes: Sequence[Route] = ()) -> Engine:
+    """An engine with these SLOs, or one plain SLO."""
+    return Engine(slos or (slo(),), routes, show)
+
+
+Samples = Value | list[tuple[float, Value]]
+Pages = Mapping[str, Mapping[str, Samples]]
+
+
+def batch(
+    of: Engine,
+    at: float,
+    pages: Pages,
+    *,
+    source: str = "app",
+    started: Mapping[str, float] | None = None,
+    observed: Mapping[str, float] | None = None,
+    created: float | None = None,
+    own_clock: bool = True,
+    **more: Any,
+) -> Batch:
+    """What a source would answer: each want gets the series of all pages that it selects.
+
+    `pages`: by target, then by series as written on a page; a bare value is sampled at `at`.
+    """
+    out = Batch(source, at, own_clock, **more)
+    for want in of.wants(source):
+        readings = out.readings.setdefault(want, [])
+        for target, page in pages.items():
+            for text, value in page.items():
+                written = parse_selector(text)
+                labels = {m.label: m.value for m in written.matchers} | {"instance": target}
+                samples = value if isinstance(value, list) else [(at, value)]
+                name = want.name if isinstance(want, Selector) else str(want)
+                if name == written.name and (not isinstance(want, Selector) or want.matches(labels)):
+                    readings.append(Reading(Series(text, target, labels), samples, created))
+    for target in pages:
+        out.targets[target] = Target((started or {}).get(target), (observed or {}).get(target))
+    return out
+
+
+def feed(of: Engine, at: float, page: Mapping[str, Samples], target: str = "a", **more: Any) -> Any:
+    """One batch of one target goes in; what came of it for the first SLO comes out."""
+    taken = of.ingest(batch(of, at, {target: page}, **more))
+    return next(iter(taken.values()), None)
+
+
+def status(of: Engine, now: float, name: str = "slo") -> SLOStatus:
+    """The one instance of an SLO."""
+    (found,) = (s for s in of.status(now).slos if s.slo.name == name)
+    return found
+
+
+def counted(of: Engine, name: str = "slo") -> tuple[float, float]:
+    """Good and bad events ever counted, over all instances."""
+    found = [s for s in of.status(T).slos if s.slo.name == name]
+    return sum(s.good_total for s in found), sum(s.bad_total for s in found)
+
+
+def in_window(of: Engine, now: float, label: str) -> WindowStatus:
+    """One window of the only SLO."""
+    return next(w for w in status(of, now).windows if w.label == label)
+
+
+def said(of: Engine, now: float) -> list[tuple[str, str]]:
+    """A tick; what it said as pairs of reason and alert, severity or state added for telling."""
+    out = []
+    for n in of.tick(now).said:
+        more = n.labels.get("state") or n.labels.get("long_window") or ""
+        out.append((n.reason.value, f"{n.labels['alertname']} {more}".strip()))
+    return out
+
+
+def packed(value: Any) -> Any:
+    """Through the format of the state file and back: tuples become lists."""
+    return msgspec.msgpack.decode(msgspec.msgpack.encode(value))
