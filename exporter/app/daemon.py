@@ -95,7 +95,7 @@ class Daemon:
                 self._spawn(self._watchdog(interval / 2))
             sdnotify.ready()
             log.info("slod.started", version=__version__, slos=len(self.engine.accounts))
-            stopping = asyncio.ensure_future(shutdown.wait())
+            stopping: asyncio.Future[Any] = asyncio.ensure_future(shutdown.wait())
             await asyncio.wait([stopping, self._failed], return_when=asyncio.FIRST_COMPLETED)
             stopping.cancel()
         finally:
@@ -267,7 +267,7 @@ class Daemon:
 
     def _readiness(self) -> Readiness:
         waiting = (polling.missing for polling, _ in self._polling.values())
-        notes = ()
+        notes: tuple[str, ...] = ()
         if self._keeper.degraded is not None:
             notes = (f"state is kept in memory only: {self._keeper.degraded}",)
         return Readiness(tuple(m for m in waiting if m is not None), notes)

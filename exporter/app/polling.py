@@ -72,6 +72,8 @@ class Polling:
         if poll.batch is None or poll.batch.complete:
             self._seen.add(poll.target)
         self._metrics.poll(poll.source, poll.target, poll.seconds, poll.error is None)
+        for reason, count in poll.refused.items():
+            self._metrics.refused(poll.source, reason, count)
         self._note(poll, poll.error)
         self._arrived()
 

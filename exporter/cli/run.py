@@ -6,9 +6,9 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from exporter.clock import SystemClock
 
@@ -37,42 +37,43 @@ def run(args: argparse.Namespace) -> int:
 
     config = load(Path(args.config))
     log.configure(config.log, sys.stderr)
-    serve(config)
+    run_loop(serve(config))
     return 0
 
 
-def serve(config: Config, beside: Callable[[Daemon], Awaitable[None]] | None = None) -> None:
-    """Run the daemon on the fastest loop there is, and something beside it once it has started."""
+def run_loop(work: Coroutine[Any, Any, None]) -> None:
+    """Run on the fastest event loop there is."""
     try:
         import uvloop
-    except ImportError:  # not on Windows
-        asyncio.run(_serve(config, beside))
+    except ImportError:  # there is none for Windows
+        asyncio.run(work)
     else:
-        uvloop.run(_serve(config, beside))
+        uvloop.run(work)
 
 
-async def _serve(config: Config, beside: Callable[[Daemon], Awaitable[None]] | None) -> None:
+async def serve(
+    config: Config, beside: Callable[[Daemon], Coroutine[Any, Any, None]] | None = None
+) -> None:
+    """Run the daemon until SIGTERM or SIGINT, with something beside it."""
     from exporter.app.daemon import Daemon
 
     loop, shutdown = asyncio.get_running_loop(), asyncio.Event()
     daemon = Daemon(config, SystemClock())
-    reloads: set[asyncio.Task[str | None]] = set()
+    tasks: set[asyncio.Task[Any]] = set()
 
-    def reload() -> None:
-        task = asyncio.ensure_future(daemon.reload())
-        reloads.add(task)
-        task.add_done_callback(reloads.discard)
+    def start(work: Coroutine[Any, Any, Any]) -> None:
+        task = asyncio.ensure_future(work)
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, shutdown.set)
-    loop.add_signal_handler(signal.SIGHUP, reload)
-    if beside is None:
-        await daemon.run(shutdown)
-        return
-    running = asyncio.ensure_future(daemon.run(shutdown))
-    companion = asyncio.ensure_future(beside(daemon))
+    loop.add_signal_handler(signal.SIGHUP, lambda: start(daemon.reload()))
+    if beside is not None:
+        start(beside(daemon))
     try:
-        await running
+        await daemon.run(shutdown)
     finally:
-        companion.cancel()
-        await asyncio.gather(companion, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from exporter.core.memory import Memory, TargetState
+from exporter.core.memory import LOST, Memory, TargetState
 from exporter.core.sample import Batch, NativeHistogram, Reading, Target, Value
 from exporter.core.selector import Want
 from exporter.core.series import (
@@ -51,7 +51,9 @@ class Counters:
                 born = self._birth_begins(reading, known)
         parts = [(reading, False)]
         began = target.started if target is not None and restarted(known, target) else None
-        if last is not None and began is not None:
+        # Not of the new process at all, unless its clock is ahead of everybody's.
+        ended = began is not None and reading.samples[-1][0] < began <= self._batch.at
+        if began is not None and not ended:
             cut = _first_of_new_process(reading, last, began)
             old, new = reading.samples[:cut], reading.samples[cut:]
             parts = [(reading._replace(samples=old), False), (reading._replace(samples=new), True)]
@@ -69,7 +71,7 @@ class Counters:
             out += some
         if newest is not None and newest is not last:
             memory.do("series", series.target, index, series.key, *newest)
-            if began is not None:
+            if began is not None and not ended:
                 self._moved.add((index, series.target, series.key))
         return out
 
@@ -105,7 +107,8 @@ class Counters:
         self, index: int, want: Want, reading: Reading, state: TargetState, target: Target | None
     ) -> dict[str, Last]:
         """What ended all at once when this reading began, in the same process."""
-        olds, first = state.series[index], reading.samples[0][0]
+        first = reading.samples[0][0]
+        olds = {key: old for key, old in state.series[index].items() if old.value != LOST}
         if restarted(Known(state.last, state.started), target):
             return {}
         alive = {
@@ -129,17 +132,18 @@ class Counters:
         return max(begin, known.last) if known and known.last < times[0] else begin
 
 
-def _first_of_new_process(reading: Reading, last: Last, started: float) -> int:
-    """Which sample is the first of a process that began at `started`, so that it counts whole.
+def _first_of_new_process(reading: Reading, last: Last | None, began: float) -> int:
+    """Which sample is the first of a process that began then, so that it counts whole.
 
     None where a fall tells already: the two clocks may differ, and nothing may count twice.
     """
     none = len(reading.samples)
-    fresh = [i for i, (time, _) in enumerate(reading.samples) if time > last.time]
-    values = [last.value, *(_number(reading.samples[i][1]) for i in fresh)]
+    fresh = [i for i in range(none) if last is None or reading.samples[i][0] > last.time]
+    values = [last.value] if last else []
+    values += [_number(reading.samples[i][1]) for i in fresh]
     if not fresh or any(now < then for then, now in pairwise(values)):
         return none
-    return next((i for i in fresh if reading.samples[i][0] >= started), fresh[-1])
+    return next((i for i in fresh if reading.samples[i][0] >= began), fresh[-1] if last else none)
 
 
 def _number(value: Value) -> float:

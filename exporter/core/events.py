@@ -145,7 +145,10 @@ def settle(gains: Iterable[Gain], derived: str, debt: float) -> tuple[list[Event
         entry[1] += g.bad
         entry[2] += g.total
     out: list[Events] = []
-    for (end, start), (good, bad, total) in sorted(sums.items()):
+    # What ends together was read together, however long ago each was read before: surpluses first,
+    # so that they are taken from their own total and not from a later one.
+    ordered = sorted(sums.items(), key=lambda s: (s[0][0], s[1][2] - s[1][0] - s[1][1], s[0][1]))
+    for (end, start), (good, bad, total) in ordered:
         if derived:
             rest = total - (good if derived == "bad" else bad) - debt
             debt = max(0.0, -rest)

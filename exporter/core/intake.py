@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import isfinite
+from math import inf, isfinite
 
 from exporter.core import events
 from exporter.core.counters import Counters
 from exporter.core.events import Gain, Group, Term
-from exporter.core.memory import FORGET_AFTER, Memory
+from exporter.core.memory import FORGET_AFTER, LOST, Memory
 from exporter.core.sample import Batch, NativeHistogram, Reading, Value
 from exporter.core.series import Facts, Increase, Last
 from exporter.core.slo import GaugeSLI, HistogramSLI, QuerySLI
@@ -63,11 +63,12 @@ class Intake:
         seen: dict[Group, set[float]] = {}
         used: list[Reading] = []
         for index, term, whole, counts in readings:
-            state = self.memory.targets.get(whole.series.target)
-            last = state.series[index].get(whole.series.key) if state else None
-            reading = self._unforgotten(whole, last)
-            if not reading.samples:
-                continue
+            last, after = self._last(index, whole)
+            reading = whole
+            if whole.samples[0][0] <= after:
+                reading = whole._replace(samples=[s for s in whole.samples if s[0] > after])
+                if not reading.samples:
+                    continue
             used.append(reading)
             group = tuple(reading.series.labels.get(name, "") for name in self.memory.slo.group_by)
             facts = taken.facts if counts else Facts()
@@ -143,13 +144,14 @@ class Intake:
             for i in counters.increases(index, term.want, reading, last, facts)
         ]
 
-    def _unforgotten(self, reading: Reading, last: Last | None) -> Reading:
-        """Without the samples that may have been counted before their series was forgotten."""
-        if last is None and self.memory.polled is not None:
-            oldest = self.memory.polled - FORGET_AFTER
-            if reading.samples[0][0] <= oldest:
-                return reading._replace(samples=[s for s in reading.samples if s[0] > oldest])
-        return reading
+    def _last(self, index: int, reading: Reading) -> tuple[Last | None, float]:
+        """The newest sample of a series, and up to when its samples may have been counted before
+        memory let go of it."""
+        state = self.memory.targets.get(reading.series.target)
+        last = state.series[index].get(reading.series.key) if state else None
+        if last is None:
+            return None, (self.memory.polled or 0.0) - FORGET_AFTER
+        return (None, last.time) if last.value == LOST else (last, -inf)
 
     def _values(
         self,

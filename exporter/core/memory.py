@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from exporter.core.alert import Alert, State
@@ -19,6 +20,9 @@ from exporter.core.slo import SLO
 
 FORGET_AFTER = 86_400.0
 """A target or series that was silent for so long (a day, in seconds) is new when it returns."""
+
+LOST = inf
+"""In place of the newest value of a series that goes on under another name, or at zero."""
 
 Op = tuple[Any, ...]
 
@@ -100,7 +104,8 @@ class Memory:
         self._target(target).series[index][key] = Last(*last)
 
     def _do_lost(self, target: str, index: int, key: str) -> None:
-        self._target(target).series[index].pop(key, None)
+        series = self._target(target).series[index]
+        series[key] = series[key]._replace(value=LOST)
 
     def _do_events(self, group: Group, start: float, end: float, good: float, bad: float) -> None:
         self.instance(group).ledger.add(start, end, good, bad)

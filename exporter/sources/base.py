@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -20,6 +20,8 @@ class Poll:
     seconds: float
     batch: Batch | None = None
     error: SourceError | None = None
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """Wanted samples that could not be read, by reason."""
     gone: bool = False
     """The target was removed by discovery; its `up` is to be forgotten."""
 
@@ -39,8 +41,11 @@ class Source(Protocol):
     """Adding one is a file in this folder and a line in app.py."""
 
     name: str
-    targets: Sequence[str]
-    """Today's targets; a source with none yet is ready all the same."""
+
+    @property
+    def targets(self) -> Sequence[str]:
+        """Today's targets; a source with none yet is ready all the same."""
+        ...
 
     async def run(self, wants: Sequence[Want], sink: Sink, resume: Resume) -> None:
         """Poll until cancelled; an upstream's failure is a `Poll` with an error, never raised."""

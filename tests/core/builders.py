@@ -128,7 +128,9 @@ def batch(
                 labels = {m.label: m.value for m in written.matchers} | {"instance": target}
                 samples = value if isinstance(value, list) else [(at, value)]
                 name = want.name if isinstance(want, Selector) else str(want)
-                if name == written.name and (not isinstance(want, Selector) or want.matches(labels)):
+                if name == written.name and (
+                    not isinstance(want, Selector) or want.matches(labels)
+                ):
                     readings.append(Reading(Series(text, target, labels), samples, created))
     for target in pages:
         out.targets[target] = Target((started or {}).get(target), (observed or {}).get(target))

@@ -71,7 +71,7 @@ STEP = st.fixed_dictionaries(
         "restart": st.sets(st.sampled_from("abcd"), max_size=1),
         "scraped": st.sets(st.sampled_from("abcd")),
         "again": st.booleans(),
-        "seconds": st.integers(3, 60),
+        "seconds": st.integers(8, 60),
         "jitter": st.floats(-0.9, 0.9),
     }
 )

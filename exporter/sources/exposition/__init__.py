@@ -1,4 +1,4 @@
-"""Metrics pages in the Prometheus text, OpenMetrics and protobuf formats, parsed for what is wanted."""
+"""Metrics pages in Prometheus text, OpenMetrics and protobuf, parsed for what is wanted."""
 
 from exporter.sources.exposition.reader import Page, PageReader
 

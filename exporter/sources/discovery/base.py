@@ -1,0 +1,78 @@
+"""The one shape of a discovery mechanism, and what they share.
+
+An error never empties a list: the targets that were there stay until the mechanism says otherwise,
+as in Prometheus.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from exporter.config.settings import ScrapeSource
+from exporter.errors import ConfigError, SourceError
+
+META = "__"
+"""Labels that begin so are for relabelling and do not stay, as in Prometheus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A target: its URL, and the labels that its mechanism knows of it."""
+
+    url: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+Publish = Callable[[str, Sequence[Found]], None]
+"""Takes the name of a list (a file, a URL) and all its targets."""
+
+
+class Discovery(Protocol):
+    """Runs until cancelled."""
+
+    async def run(self, publish: Publish) -> None:
+        """Publish each list at first sight and whenever it changes."""
+        ...
+
+
+def target_url(address: str, labels: Mapping[str, str], scheme: str, path: str) -> str:
+    """The URL of `host:port`, or of a whole URL; `__scheme__` and `__metrics_path__` win."""
+    if "://" in address:
+        return address
+    scheme = labels.get("__scheme__", scheme)
+    path = labels.get("__metrics_path__", path)
+    return f"{scheme}://{address}{path if path.startswith('/') else '/' + path}"
+
+
+def groups(document: object, settings: ScrapeSource) -> list[Found]:
+    """The targets of a file_sd or http_sd document: `[{"targets": [], "labels": {}}, ...]`."""
+    assert settings.discover is not None
+    scheme, path = settings.discover.scheme, settings.discover.path
+    if not isinstance(document, list):
+        raise SourceError("malformed", "a list of target groups was expected")
+    out: list[Found] = []
+    for group in document:
+        targets = group.get("targets") if isinstance(group, dict) else None
+        labels = (group.get("labels") or {}) if isinstance(group, dict) else {}
+        if not isinstance(targets, list) or not isinstance(labels, dict):
+            raise SourceError("malformed", 'each group needs {"targets": [...], "labels": {...}}')
+        texts = {str(k): str(v) for k, v in labels.items()}
+        kept = {k: v for k, v in texts.items() if not k.startswith(META)}
+        out += [Found(target_url(str(t), texts, scheme, path), kept) for t in targets]
+    return out
+
+
+def expand(text: str) -> str:
+    """`$NAME` and `${NAME}` from the environment; `ConfigError` when it is not set."""
+
+    def value(found: re.Match[str]) -> str:
+        name = found[1] or found[2]
+        if name not in os.environ:
+            raise ConfigError(f"the environment variable {name} of a discovery is not set")
+        return os.environ[name]
+
+    return re.sub(r"\$(?:(\w+)|\{(\w+)\})", value, text)

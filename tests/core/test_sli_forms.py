@@ -1,0 +1,256 @@
+"""Every form of SLI through the engine's front door."""
+
+from __future__ import annotations
+
+from math import inf, nan
+
+import pytest
+
+from exporter.core.sample import NativeHistogram
+from exporter.core.selector import Query, parse_selector
+from exporter.core.slo import CounterSLI, GaugeSLI, QuerySLI
+from tests.core.builders import T, batch, counted, engine, feed, histogram, in_window, slo
+
+GOOD, BAD, TOTAL = (parse_selector(name) for name in ("good", "bad", "total"))
+
+
+@pytest.mark.parametrize(
+    ("sli", "page"),
+    [
+        (CounterSLI(good=GOOD, total=TOTAL), {"good": 7.0, "total": 10.0}),
+        (CounterSLI(bad=BAD, total=TOTAL), {"bad": 3.0, "total": 10.0}),
+        (CounterSLI(good=GOOD, bad=BAD), {"good": 7.0, "bad": 3.0}),
+    ],
+)
+def test_two_of_good_bad_and_total_give_the_third(sli: CounterSLI, page: dict[str, float]) -> None:
+    e = engine(slo(sli=sli))
+    feed(e, T, dict.fromkeys(page, 0.0))
+    feed(e, T + 10, page)
+    assert counted(e) == (7, 3)
+
+
+def test_good_may_run_ahead_of_total_for_a_moment_and_in_the_long_run_all_is_exact() -> None:
+    e = engine(slo(sli=CounterSLI(good=GOOD, total=TOTAL)))
+    feed(e, T, {"good": 0.0, "total": 0.0})
+    feed(e, T + 10, {"good": 12.0, "total": 10.0})
+    assert counted(e) == (12, 0)
+    feed(e, T + 20, {"good": 20.0, "total": 25.0})
+    assert counted(e) == (20, 5)
+
+
+def test_a_good_series_born_in_a_gap_makes_no_bad_events() -> None:
+    e = engine(slo(sli=CounterSLI(good=GOOD, total=TOTAL)))
+    feed(e, T, {"total": 0.0})
+    feed(e, T + 60, {"total": 10.0, "good": 10.0})
+    assert counted(e) == (10, 0)
+
+
+# --- histograms ---------------------------------------------------------------------------------
+
+
+def classic(fast: float, all_: float, code: str = "200", le: str = "0.5") -> dict[str, float]:
+    return {
+        f'latency_bucket{{code="{code}",le="{le}"}}': fast,
+        f'latency_bucket{{code="{code}",le="+Inf"}}': all_,
+        f'latency_count{{code="{code}"}}': all_,
+    }
+
+
+def native(fast: float, slow: float, middle: float = 0.0) -> NativeHistogram:
+    return NativeHistogram(
+        fast + slow + middle,
+        ((0.0, 0.1, fast), (0.25, 1.0, middle), (1.0, 2.0, slow)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("threshold", "le"), [(0.5, "0.5"), (1.0, "1"), (1.0, "1.0"), (5e-05, "5e-05"), (1e6, "1e+06")]
+)
+def test_at_or_under_the_threshold_is_good_however_the_bound_is_spelled(
+    threshold: float, le: str
+) -> None:
+    e = engine(slo(sli=histogram(threshold)))
+    feed(e, T, classic(0, 0, le=le))
+    feed(e, T + 10, classic(8, 10, le=le))
+    assert counted(e) == (8, 2)
+
+
+def test_good_if_narrows_what_is_good_and_not_what_is_valid() -> None:
+    e = engine(slo(sli=histogram(0.5, 'code!~"5.."')))
+    feed(e, T, {**classic(0, 0), **classic(0, 0, "500")})
+    feed(e, T + 10, {**classic(8, 10), **classic(3, 4, "500")})
+    assert counted(e) == (8, 6)
+
+
+def test_a_threshold_that_is_no_bound_counts_nothing_and_the_fault_lists_the_bounds() -> None:
+    e = engine(slo(sli=histogram(0.4)))
+    for i in range(3):
+        assert feed(e, T + 10 * i, classic(i, i)).bucket_missing
+    assert counted(e) == (0, 0) and e.since("app") is None
+    e.bounds("slo", [0.1, 0.5, 1.0, inf])
+    fault = e.accounts["slo"].fault
+    assert fault is not None and "0.4" in fault and "0.1, 0.5, 1, inf" in fault
+    e.bounds("slo", [])
+    e.bounds("nobody", [0.1])
+    assert e.accounts["slo"].fault == fault
+
+
+def test_a_bound_that_exists_and_has_no_good_series_yet_means_all_is_bad() -> None:
+    e = engine(slo(sli=histogram(0.5, 'code!~"5.."')))
+    assert feed(e, T, classic(0, 0, "500")).bucket_missing
+    e.bounds("slo", [0.5, inf])
+    assert not feed(e, T + 10, classic(0, 0, "500")).bucket_missing
+    feed(e, T + 20, classic(4, 4, "500"))
+    assert counted(e) == (0, 4) and e.accounts["slo"].fault is None
+    feed(e, T + 30, {**classic(4, 4, "500"), **classic(5, 6)})
+    assert counted(e) == (5, 5)
+
+
+def test_bounds_of_an_slo_without_a_histogram_mean_nothing() -> None:
+    e = engine()
+    e.bounds("slo", [0.5])
+    assert e.accounts["slo"].fault is None
+
+
+def test_a_native_histogram_is_interpolated_on_a_logarithmic_scale() -> None:
+    e = engine(slo(sli=histogram(0.5)))
+    feed(e, T, {"latency": native(0, 0)})
+    feed(e, T + 10, {"latency": native(6, 2, middle=4)})
+    assert counted(e) == pytest.approx((8, 4))  # 0.5 is half way from 0.25 to 1
+
+
+def test_a_native_histogram_that_falls_was_reset() -> None:
+    e = engine(slo(sli=histogram(0.5)))
+    feed(e, T, {"latency": native(100, 10)})
+    feed(e, T + 10, {"latency": native(3, 1)})
+    feed(e, T + 20, {"latency": NativeHistogram(nan, ())})
+    assert counted(e) == (3, 1)
+
+
+def test_good_if_holds_for_native_histograms_too() -> None:
+    e = engine(slo(sli=histogram(0.5, 'code!~"5.."')))
+    ok, error = 'latency{code="200"}', 'latency{code="500"}'
+    feed(e, T, {ok: native(0, 0), error: native(0, 0)})
+    feed(e, T + 10, {ok: native(3, 1), error: native(5, 0)})
+    assert counted(e) == (3, 6)
+
+
+def test_where_both_are_exposed_the_classic_histogram_counts_and_once() -> None:
+    e = engine(slo(sli=histogram(0.5)))
+    for i in range(4):
+        feed(e, T + 10 * i, {**classic(8 * i, 10 * i), "latency": native(8 * i, 2 * i)})
+    assert counted(e) == (24, 6)
+
+
+def test_a_native_histogram_serves_where_the_classic_one_lacks_the_bucket() -> None:
+    e = engine(slo(sli=histogram(0.4)))
+    for i in range(4):
+        taken = feed(e, T + 10 * i, {**classic(8 * i, 10 * i), "latency": native(8 * i, 2 * i)})
+        assert not taken.bucket_missing
+    assert counted(e) == (24, 6)
+
+
+def test_when_the_bucket_appears_later_the_past_is_not_counted_again() -> None:
+    """With good_if the bucket is only there from the first good request on."""
+    e = engine(slo(sli=histogram(0.5, 'code!~"5.."')))
+    for i in range(4):
+        feed(e, T + 10 * i, {**classic(i, i, "500"), 'latency{code="500"}': native(i, 0)})
+    assert counted(e) == (0, 3)
+    page = {**classic(4, 4, "500"), 'latency{code="500"}': native(4, 0)}
+    feed(e, T + 40, {**page, **classic(1, 2), 'latency{code="200"}': native(1, 1)})
+    assert counted(e) == (1, 3 + 2)
+
+
+def test_pods_with_classic_and_pods_with_native_histograms_add_up() -> None:
+    e = engine(slo(sli=histogram(0.5)))
+    for i in range(2):
+        pages = {"old": classic(8 * i, 10 * i), "new": {"latency": native(3 * i, i)}}
+        e.ingest(batch(e, T + 10 * i, pages))
+    assert counted(e) == (11, 3)
+
+
+# --- gauges -------------------------------------------------------------------------------------
+
+UP = slo(sli=GaugeSLI(parse_selector("up"), ">=", 1.0), period="1h")
+
+
+def test_each_sample_of_a_gauge_weighs_the_seconds_it_stands_for() -> None:
+    e = engine(UP)
+    for at, value in ((0, 1.0), (10, 1.0), (25, 0.0), (30, 1.0)):
+        feed(e, T + at, {"up": value})
+    assert counted(e) == (15, 15)
+
+
+def test_a_gauges_sample_after_a_gap_stands_for_five_minutes_at_most() -> None:
+    e = engine(UP)
+    feed(e, T, {"up": 1.0})
+    feed(e, T + 3000, {"up": 0.0})
+    assert counted(e) == (0, 300)
+
+
+def test_nan_stands_for_nothing_and_the_sample_after_it_has_none_before_it() -> None:
+    e = engine(UP)
+    for at, value in ((0, 1.0), (10, nan), (20, 0.0), (30, 1.0)):
+        feed(e, T + at, {"up": value})
+    assert counted(e) == (10, 0)
+
+
+def test_gauge_samples_brought_twice_weigh_once_though_a_nan_ends_them() -> None:
+    e = engine(UP)
+    samples = [(T, 1.0), (T + 10, 1.0), (T + 20, 1.0), (T + 30, nan)]
+    for _ in range(3):
+        feed(e, T + 30, {"up": samples}, own_clock=False)
+    assert counted(e) == (20, 0)
+
+
+# --- queries ------------------------------------------------------------------------------------
+
+
+def query_slo(**exprs: str) -> QuerySLI:
+    return QuerySLI(**{role: Query(expr) for role, expr in exprs.items()})
+
+
+def answer(e: object, at: float, values: dict[str, float]) -> None:
+    """The instant values of queries, by their text."""
+    one = batch(e, at, {}, own_clock=False)  # type: ignore[arg-type]
+    donor = batch(engine(slo(sli=CounterSLI(GOOD, TOTAL))), at, {"q": {"good": 0.0}})
+    series = donor.readings[GOOD][0].series
+    for want, readings in one.readings.items():
+        if str(want) in values:
+            readings.append(
+                donor.readings[GOOD][0]._replace(series=series, samples=[(at, values[str(want)])])
+            )
+    e.ingest(one)  # type: ignore[attr-defined]
+
+
+def test_queries_of_increases_are_events_and_of_rates_events_per_second() -> None:
+    increase = {"bad": "sum(increase(bad[{{.window}}]))", "total": "sum(increase(all[10s]))"}
+    rate = {"good": "sum(rate(good[10s]))", "total": "sum(rate(all[10s]))"}
+    e = engine(
+        slo(sli=query_slo(**increase)),
+        slo("rate", query_slo(**rate)),
+    )
+    for at in (T, T + 10, T + 10):
+        answer(
+            e,
+            at,
+            {increase["bad"]: 2.0, increase["total"]: 10.0, rate["good"]: 0.5, rate["total"]: 2.0},
+        )
+    assert counted(e) == (16, 4) and counted(e, "rate") == (10, 30)
+
+
+def test_an_error_ratio_weighs_as_much_as_the_time_it_covers() -> None:
+    e = engine(slo(sli=query_slo(error_ratio="errors / all"), period="1h"))
+    answer(e, T, {"errors / all": 0.25})
+    answer(e, T + 10, {"errors / all": nan})
+    answer(e, T + 20, {"errors / all": 3.0})
+    answer(e, T + 30, {"errors / all": -1.0})
+    assert counted(e) == (7.5, 12.5)
+    # Without traffic the ratio is NaN: an answer all the same.
+    assert in_window(e, T + 30, "1h").coverage == pytest.approx(30 / 3600)
+
+
+def test_errors_that_never_happened_have_no_series_and_count_as_none() -> None:
+    e = engine(slo(sli=query_slo(bad="increase(bad)", total="increase(all)")))
+    answer(e, T, {"increase(all)": 10.0})
+    assert counted(e) == (10, 0)
