@@ -17,7 +17,6 @@ from exporter.demo.site import Site
 _RESET = "\x1b[0m"
 _DIM = "\x1b[2m"
 _COLORS = {"page": "\x1b[1;31m", "ticket": "\x1b[1;33m", "resolved": "\x1b[1;32m"}
-_SHOWN = ("budget_remaining", "exhausts_in")
 
 
 class _Alert(msgspec.Struct):
@@ -72,9 +71,8 @@ def block(alert: Mapping[str, Any], *, color: bool) -> str:
     lines = [f"{_line(head)}  {labels.get('alertname', '')}", where]
     if "summary" in annotations:
         lines.append(annotations["summary"])
-    facts = [f"{n.replace('_', ' ')}: {annotations[n]}" for n in _SHOWN if n in annotations]
-    if facts:
-        lines.append(", ".join(facts))
+    if "budget_remaining" in annotations:
+        lines.append(_budget(annotations, firing=firing))
     paint = _COLORS.get(kind, _COLORS["ticket"])
     bar, dim = (f"{paint}┃{_RESET} ", _DIM) if color else ("| ", "")
     shown = [_line(line) for line in lines]
@@ -82,6 +80,18 @@ def block(alert: Mapping[str, Any], *, color: bool) -> str:
         shown[0] = f"{paint}{shown[0]}{_RESET}"
         shown[1] = f"{dim}{shown[1]}{_RESET}"
     return "\n" + "".join(f"{bar}{line}\n" for line in shown) + "\n"
+
+
+def _budget(annotations: Mapping[str, str], *, firing: bool) -> str:
+    text = annotations["budget_remaining"]
+    try:
+        share = float(text)
+    except ValueError:
+        return f"budget remaining: {text}"
+    said = f"budget remaining: {share:.1%}"
+    if firing and share > 0 and "exhausts_in" in annotations:
+        said += f", gone in {annotations['exhausts_in']} if this goes on"
+    return said
 
 
 def _line(text: str) -> str:

@@ -52,7 +52,7 @@ alert_policy = "demo"
 # and 2h) made short.
 [alert_policy.demo]
 rules = [
-  { severity = "page",   burn_rate = 14.4, long = "20s", short = "5s"  },
+  { severity = "page",   burn_rate = 14.4, long = "20s", short = "10s" },
   { severity = "ticket", burn_rate = 3,    long = "2m",  short = "20s" },
 ]
 

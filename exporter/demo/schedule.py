@@ -20,7 +20,7 @@ INCIDENT = 180.0
 """The length of an incident, in seconds."""
 PAUSE = 120.0
 """Between two incidents, in seconds."""
-FAULT = Fault(errors=0.05, slow=0.2)
+FAULT = Fault(errors=0.06, slow=0.2)
 """Spends the availability budget of that hour (0.1%) in about a minute."""
 
 

@@ -172,3 +172,38 @@ def said(of: Engine, now: float) -> list[tuple[str, str]]:
 def packed(value: Any) -> Any:
     """Through the format of the state file and back: tuples become lists."""
     return msgspec.msgpack.decode(msgspec.msgpack.encode(value))
+
+
+class Traffic:
+    """A service that is scraped by the clock; `log` keeps what was said and when, since `T`."""
+
+    def __init__(self, of: Engine, interval: float = 10.0) -> None:
+        self.engine, self.interval = of, interval
+        self.now, self.good, self.bad = T, 0.0, 0.0
+        self.log: list[tuple[float, str, str]] = []
+        self._poll()
+
+    def run(self, seconds: float, good: float, bad: float = 0) -> list[tuple[float, str, str]]:
+        """So long, with so many events for each scrape; what was said meanwhile."""
+        before = len(self.log)
+        for _ in range(round(seconds / self.interval)):
+            self.now += self.interval
+            self.good += good
+            self.bad += bad
+            self._poll()
+        return self.log[before:]
+
+    def silence(self, seconds: float) -> list[tuple[float, str, str]]:
+        """Nothing comes, time goes on; what was said meanwhile."""
+        before = len(self.log)
+        for _ in range(round(seconds / self.interval)):
+            self.now += self.interval
+            self._tick()
+        return self.log[before:]
+
+    def _poll(self) -> None:
+        feed(self.engine, self.now, {OK: self.good, ERROR: self.bad})
+        self._tick()
+
+    def _tick(self) -> None:
+        self.log += [(self.now - T, *one) for one in said(self.engine, self.now)]

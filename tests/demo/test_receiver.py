@@ -17,7 +17,11 @@ FIRING = {
         "long_window": "20s",
         "short_window": "5s",
     },
-    "annotations": {"summary": "burns 48 times too fast", "budget_remaining": "71%"},
+    "annotations": {
+        "summary": "burns 48 times too fast",
+        "budget_remaining": "0.7102",
+        "exhausts_in": "2m7s",
+    },
 }
 
 
@@ -42,13 +46,13 @@ async def test_each_alert_of_a_message_is_shown_as_a_block() -> None:
         "| PAGE FIRING  ErrorBudgetBurn\n"
         "| service=checkout slo=checkout-availability long_window=20s short_window=5s\n"
         "| burns 48 times too fast\n"
-        "| budget remaining: 71%\n"
+        "| budget remaining: 71.0%, gone in 2m7s if this goes on\n"
         "\n"
         "\n"
         "| page resolved  ErrorBudgetBurn\n"
         "| service=checkout slo=checkout-availability long_window=20s short_window=5s\n"
         "| burns 48 times too fast\n"
-        "| budget remaining: 71%\n"
+        "| budget remaining: 71.0%\n"
         "\n"
     )
 
@@ -75,3 +79,8 @@ def test_an_alert_without_most_of_its_labels_is_still_shown() -> None:
     assert "ALERT FIRING" in block(
         {"status": "firing", "labels": {"alertname": "X"}, "annotations": {}}, color=False
     )
+
+
+def test_a_spent_budget_has_no_time_left_to_tell() -> None:
+    spent = {**FIRING, "annotations": {"budget_remaining": "-0.3", "exhausts_in": "0s"}}
+    assert "budget remaining: -30.0%\n" in block(spent, color=False)

@@ -1,0 +1,275 @@
+"""When alerts fire, hold and resolve, and what is said of them."""
+
+from __future__ import annotations
+
+import pytest
+
+from exporter.core.outbox import Route
+from exporter.core.slo import burn_rate_of_share
+from tests.core.builders import (
+    OK,
+    STEPS,
+    T,
+    Traffic,
+    engine,
+    feed,
+    rule,
+    said,
+    show,
+    slo,
+    status,
+    window,
+    workbook,
+)
+
+PAGE = rule("page", "1h", "5m", 14.4)
+TICKET = rule("ticket", "6h", "30m", 1.0)
+BURN = "ErrorBudgetBurn"
+
+
+@pytest.mark.parametrize(("period", "rate", "scrapes"), [("30d", 14.4, 6), ("28d", 13.44, 5)])
+def test_two_percent_of_the_budget_in_an_hour_pages_at_the_arithmetic_moment(
+    period: str, rate: float, scrapes: int
+) -> None:
+    """Of 360 scrapes in 1h, more than 1.44% (1.344%) must be all errors: 5.18 (4.84) of them."""
+    page = workbook(period)[0]
+    assert page.rate == pytest.approx(rate)
+    assert burn_rate_of_share(0.02, window(period), window("1h")) == page.rate
+    t = Traffic(engine(slo(period=period, rules=(page,))))
+    assert t.run(3600, good=100) == []
+    assert t.run(600, good=0, bad=100) == [(3600 + 10 * scrapes, "firing", f"{BURN} 1h")]
+    (state,) = status(t.engine, t.now).rules
+    assert state.firing and state.since == T + 3600 + 10 * scrapes
+    # It resolves when the last error leaves the short window, long before it leaves the long one.
+    assert t.run(1200, good=100) == [(4200 + 300, "resolved", f"{BURN} 1h")]
+    assert not status(t.engine, t.now).rules[0].firing
+
+
+def test_an_alert_says_what_burns_and_how_long_the_budget_lasts() -> None:
+    t = Traffic(engine(slo(rules=(PAGE,), labels={"team": "red"})))
+    t.run(3600, good=100)
+    t.run(50, good=0, bad=100)
+    feed(t.engine, t.now + 10, {OK: t.good, 'http_requests_total{code="500"}': t.bad + 100})
+    (one,) = t.engine.tick(t.now + 10).said
+    assert one.labels == {
+        "alertname": BURN, "slo": "slo", "service": "shop", "severity": "page",
+        "long_window": "1h", "short_window": "5m", "team": "red",
+    }  # fmt: skip
+    assert set(one.annotations) == {"summary", "description", "budget_remaining", "exhausts_in"}
+    assert "600 bad of 36000 events in 1h" in one.annotations["description"]
+    assert one.annotations["exhausts_in"] == "0s"  # 1.6% of all the period's events were bad
+
+
+def test_what_is_left_lasts_for_left_times_period_over_burn() -> None:
+    t = Traffic(engine(slo(objective=0.5, period="1h", rules=(rule("page", "10m", "1m", 1.0),))))
+    t.run(3000, good=100)
+    t.run(400, good=0, bad=100)
+    s = status(t.engine, t.now)
+    left = 1 - (400 / 3400) / 0.5
+    assert s.budget_remaining == pytest.approx(left)
+    assert s.exhaustion_seconds == pytest.approx(left * 3600 / (400 / 600 / 0.5), rel=1e-3)
+    assert f"spent in {show(s.exhaustion_seconds or 0)}" in str(
+        [a.annotations for a in t.engine.accounts["slo"].alerts()]
+    )
+
+
+def test_both_windows_must_burn() -> None:
+    t = Traffic(engine(slo(rules=(PAGE,))))
+    t.run(3600, good=100)
+    assert t.run(30, good=0, bad=100) == []  # only the short one
+    t.run(300, good=100)
+    assert t.run(20, good=40, bad=60) == []
+
+
+@pytest.mark.parametrize("more", [{"min_bad_events": 3}, {"min_events": 7}, {"confidence": 0.95}])
+def test_one_error_at_night_pages_unless_the_rule_asks_for_more(more: dict[str, float]) -> None:
+    """Five requests in an hour, the last one failed: an error ratio of 20%."""
+    for rules, pages in (((PAGE,), 1), ((rule("page", "1h", "5m", 14.4, **more),), 0)):
+        t = Traffic(engine(slo(rules=rules)))
+        for _ in range(4):
+            t.run(720, good=0)
+            t.run(10, good=1)
+        assert len(t.run(10, good=0, bad=1)) == pages
+        # A real outage pages all the same.
+        t.run(300, good=0, bad=1)
+        assert status(t.engine, t.now).rules[0].firing
+
+
+def test_without_data_a_firing_alert_fires_on_and_none_begins() -> None:
+    t = Traffic(engine(slo(rules=(PAGE,))))
+    t.run(3600, good=100)
+    t.run(100, good=0, bad=100)
+    assert t.silence(7200) == [(3700 + 310, "firing", "SLIDataMissing")]
+    assert status(t.engine, t.now).rules[0].firing
+    # The counter tells: nothing failed meanwhile.
+    assert t.run(600, good=100) == [
+        (10910, "resolved", f"{BURN} 1h"),
+        (10910, "resolved", "SLIDataMissing"),
+    ]
+
+
+def test_no_traffic_is_no_health_either() -> None:
+    t = Traffic(engine(slo(rules=(PAGE,))))
+    t.run(3600, good=100)
+    t.run(100, good=0, bad=100)
+    assert t.run(7200, good=0) == []
+    assert status(t.engine, t.now).rules[0].firing
+    assert t.run(10, good=1)[0][1] == "resolved"
+
+
+def test_data_missing_is_said_after_patience_and_resolved_by_data() -> None:
+    t = Traffic(engine())
+    t.run(100, good=1)
+    assert t.silence(300) == []
+    assert t.silence(600) == [(410, "firing", "SLIDataMissing")]
+    assert t.run(20, good=1) == [(1010, "resolved", "SLIDataMissing")]
+    assert t.silence(310) == [(1330, "firing", "SLIDataMissing")]
+
+
+def test_data_that_never_came_is_missing_too_but_not_right_after_the_start() -> None:
+    e = engine(slo(interval=600.0))
+    assert said(e, T) == [] == said(e, T + 2400)
+    assert said(e, T + 2401) == [("firing", "SLIDataMissing")]
+
+
+def test_a_clock_set_back_does_not_hide_missing_data_for_as_long() -> None:
+    e = engine()
+    assert said(e, T) == [] == said(e, T - 86_400)
+    assert said(e, T - 86_400 + 301) == [("firing", "SLIDataMissing")]
+
+
+def test_a_ticket_keeps_quiet_while_a_faster_page_fires_and_speaks_after() -> None:
+    t = Traffic(engine(slo(rules=(TICKET, PAGE))))
+    t.run(6 * 3600, good=100)
+    fired = t.run(600, good=0, bad=100)
+    assert [what for _, _, what in fired] == [f"{BURN} 6h", f"{BURN} 1h"]  # slow first: the ticket
+    t = Traffic(engine(slo(rules=(rule("ticket", "6h", "30m", 3.0), PAGE))))
+    t.run(6 * 3600, good=100)
+    (paged,) = t.run(600, good=0, bad=100)
+    assert paged[2] == f"{BURN} 1h"
+    assert [r.firing for r in status(t.engine, t.now).rules] == [True, True]
+    over = t.run(300, good=100)
+    assert over == [(t.now - T, "resolved", f"{BURN} 1h"), (t.now - T, "firing", f"{BURN} 6h")]
+    assert t.run(3600, good=100)[0][1:] == ("resolved", f"{BURN} 6h")
+
+
+def test_a_ticket_that_was_never_said_is_never_resolved_aloud() -> None:
+    rules = (rule("ticket", "2h", "1m", 7.2), PAGE)
+    t = Traffic(engine(slo(rules=rules)))
+    t.run(7200, good=100)
+    t.run(120, good=0, bad=100)
+    assert all(r.firing for r in status(t.engine, t.now).rules)
+    assert t.run(3600, good=100)[0][2] == f"{BURN} 1h"
+    assert [what for _, _, what in t.log] == [f"{BURN} 1h"] * 2
+
+
+def test_windows_of_seconds_work_at_a_scrape_every_second() -> None:
+    t = Traffic(engine(slo(rules=(rule("page", "10s", "2s", 14.4),), interval=1.0)), 1.0)
+    t.run(60, good=50)
+    assert t.run(3, good=49, bad=1) == []
+    assert t.run(20, good=50) == []
+    assert t.run(5, good=0, bad=50) == [(84, "firing", f"{BURN} 10s")]
+    assert t.run(5, good=50) == [(90, "resolved", f"{BURN} 10s")]
+
+
+def test_an_alert_waits_for_nothing_but_data() -> None:
+    t = Traffic(engine(slo(rules=(PAGE,))))
+    t.run(3600, good=100)
+    feed(t.engine, t.now + 10, {OK: t.good, 'http_requests_total{code="500"}': 1e4})
+    assert said(t.engine, t.now + 10.0) == [("firing", f"{BURN} 1h")]
+    assert said(t.engine, t.now + 10.0) == []
+
+
+def test_alerts_wait_for_the_last_chunk_of_a_catch_up() -> None:
+    e = engine(slo(rules=(PAGE,)))
+    feed(e, T, {OK: 0.0, 'http_requests_total{code="500"}': 0.0}, own_clock=False)
+    said(e, T)
+    page = {OK: [(T + 60, 100.0)], 'http_requests_total{code="500"}': [(T + 60, 100.0)]}
+    feed(e, T + 60, page, own_clock=False, complete=False)
+    assert said(e, T + 61) == []
+    feed(e, T + 70, {OK: [(T + 70, 200.0)]}, own_clock=False)
+    assert said(e, T + 71) == [("firing", f"{BURN} 1h")]
+
+
+def test_the_budget_policy_is_said_on_every_change_of_state_and_back() -> None:
+    t = Traffic(engine(slo(objective=0.9, period="1h", steps=STEPS)))
+    name = "ErrorBudgetPolicy"
+    assert t.run(1800, good=100) == []
+    assert status(t.engine, t.now).policy_state == "ok"
+    t.run(300, good=0, bad=100)
+    assert [one[1:] for one in t.log] == [
+        ("firing", f"{name} warning"),
+        ("resolved", f"{name} warning"),
+        ("firing", f"{name} freeze_discussion"),
+        ("resolved", f"{name} freeze_discussion"),
+        ("firing", f"{name} exhausted"),
+    ]
+    s = status(t.engine, t.now)
+    assert (s.policy_state, s.gate_open) == ("exhausted", False)
+    assert s.states == ("ok", "exhausted", "freeze_discussion", "warning")
+    t.log.clear()
+    t.run(3600, good=100)
+    assert t.log[-1][1:] == ("resolved", f"{name} warning")
+    assert status(t.engine, t.now).policy_state == "ok" and status(t.engine, t.now).gate_open
+
+
+def test_a_budget_that_is_unknown_for_want_of_traffic_keeps_its_state() -> None:
+    t = Traffic(engine(slo(objective=0.9, period="1h", steps=STEPS)))
+    t.run(100, good=0, bad=10)
+    t.run(7200, good=0)
+    s = status(t.engine, t.now)
+    assert (s.budget_remaining, s.policy_state, s.gate_open) == (None, "exhausted", False)
+
+
+def test_what_the_configuration_no_longer_has_is_resolved() -> None:
+    one = slo(objective=0.9, period="1h", rules=(rule("page", "10m", "1m", 2.0),), steps=STEPS)
+    t = Traffic(engine(one))
+    t.run(600, good=0, bad=10)
+    t.log.clear()
+    change = t.engine.configure([slo(objective=0.9, period="1h")], [])
+    assert (change.added, change.restarted, change.removed) == ([], [], [])
+    assert t.run(10, good=0, bad=10) == [
+        (610, "resolved", f"{BURN} 10m"),
+        (610, "resolved", "ErrorBudgetPolicy exhausted"),
+    ]
+
+
+@pytest.mark.parametrize("others", [[], [slo("other")], [slo(source="prom")]])
+def test_an_slo_that_is_removed_or_measured_anew_resolves_its_alerts(others: list) -> None:
+    t = Traffic(engine(slo(rules=(rule("page", "10m", "1m", 14.4),))))
+    t.run(60, good=0, bad=10)
+    t.engine.configure(others, [])
+    assert said(t.engine, t.now) == [("resolved", f"{BURN} 10m")]
+    assert said(t.engine, t.now) == []
+
+
+def test_new_labels_stand_on_the_next_alert_and_the_old_one_resolves_under_its_own() -> None:
+    def labelled(team: str) -> list:
+        return [slo(rules=(rule("page", "10m", "1m", 14.4),), labels={"team": team})]
+
+    t = Traffic(engine(*labelled("red")))
+    t.run(60, good=0, bad=10)
+    t.silence(400)
+    t.engine.configure(labelled("blue"), [])
+    t.now += 10
+    feed(t.engine, t.now, {OK: 1e6})
+    assert [n.labels["team"] for n in t.engine.tick(t.now).said] == ["red", "red"]
+    t.good = 1e6
+    t.run(600, good=100)
+    t.now += 10
+    feed(t.engine, t.now, {OK: 1e6, 'http_requests_total{code="500"}': 1e6})
+    assert [n.labels["team"] for n in t.engine.tick(t.now).said] == ["blue"]
+    (silent,) = t.engine.tick(t.now + 400).said
+    assert silent.labels["alertname"] == "SLIDataMissing" and silent.labels["team"] == "blue"
+
+
+def test_what_is_said_is_queued_for_whoever_takes_it_and_resent_to_who_asks() -> None:
+    routes = [Route("am", "am:1", (), 60.0), Route("hook", "hook:1", ("ticket",))]
+    t = Traffic(engine(slo(rules=(rule("page", "10m", "1m", 14.4),)), routes=routes))
+    t.run(60, good=0, bad=10)
+    outbox = t.engine.outbox
+    assert (outbox.waiting("am:1"), outbox.waiting("hook:1")) == (1, 0)
+    (entry,) = outbox.due("am:1", t.now)
+    outbox.delivered(entry, t.now)
+    t.run(70, good=0, bad=10)
+    assert outbox.waiting("am:1") == 1
