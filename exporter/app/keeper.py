@@ -44,8 +44,14 @@ class Keeper:
         self._share = 0.0
 
     async def restore(self) -> None:
-        """Load what there is; an SLO whose state cannot be used begins anew, and the log says so."""
+        """Load what there is; an SLO whose state cannot be used begins anew, and is logged."""
         loaded = await self._store.open()
+        if self._store.set_aside is not None:
+            log.error(
+                "state.set_aside",
+                moved_to=self._store.set_aside,
+                outcome="all SLOs start a new ledger",
+            )
         journal = [(seq, _decode(blob)) for seq, blob in loaded.journal]
         for name in self._engine.accounts:
             reason = self._restore(name, loaded, journal)
