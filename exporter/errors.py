@@ -29,7 +29,7 @@ class ConfigError(SlodError):
 
 
 class SourceError(SlodError):
-    """A poll of a source failed; `reason` is e.g. `timeout`, `refused`, `http_status`, `too_large`."""
+    """A poll of a source failed; `reason` is e.g. `timeout`, `refused`, `http_status`."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -57,7 +57,7 @@ class DeliveryError(SlodError):
 
 
 class StateError(SlodError):
-    """The state file cannot be read or written; `reason` is e.g. `corrupt`, `foreign`, `disk_full`."""
+    """The state file cannot be read or written; `reason` is e.g. `corrupt`, `disk_full`."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)

@@ -180,7 +180,7 @@ def redact(url: str) -> str:
     except ValueError:
         return "(unreadable URL)"
     shown = parsed.with_user(None) if parsed.host else parsed
-    return str(shown.with_query({k: "..." for k in parsed.query}) if parsed.query else shown)
+    return str(shown.with_query(dict.fromkeys(parsed.query, "...")) if parsed.query else shown)
 
 
 def _split_login(url: URL) -> tuple[URL, aiohttp.BasicAuth | None]:

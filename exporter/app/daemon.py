@@ -51,6 +51,8 @@ class Daemon:
         self._receivers = receivers
         self._arrived = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self.started = asyncio.Event()
+        """Set once it listens and polls."""
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._version = 0
         self._snapshot: tuple[int, Snapshot] | None = None
@@ -94,6 +96,7 @@ class Daemon:
             if (interval := sdnotify.watchdog_interval()) is not None:
                 self._spawn(self._watchdog(interval / 2))
             sdnotify.ready()
+            self.started.set()
             log.info("slod.started", version=__version__, slos=len(self.engine.accounts))
             stopping: asyncio.Future[Any] = asyncio.ensure_future(shutdown.wait())
             await asyncio.wait([stopping, self._failed], return_when=asyncio.FIRST_COMPLETED)

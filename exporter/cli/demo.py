@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 import tempfile
 from pathlib import Path
@@ -56,8 +55,7 @@ async def _demo(listen: str) -> None:
 
 async def _introduce(daemon: Daemon, ports: Ports) -> None:
     """Say where to look, once the daemon listens."""
-    while not daemon.port:
-        await asyncio.sleep(0.05)
+    await daemon.started.wait()
     slod, service = f"http://127.0.0.1:{daemon.port}", f"http://127.0.0.1:{ports.service}"
     print(
         f"""slod demo: a shop's checkout service, watched by slod. Stop with Ctrl-C.

@@ -107,8 +107,8 @@ class KubernetesSD(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Discover(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where targets come from besides the configuration; any of these, several at once.
 
-    `file`: glob of file_sd files (JSON or YAML). `http`: a http_sd URL. `dns`: `name:port` for A and
-    AAAA records, or `_metrics._tcp.app.svc` (a leading underscore) for SRV.
+    `file`: glob of file_sd files (JSON or YAML). `http`: a http_sd URL. `dns`: `name:port` for A
+    and AAAA records, or `_metrics._tcp.app.svc` (a leading underscore) for SRV.
     """
 
     file: str | tuple[str, ...] | None = None

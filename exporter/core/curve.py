@@ -63,12 +63,12 @@ class Segment(NamedTuple):
 
     start: float
     end: float
-    count: float
+    level: float
     slope: float
 
     def at(self, when: float) -> float:
         """The count at a moment inside; a flat piece may begin or end at infinity."""
-        return self.count + self.slope * (when - self.start) if self.slope else self.count
+        return self.level + self.slope * (when - self.start) if self.slope else self.level
 
 
 class Curve:

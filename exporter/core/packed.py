@@ -59,8 +59,8 @@ def unpack(first_time: float, first_count: float, block: bytes, ramp: float) -> 
     n = (len(block) - 2) // (_SIZE[time_kind] + _SIZE[count_kind] + 1)
     middle = 2 + n * _SIZE[time_kind]
     end = middle + n * _SIZE[count_kind]
-    times = [first_time + t * tick for t in accumulate(view[2:middle].cast(time_kind))]
-    counts = [first_count + c * unit for c in accumulate(view[middle:end].cast(count_kind))]
+    times = [first_time + t * tick for t in accumulate(_column(time_kind, view[2:middle]))]
+    counts = [first_count + c * unit for c in accumulate(_column(count_kind, view[middle:end]))]
     if _JUMP not in block[end:]:
         return Points(times, counts, [_ERRORS[code] for code in view[end:]])
     return _expand(first_count, times, counts, view[end:], ramp)
@@ -108,6 +108,12 @@ def _expand(
         out.errors.append(_ERRORS[code])
         low = count
     return out
+
+
+def _column(kind: str, raw: memoryview) -> array[int]:
+    column = array(kind)
+    column.frombytes(raw)
+    return column
 
 
 def _time_steps(offsets: Sequence[float]) -> tuple[str, list[int]]:

@@ -30,7 +30,7 @@ from exporter.sources.promapi import FORGET_AFTER, Answer, Names, TooMuch, read
 log = structlog.get_logger()
 
 _MIN_OVERLAP = 30.0
-"""Seconds a range reaches back before the last one: scrapes are stored a little after their time."""
+"""Seconds a range reaches back before the last one: samples are stored a little late."""
 _BIRTHS_AT_ONCE = 200
 _LONGEST_RETRY_AFTER = 300.0
 _WINDOW = re.compile(r"\{\{\s*\.window\s*\}\}")

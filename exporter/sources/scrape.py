@@ -201,7 +201,7 @@ class _Loop:
             return await self.scrape()
         except SourceError as error:
             return Poll(self._name, self.target, 0.0, error=error)
-        except Exception as error:  # noqa: BLE001 - a fault with one page must not end the others
+        except Exception as error:
             log.exception("scrape.fault", source=self._name, target=self.target)
             fault = SourceError("internal", f"{self.target}: {type(error).__name__}: {error}")
             return Poll(self._name, self.target, 0.0, error=fault)
@@ -228,8 +228,7 @@ class _Loop:
             page = self._reader.read(answer.body, answer.headers.get("Content-Type", ""), at)
         except SourceError as error:
             raise SourceError(error.reason, f"{self.target}: {error}") from None
-        readings: dict[Want, list[Reading]] = {}
-        readings.update(page.readings)
+        readings: dict[Want, list[Reading]] = {want: page.readings[want] for want in page.readings}
         batch = Batch(
             self._name,
             at,

@@ -1,4 +1,4 @@
-"""What the state file needs of the file system: to be ours alone, and to be moved out of the way."""
+"""What the state file needs of the file system: to be ours alone, to be moved out of the way."""
 
 from __future__ import annotations
 

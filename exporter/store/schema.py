@@ -17,8 +17,8 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     (
         "CREATE TABLE journal (seq INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL)",
         "CREATE TABLE snapshot (slo TEXT PRIMARY KEY, seq INTEGER NOT NULL, body BLOB NOT NULL)",
-        "CREATE TABLE outbox (id TEXT PRIMARY KEY, endpoint TEXT NOT NULL, body BLOB NOT NULL,"
-        " attempts INTEGER NOT NULL, due REAL NOT NULL, place INTEGER NOT NULL)",
+        """CREATE TABLE outbox (id TEXT PRIMARY KEY, endpoint TEXT NOT NULL, body BLOB NOT NULL,
+            attempts INTEGER NOT NULL, due REAL NOT NULL, place INTEGER NOT NULL)""",
     ),
 )
 """Statements that lead from schema version i to i + 1; 0 is an empty file. Never change one."""

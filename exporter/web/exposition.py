@@ -91,7 +91,7 @@ def write_openmetrics(families: Iterable[Family]) -> bytes:
 
 
 def numbers(values: Sequence[float]) -> list[str]:
-    """The shortest digits that read back as the same float; integers without a point or exponent."""
+    """The shortest digits that read back as the same float; integers without point or exponent."""
     if not values:
         return []
     text = msgspec.json.encode(values).decode()

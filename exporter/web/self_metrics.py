@@ -21,7 +21,7 @@ _TICK_BUCKETS = (
     *(0.1, 0.25, 0.5, 1.0, 2.5),
 )
 # promtool's lint refuses any metric with a type's name inside, and this name is fixed. Prometheus
-# asks for OpenMetrics and gets it always; the text format, which promtool reads, when there is news.
+# asks for OpenMetrics and always gets it; the text format, which promtool reads, if there is news.
 _HIDDEN_ZEROS = frozenset({"slod_counter_resets"})
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 
@@ -58,7 +58,7 @@ class ServerTLS:
     def stamp(self) -> tuple[int, ...]:
         """Changes when one of the files does; `OSError` when one is not there."""
         files = (self.cert_file, self.key_file, self.client_ca_file)
-        return tuple(os.stat(name).st_mtime_ns for name in files if name is not None)
+        return tuple(Path(name).stat().st_mtime_ns for name in files if name is not None)
 
 
 class Listener:

@@ -7,7 +7,6 @@ none. The file is read again when it changes; a faulty one leaves the last good 
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -93,7 +92,7 @@ class WebConfigFile:
 
     def _look(self) -> tuple[int, int, int] | None:
         try:
-            found = os.stat(self._path)
+            found = Path(self._path).stat()
         except OSError:
             return None
         return found.st_mtime_ns, found.st_size, found.st_ino

@@ -31,7 +31,10 @@ def test_a_bad_configuration_is_one_clear_line_for_each_finding_and_exit_code_2(
 
 def test_a_missing_configuration_file_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
     done = subprocess.run(
-        [*SLOD, "run", "-c", str(tmp_path / "none.toml")], capture_output=True, text=True
+        [*SLOD, "run", "-c", str(tmp_path / "none.toml")],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
@@ -68,14 +71,14 @@ async def test_a_full_disk_degrades_to_memory_says_so_and_recovers(
         await until(lambda: says("/-/ready", b"slod is ready"))
         # From now on no file of this process may grow: what a full disk does to it.
         resource.prlimit(child.pid, resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
-        await until(lambda: says("/metrics", b"slod_state_saving 0"))
+        await until(lambda: says("/metrics", b"\nslod_state_saving 0"))
         await until(lambda: says("/-/ready", b"in memory only"))
         page.counts["200"] = 7
         good = b'slo_events_total{slo="shop",service="shop",result="good"} 7'
         await until(lambda: says("/metrics", good))
         unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         resource.prlimit(child.pid, resource.RLIMIT_FSIZE, unlimited)
-        await until(lambda: says("/metrics", b"slod_state_saving 1"))
+        await until(lambda: says("/metrics", b"\nslod_state_saving 1"))
         child.kill()
         await asyncio.to_thread(child.wait)
     page.counts["200"] = 9

@@ -73,15 +73,13 @@ async def running(file: Path) -> AsyncIterator[Daemon]:
     daemon = Daemon(load(file), SystemClock())
     task = asyncio.create_task(daemon.run(shutdown))
     try:
-        await until(lambda: _true(bool(daemon.port) or task.done()))
+        started = asyncio.create_task(daemon.started.wait())
+        await asyncio.wait([started, task], return_when=asyncio.FIRST_COMPLETED)
+        started.cancel()
         yield daemon
     finally:
         shutdown.set()
         await task
-
-
-async def _true(value: bool) -> bool:
-    return value
 
 
 async def until(look: Callable[[], Awaitable[bool]]) -> None:

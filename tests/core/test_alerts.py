@@ -8,7 +8,6 @@ from exporter.core.outbox import Route
 from exporter.core.slo import burn_rate_of_share
 from tests.core.builders import (
     OK,
-    STEPS,
     T,
     Traffic,
     engine,
@@ -191,78 +190,6 @@ def test_alerts_wait_for_the_last_chunk_of_a_catch_up() -> None:
     assert said(e, T + 71) == [("firing", f"{BURN} 1h")]
 
 
-def test_the_budget_policy_is_said_on_every_change_of_state_and_back() -> None:
-    t = Traffic(engine(slo(objective=0.9, period="1h", steps=STEPS)))
-    name = "ErrorBudgetPolicy"
-    assert t.run(1800, good=100) == []
-    assert status(t.engine, t.now).policy_state == "ok"
-    t.run(300, good=0, bad=100)
-    assert [one[1:] for one in t.log] == [
-        ("firing", f"{name} warning"),
-        ("resolved", f"{name} warning"),
-        ("firing", f"{name} freeze_discussion"),
-        ("resolved", f"{name} freeze_discussion"),
-        ("firing", f"{name} exhausted"),
-    ]
-    s = status(t.engine, t.now)
-    assert (s.policy_state, s.gate_open) == ("exhausted", False)
-    assert s.states == ("ok", "exhausted", "freeze_discussion", "warning")
-    t.log.clear()
-    t.run(3600, good=100)
-    assert t.log[-1][1:] == ("resolved", f"{name} warning")
-    assert status(t.engine, t.now).policy_state == "ok" and status(t.engine, t.now).gate_open
-
-
-def test_a_budget_that_is_unknown_for_want_of_traffic_keeps_its_state() -> None:
-    t = Traffic(engine(slo(objective=0.9, period="1h", steps=STEPS)))
-    t.run(100, good=0, bad=10)
-    t.run(7200, good=0)
-    s = status(t.engine, t.now)
-    assert (s.budget_remaining, s.policy_state, s.gate_open) == (None, "exhausted", False)
-
-
-def test_what_the_configuration_no_longer_has_is_resolved() -> None:
-    one = slo(objective=0.9, period="1h", rules=(rule("page", "10m", "1m", 2.0),), steps=STEPS)
-    t = Traffic(engine(one))
-    t.run(600, good=0, bad=10)
-    t.log.clear()
-    change = t.engine.configure([slo(objective=0.9, period="1h")], [])
-    assert (change.added, change.restarted, change.removed) == ([], [], [])
-    assert t.run(10, good=0, bad=10) == [
-        (610, "resolved", f"{BURN} 10m"),
-        (610, "resolved", "ErrorBudgetPolicy exhausted"),
-    ]
-
-
-@pytest.mark.parametrize("others", [[], [slo("other")], [slo(source="prom")]])
-def test_an_slo_that_is_removed_or_measured_anew_resolves_its_alerts(others: list) -> None:
-    t = Traffic(engine(slo(rules=(rule("page", "10m", "1m", 14.4),))))
-    t.run(60, good=0, bad=10)
-    t.engine.configure(others, [])
-    assert said(t.engine, t.now) == [("resolved", f"{BURN} 10m")]
-    assert said(t.engine, t.now) == []
-
-
-def test_new_labels_stand_on_the_next_alert_and_the_old_one_resolves_under_its_own() -> None:
-    def labelled(team: str) -> list:
-        return [slo(rules=(rule("page", "10m", "1m", 14.4),), labels={"team": team})]
-
-    t = Traffic(engine(*labelled("red")))
-    t.run(60, good=0, bad=10)
-    t.silence(400)
-    t.engine.configure(labelled("blue"), [])
-    t.now += 10
-    feed(t.engine, t.now, {OK: 1e6})
-    assert [n.labels["team"] for n in t.engine.tick(t.now).said] == ["red", "red"]
-    t.good = 1e6
-    t.run(600, good=100)
-    t.now += 10
-    feed(t.engine, t.now, {OK: 1e6, 'http_requests_total{code="500"}': 1e6})
-    assert [n.labels["team"] for n in t.engine.tick(t.now).said] == ["blue"]
-    (silent,) = t.engine.tick(t.now + 400).said
-    assert silent.labels["alertname"] == "SLIDataMissing" and silent.labels["team"] == "blue"
-
-
 def test_what_is_said_is_queued_for_whoever_takes_it_and_resent_to_who_asks() -> None:
     routes = [Route("am", "am:1", (), 60.0), Route("hook", "hook:1", ("ticket",))]
     t = Traffic(engine(slo(rules=(rule("page", "10m", "1m", 14.4),)), routes=routes))
@@ -273,3 +200,14 @@ def test_what_is_said_is_queued_for_whoever_takes_it_and_resent_to_who_asks() ->
     outbox.delivered(entry, t.now)
     t.run(70, good=0, bad=10)
     assert outbox.waiting("am:1") == 1
+
+
+def test_missing_data_is_resent_too_and_resolved_when_its_slo_is_removed() -> None:
+    t = Traffic(engine(routes=[Route("am", "am:1", (), 60.0)]))
+    t.silence(310)
+    (entry,) = t.engine.outbox.due("am:1", t.now)
+    t.engine.outbox.delivered(entry, t.now)
+    t.silence(70)
+    assert t.engine.outbox.waiting("am:1") == 1
+    t.engine.configure([], [])
+    assert said(t.engine, t.now) == [("resolved", "SLIDataMissing")]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from exporter.core.engine import Engine
 from exporter.core.sample import Batch, NativeHistogram
 from exporter.core.selector import parse_selector
-from exporter.core.slo import SLO, GaugeSLI
+from exporter.core.slo import GaugeSLI
 from tests.core.builders import (
     ERROR,
     OK,
@@ -33,7 +33,8 @@ from tests.core.builders import (
 RULES = (rule("page", "5m", "1m", 5.0), rule("ticket", "10m", "2m", 2.0))
 SLOS = (
     slo(objective=0.9, period="1h", rules=RULES, steps=STEPS),
-    slo("grouped", objective=0.9, period="1h", rules=RULES, group_by=("instance",), max_groups=2),
+    # A period that outlasts the test: when a process forgets is a matter of its own hours.
+    slo("grouped", objective=0.9, period="3d", rules=RULES, group_by=("instance",), max_groups=2),
     slo("latency", histogram(0.5, 'code!~"5.."'), objective=0.9, period="1h", rules=RULES),
     slo("gauge", GaugeSLI(parse_selector("up"), ">=", 1.0), objective=0.9, period="1h"),
 )
@@ -177,44 +178,6 @@ def test_a_restored_alert_is_not_said_again() -> None:
     t.engine = again
     assert t.run(100, good=0, bad=5) == []
     assert t.run(600, good=50)[0][1] == "resolved"
-
-
-# --- another configuration ----------------------------------------------------------------------
-
-
-def test_another_objective_policy_interval_or_labels_keep_the_history() -> None:
-    t = Traffic(engine())
-    t.run(600, good=99, bad=1)
-    new = slo(objective=0.99, period="1h", interval=60.0, rules=RULES, labels={"team": "red"})
-    change = t.engine.configure([new], [])
-    assert (change.added, change.restarted, change.removed) == ([], [], [])
-    s = status(t.engine, t.now)
-    assert (s.good_total, s.bad_total, s.labels) == (5940, 60, {"team": "red"})
-    assert s.budget_remaining == pytest.approx(0)
-    assert [w.label for w in s.windows] == ["1m", "2m", "5m", "10m", "1h"]
-
-
-def test_another_interval_reads_old_points_as_they_were_packed() -> None:
-    t = Traffic(engine(slo(period="1d", objective=0.9)))
-    for _ in range(100):
-        t.run(100, good=10, bad=0)
-        t.run(10, good=9, bad=1)
-    was = t.engine.status(t.now).slos[0].windows
-    again = engine(slo(period="1d", objective=0.9, interval=60.0))
-    assert again.restore("slo", packed(t.engine.dump("slo")), []) is None
-    assert again.status(t.now).slos[0].windows == was
-
-
-@pytest.mark.parametrize(
-    "new", [slo(source="prom"), slo(sli=histogram()), slo(group_by=("instance",))]
-)
-def test_another_source_sli_or_grouping_begins_anew(new: SLO) -> None:
-    t = Traffic(engine())
-    t.run(100, good=1)
-    change = t.engine.configure([new, slo("more")], [])
-    assert (change.added, change.restarted, change.removed) == (["more"], ["slo"], [])
-    assert counted(t.engine) == (0, 0)
-    assert engine(new).restore("slo", {"identity": "?"}, []) == "its SLI was changed"
 
 
 @pytest.mark.parametrize("break_it", [{"polled": "x"}, {"targets": 5}, {"instances": [[1]]}])

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from exporter.core.engine import Engine
-from exporter.core.slo import GaugeSLI
 from exporter.core.selector import parse_selector
+from exporter.core.slo import GaugeSLI
 from tests.core.builders import T, engine, feed, rule, said, slo, status
 
 

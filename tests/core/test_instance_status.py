@@ -107,3 +107,33 @@ def test_the_policy_state_follows_the_numbers_without_waiting_for_a_tick() -> No
     feed(e, T + 20, {OK: 92.0, ERROR: 90.0})
     s = status(e, T + 20)
     assert (s.policy_state, s.gate_open) == ("exhausted", False)
+
+
+def test_the_budget_policy_is_said_on_every_change_of_state_and_back() -> None:
+    t = Traffic(engine(slo(objective=0.9, period="1h", steps=STEPS)))
+    name = "ErrorBudgetPolicy"
+    assert t.run(1800, good=100) == []
+    assert status(t.engine, t.now).policy_state == "ok"
+    t.run(300, good=0, bad=100)
+    assert [one[1:] for one in t.log] == [
+        ("firing", f"{name} warning"),
+        ("resolved", f"{name} warning"),
+        ("firing", f"{name} freeze_discussion"),
+        ("resolved", f"{name} freeze_discussion"),
+        ("firing", f"{name} exhausted"),
+    ]
+    s = status(t.engine, t.now)
+    assert (s.policy_state, s.gate_open) == ("exhausted", False)
+    assert s.states == ("ok", "exhausted", "freeze_discussion", "warning")
+    t.log.clear()
+    t.run(3600, good=100)
+    assert t.log[-1][1:] == ("resolved", f"{name} warning")
+    assert status(t.engine, t.now).policy_state == "ok" and status(t.engine, t.now).gate_open
+
+
+def test_a_budget_that_is_unknown_for_want_of_traffic_keeps_its_state() -> None:
+    t = Traffic(engine(slo(objective=0.9, period="1h", steps=STEPS)))
+    t.run(100, good=0, bad=10)
+    t.run(7200, good=0)
+    s = status(t.engine, t.now)
+    assert (s.budget_remaining, s.policy_state, s.gate_open) == (None, "exhausted", False)

@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 def need(program: str) -> str:
-    """The path of a program; without it the test is skipped, or fails where servers are required."""
+    """The path of a program; without it the test is skipped, or fails where they are required."""
     path = shutil.which(program)
     if path is None:
         message = f"{program} is not installed"

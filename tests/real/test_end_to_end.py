@@ -28,7 +28,8 @@ service = "shop"
 objective = 99
 window = "1h"
 source = "{source}"
-sli = {{ bad = 'http_requests_total{{job="shop",code=~"5.."}}', total = 'http_requests_total{{job="shop"}}' }}
+sli.bad = 'http_requests_total{{job="shop",code=~"5.."}}'
+sli.total = 'http_requests_total{{job="shop"}}'
 alert_policy = "fast"
 """
 CONFIG = """
@@ -85,7 +86,7 @@ async def test_both_sources_count_exactly_what_the_service_served_while_pods_com
     async with servers.prometheus(tmp_path, PROMETHEUS.format(folder=tmp_path)) as upstream:
         for pod in shop.pods:
             await eventually(scraped(pod, "prometheus"), "Prometheus scrapes every pod")
-        config = CONFIG.format(folder=tmp_path) + f'[source.prom]\ntype = "prometheus"\n'
+        config = CONFIG.format(folder=tmp_path) + '[source.prom]\ntype = "prometheus"\n'
         config += f'url = "{upstream}"\ninterval = "1s"\n'
         config += SLO.format(name="scraped", source="pages")
         config += SLO.format(name="asked", source="prom")
@@ -140,6 +141,11 @@ async def test_a_burn_arrives_in_alertmanager_and_resolves_there(
             found = await eventually(burns, "amtool shows the page")
             assert found == ["shop"]
             await eventually(is_over, "Alertmanager has the page no more")
+
+
+def linted(promtool: str, text: bytes) -> subprocess.CompletedProcess[bytes]:
+    command = [promtool, "check", "metrics"]
+    return subprocess.run(command, input=text, capture_output=True, check=False)
 
 
 def amtool(url: str, *matchers: str) -> list[str]:
@@ -220,7 +226,7 @@ async def test_the_page_is_clean_for_promtool_and_parses_as_openmetrics(
 
         await eventually(counted, "the events are counted")
         _, text = await fetch(f"{url}/metrics")
-        check = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True)
+        check = linted(promtool, text)
         assert (check.returncode, check.stdout + check.stderr) == (0, b"")
         _, page = await fetch(f"{url}/metrics", Accept="application/openmetrics-text")
         names = {family.name for family in text_string_to_metric_families(page.decode())}

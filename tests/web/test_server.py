@@ -86,7 +86,7 @@ async def test_healthy_and_ready_say_what_is_wrong() -> None:
 
 
 async def test_reload_is_a_post_or_put_and_says_why_not() -> None:
-    answers: list[str | None | Exception] = [None]
+    answers: list[str | Exception | None] = [None]
 
     async def reload() -> str | None:
         if isinstance(answers[0], Exception):

@@ -34,7 +34,7 @@ class FileDiscovery:
             await self._clock.sleep(float(self._settings.discover.refresh))
 
     def _look(self, publish: Publish) -> None:
-        paths = sorted({p for pattern in self._patterns for p in glob.glob(pattern)})
+        paths = sorted({p for pattern in self._patterns for p in glob.glob(pattern)})  # noqa: PTH207 - a Path cannot
         for path in set(self._seen) - set(paths):
             del self._seen[path]
             publish(path, [])

@@ -148,7 +148,7 @@ class PageReader:
 
     def _learn(self, name: str, page_labels: Mapping[str, str]) -> _Known:
         labels = {k: v for k, v in page_labels.items() if v}
-        # As Prometheus without honor_labels: the target's own labels win, the page's are kept aside.
+        # As Prometheus without honor_labels: the target's labels win, the page's are kept aside.
         merged = {
             (f"exported_{k}" if k in self._target_labels else k): v for k, v in labels.items()
         }

@@ -1,6 +1,6 @@
-"""Prometheus text 0.0.4 and OpenMetrics 1.0: finds the lines of one metric, and what they say.
+r"""Prometheus text 0.0.4 and OpenMetrics 1.0: finds the lines of one metric, and what they say.
 
-A page is one bytes object and is searched for `\\nname`, which runs at memory speed; the other
+A page is one bytes object and is searched for `\nname`, which runs at memory speed; the other
 49,000 lines are never looked at. Source: Prometheus "Exposition formats"; OpenMetrics 1.0.
 """
 
