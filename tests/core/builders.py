@@ -9,7 +9,7 @@ import msgspec
 
 from exporter.core.engine import Engine
 from exporter.core.outbox import Route
-from exporter.core.sample import Batch, Reading, Series, Target, Value
+from exporter.core.sample import Batch, Reading, Series, Target
 from exporter.core.selector import Selector, parse_matchers, parse_selector
 from exporter.core.slo import (
     SLI,
@@ -99,8 +99,9 @@ def engine(*slos: SLO, routes: Sequence[Route] = ()) -> Engine:
     return Engine(slos or (slo(),), routes, show)
 
 
-Samples = Value | list[tuple[float, Value]]
-Pages = Mapping[str, Mapping[str, Samples]]
+Page = Mapping[str, Any]
+"""Series as written on a page, each with a value or a list of (time, value)."""
+Pages = Mapping[str, Page]
 
 
 def batch(
@@ -137,7 +138,7 @@ def batch(
     return out
 
 
-def feed(of: Engine, at: float, page: Mapping[str, Samples], target: str = "a", **more: Any) -> Any:
+def feed(of: Engine, at: float, page: Page, target: str = "a", **more: Any) -> Any:
     """One batch of one target goes in; what came of it for the first SLO comes out."""
     taken = of.ingest(batch(of, at, {target: page}, **more))
     return next(iter(taken.values()), None)

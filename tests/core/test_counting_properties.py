@@ -8,6 +8,7 @@ start, and the counter has overtaken its old value) looks like growth to anyone.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -77,7 +78,7 @@ STEP = st.fixed_dictionaries(
 )
 
 
-def play(service: Service, steps: list[dict], e: Engine, *, one_by_one: bool) -> None:
+def play(service: Service, steps: list[dict[str, Any]], e: Engine, *, one_by_one: bool) -> None:
     now = T
     for name in "abc":
         scrape(service, e, now, {name}, 0.0)
@@ -111,7 +112,9 @@ def scrape(service: Service, e: Engine, now: float, names: set[str], jitter: flo
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(STEP, max_size=25), st.booleans())
-def test_scrapes_count_what_the_service_counted(steps: list[dict], one_by_one: bool) -> None:
+def test_scrapes_count_what_the_service_counted(
+    steps: list[dict[str, Any]], one_by_one: bool
+) -> None:
     service, e = Service(), engine()
     play(service, steps, e, one_by_one=one_by_one)
     assert counted(e) == (service.good, service.bad)

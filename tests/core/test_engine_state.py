@@ -190,7 +190,7 @@ def test_a_state_that_cannot_be_used_says_why_and_leaves_a_fresh_slo(break_it: A
     reason = fresh.restore("slo", damaged, [])
     assert (reason is None) is ("polled" in break_it) or reason
     assert fresh.restore("slo", {"identity": good["identity"]}, []) == "KeyError: 'state'"
-    assert fresh.restore("slo", good, [[["no such operation"]]]) is not None
+    assert fresh.restore("slo", good, [[("no such operation",)]]) is not None
     assert fresh.status(T).slos[0].good_total == 0
 
 

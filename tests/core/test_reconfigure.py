@@ -74,7 +74,7 @@ def test_what_the_configuration_no_longer_has_is_resolved() -> None:
 
 
 @pytest.mark.parametrize("others", [[], [slo("other")], [slo(source="prom")]])
-def test_an_slo_that_is_removed_or_measured_anew_resolves_its_alerts(others: list) -> None:
+def test_an_slo_that_is_removed_or_measured_anew_resolves_its_alerts(others: list[SLO]) -> None:
     t = Traffic(engine(slo(rules=(rule("page", "10m", "1m", 14.4),))))
     t.run(60, good=0, bad=10)
     t.engine.configure(others, [])
@@ -83,7 +83,7 @@ def test_an_slo_that_is_removed_or_measured_anew_resolves_its_alerts(others: lis
 
 
 def test_new_labels_stand_on_the_next_alert_and_the_old_one_resolves_under_its_own() -> None:
-    def labelled(team: str) -> list:
+    def labelled(team: str) -> list[SLO]:
         return [slo(rules=(rule("page", "10m", "1m", 14.4),), labels={"team": team})]
 
     t = Traffic(engine(*labelled("red")))

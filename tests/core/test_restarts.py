@@ -98,7 +98,7 @@ def test_target_labels_may_change_without_counting_anything_twice() -> None:
         one = batch(e, T + 10 * i, {"a": {OK: 100.0 + i}})
         for readings in one.readings.values():
             for reading in readings:
-                dict.update(reading.series.labels, team=team)  # type: ignore[arg-type]
+                dict.update(reading.series.labels, team=team)
         e.ingest(one)
     assert counted(e) == (1, 0)
 
@@ -116,6 +116,17 @@ def test_a_target_whose_page_labels_change_goes_on_under_the_new_names() -> None
     feed(e, T + 10, page("1", 1001.0, 30.0), started={"a": LONG_AGO})
     feed(e, T + 20, page("2", 1002.0, 31.0), started={"a": LONG_AGO})
     assert counted(e) == (4, 1)
+
+
+def test_a_label_that_flips_and_flips_back_counts_on_and_nothing_twice() -> None:
+    e = engine()
+    leader, follower = (f'http_requests_total{{leader="{x}"}}' for x in ("true", "false"))
+    seen: dict[str, list[tuple[float, float]]] = {leader: [], follower: []}
+    for i in range(12):
+        seen[leader if i // 3 % 2 else follower].append((T + 10 * i, 100.0 + i))
+        page = {text: samples[-5:] for text, samples in seen.items() if samples}
+        e.ingest(batch(e, T + 10 * i, {"a": page}, own_clock=False))
+    assert counted(e) == (11, 0)
 
 
 def test_new_names_of_a_new_process_begin_at_zero() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import inf, nan
+from typing import Any
 
 import pytest
 
@@ -164,7 +165,10 @@ def test_when_the_bucket_appears_later_the_past_is_not_counted_again() -> None:
 def test_pods_with_classic_and_pods_with_native_histograms_add_up() -> None:
     e = engine(slo(sli=histogram(0.5)))
     for i in range(2):
-        pages = {"old": classic(8 * i, 10 * i), "new": {"latency": native(3 * i, i)}}
+        pages: dict[str, dict[str, Any]] = {
+            "old": classic(8 * i, 10 * i),
+            "new": {"latency": native(3 * i, i)},
+        }
         e.ingest(batch(e, T + 10 * i, pages))
     assert counted(e) == (11, 3)
 
