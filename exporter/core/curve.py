@@ -156,12 +156,10 @@ class Curve:
                 return Segment(-inf, self.first, oldest, 0.0)
             start, base = self._starts[block], self._bases[block]
             times, counts, _ = unpack(start, base, self._blocks[block], self.ramp)
-            i = bisect_right(times, when)
+            # Rounding may have moved the block's end before `when`, by a few milliseconds.
+            i = min(bisect_right(times, when), len(times) - 1)
             if i == 0:
                 return _segment(start, base, times[0], counts[0])
-            if i == len(times):
-                # Rounding moved the block's end before `when`, by less than a millisecond.
-                i -= 1
         else:
             i = bisect_right(times, when)
         return _segment(times[i - 1], counts[i - 1], times[i], counts[i])

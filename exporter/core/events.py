@@ -93,8 +93,6 @@ def gauge_gains(
         if not isinstance(value, float) or not isfinite(value):
             since = None
             continue
-        if since is not None and time <= since:
-            continue
         if since is not None:
             weight = min(time - since, longest)
             good = sli.is_good(value)
@@ -119,8 +117,6 @@ def query_gains(
     weight = 1.0 if "increase(" in str(term.want) else interval
     out: list[Gain] = []
     for time, value in reading.samples:
-        if since is not None and time <= since:
-            continue
         since = time
         if not isinstance(value, float) or not isfinite(value) or value < 0:
             continue

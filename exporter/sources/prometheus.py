@@ -217,10 +217,11 @@ class PrometheusSource:
                 if not reading.samples:
                     continue
                 target = out.setdefault(reading.series.target, Target())
-                time, value = reading.samples[0] if name == "up" else reading.samples[-1]
                 if name == "up":
-                    target.observed = time
-                elif isinstance(value, float):
+                    # A target that was only unreachable (up 0) was not observed.
+                    ups = [time for time, value in reading.samples if value == 1.0]
+                    target.observed = min(ups, default=None)
+                elif isinstance(value := reading.samples[-1][1], float):
                     target.started = value
 
     # --- the wire -------------------------------------------------------------------------------

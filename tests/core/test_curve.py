@@ -207,6 +207,24 @@ def test_a_target_that_returns_after_the_head_was_sealed_still_counts_where_it_b
         )
 
 
+def test_two_targets_that_take_turns_read_as_the_sum_of_both() -> None:
+    curve, naive = Curve(grain=1.0), Naive()
+    for i in range(400):
+        for offset, amount in ((0.0, 3.0), (4.0, float(i % 5))):
+            row = (BEGIN + 10 * i + offset, BEGIN + 10 * i + 10 + offset, amount)
+            curve.add(*row)
+            naive.add(*row)
+    for when in range(0, 4100, 13):
+        assert curve.at(BEGIN + when) == pytest.approx(naive.at(BEGIN + when), abs=0.01)
+
+
+def test_changes_within_a_grain_share_the_newest_point() -> None:
+    curve = Curve(grain=5.0)
+    curve.add(BEGIN, BEGIN + 1, 1.0)
+    curve.add(BEGIN + 0.5, BEGIN + 2, 2.0)
+    assert (len(curve), curve.last, curve.total) == (2, BEGIN + 2, 3.0)
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -218,7 +236,7 @@ def test_a_target_that_returns_after_the_head_was_sealed_still_counts_where_it_b
     ],
 )
 def test_what_is_no_dump_is_refused(broken: tuple[object, ...]) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="curve|argument|array"):
         Curve().load(broken)
 
 
@@ -254,7 +272,9 @@ def test_budget_and_burn_rates_keep_their_bounds_in_24_kib_while_outages_come_an
         if outage == 0 and rng.random() < step / (5 * 86_400):
             outage, ratio = rng.choice((10, 60, 240)), rng.choice((0.05, 0.4, 1.0))
         mean = rate * step * (1 + 0.5 * math.sin(i * step / 86_400 * 2 * math.pi))
-        total = max(0, round(rng.gauss(mean, math.sqrt(mean)))) if mean > 20 else _poisson(rng, mean)
+        total = (
+            max(0, round(rng.gauss(mean, math.sqrt(mean)))) if mean > 20 else _poisson(rng, mean)
+        )
         share = ratio if outage else 0.001
         bad = min(total, _poisson(rng, total * share)) if share < 1 else total
         outage = max(0, outage - 1)
@@ -272,7 +292,13 @@ def test_budget_and_burn_rates_keep_their_bounds_in_24_kib_while_outages_come_an
 
 
 def _within_bounds(
-    ledger: Ledger, seconds: float, now: float, i: int, back: int, bads: list[int], totals: list[int]
+    ledger: Ledger,
+    seconds: float,
+    now: float,
+    i: int,
+    back: int,
+    bads: list[int],
+    totals: list[int],
 ) -> None:
     edge = max(0, i - back)
     bad, total = bads[i] - bads[edge], totals[i] - totals[edge]
