@@ -236,7 +236,7 @@ def test_changes_within_a_grain_share_the_newest_point() -> None:
     ],
 )
 def test_what_is_no_dump_is_refused(broken: tuple[object, ...]) -> None:
-    with pytest.raises(ValueError, match="curve|argument|array"):
+    with pytest.raises(ValueError, match=r"curve|argument|array"):
         Curve().load(broken)
 
 

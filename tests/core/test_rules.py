@@ -135,7 +135,7 @@ def test_a_selector_matches_as_in_promql(text: str, labels: dict[str, str], expe
     "text", ["", "  ", "m{", "m{a}", 'm{a="b" c="d"}', '{a="b"}', 'm{__name__="x"}', "m + n"]
 )
 def test_what_is_no_selector_of_one_metric_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="selector|matchers"):
+    with pytest.raises(ValueError, match=r"selector|matchers"):
         parse_selector(text)
 
 

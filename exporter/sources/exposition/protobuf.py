@@ -100,6 +100,11 @@ def _metric(name: str, kind: int, message: bytes, wanted: Wanted) -> Iterator[Sa
     elif kind == _SUMMARY:
         fields = dict(_fields(body))
         created = _timestamp(fields.get(4))
+        for number, value in _fields(body):
+            if number == 3:
+                quantile = dict(_fields(_raw(value)))
+                named = {**labels, "quantile": _bound(float(_num(quantile.get(1, 0))))}
+                yield Sample(name, named, float(_num(quantile.get(2, 0))), time, None)
         yield Sample(name + "_count", labels, float(_num(fields.get(1, 0))), time, created)
         yield Sample(name + "_sum", labels, float(_num(fields.get(2, 0))), time, created)
     elif kind in (_COUNTER, _GAUGE, _UNTYPED):
