@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -147,16 +148,13 @@ class Client:
             parts.append(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def _headers(
-        self, login: aiohttp.BasicAuth | None, more: Mapping[str, str] | None
-    ) -> dict[str, str]:
+    def _headers(self, login: str | None, more: Mapping[str, str] | None) -> dict[str, str]:
         settings = self._settings
         headers = {"User-Agent": f"slod/{__version__}", **settings.headers}
         if settings.basic_auth is not None:
-            password = settings.basic_auth.password.read()
-            login = aiohttp.BasicAuth(settings.basic_auth.username, password, "utf-8")
+            login = _basic(settings.basic_auth.username, settings.basic_auth.password.read())
         if login is not None:
-            headers["Authorization"] = login.encode()
+            headers["Authorization"] = login
         if (token := settings.bearer_token) is not None:
             headers["Authorization"] = f"Bearer {token.read()}"
         return {**headers, **(more or {})}
@@ -183,11 +181,15 @@ def redact(url: str) -> str:
     return str(shown.with_query(dict.fromkeys(parsed.query, "...")) if parsed.query else shown)
 
 
-def _split_login(url: URL) -> tuple[URL, aiohttp.BasicAuth | None]:
+def _split_login(url: URL) -> tuple[URL, str | None]:
     if url.user is None and url.password is None:
         return url, None
-    login = aiohttp.BasicAuth(url.user or "", url.password or "", "utf-8")
-    return url.with_user(None), login
+    return url.with_user(None), _basic(url.user or "", url.password or "")
+
+
+def _basic(user: str, password: str) -> str:
+    """The value of `Authorization` (RFC 7617)."""
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
 def _context(tls: TLS | None) -> ssl.SSLContext | bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from exporter.errors import StateError
-from exporter.store.files import FileLock, set_aside, size
+from exporter.store.files import FileLock, is_database, set_aside, size
 from exporter.store.schema import APPLICATION_ID, MIGRATIONS, VERSION
 
 _T = TypeVar("_T")
@@ -111,11 +111,12 @@ class Store:
             raise
 
     def _open_file(self) -> Loaded:
-        problem = None
+        problem: str | None = "corrupt"
         try:
-            self._db = self._connect()
-            problem = self._problem(self._db)
-            if problem is None:
+            if is_database(self._path):
+                self._db = self._connect()
+                problem = self._problem(self._db)
+            if self._db is not None and problem is None:
                 self._migrate(self._db)
                 return self._load(self._db)
         except sqlite3.DatabaseError as error:
@@ -123,7 +124,7 @@ class Store:
                 raise _translated(error, self._path) from error
             problem = "corrupt"
         self._disconnect()
-        self.set_aside = set_aside(self._path, problem, self._now())
+        self.set_aside = set_aside(self._path, problem or "corrupt", self._now())
         self._db = self._connect()
         try:
             self._migrate(self._db)
@@ -136,7 +137,6 @@ class Store:
             self._path, timeout=_BUSY, isolation_level=None, check_same_thread=False
         )
         self._db = db
-        db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
         return db
 
@@ -163,6 +163,8 @@ class Store:
         return None if check == "ok" else "corrupt"
 
     def _migrate(self, db: sqlite3.Connection) -> None:
+        # Not before the file was checked: this would write to a foreign one.
+        db.execute("PRAGMA journal_mode = WAL")
         for version in range(_number(db, "user_version"), VERSION):
             with _Transaction(db):
                 for statement in MIGRATIONS[version]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from exporter.errors import StateError
 
+_MAGIC = b"SQLite format 3\0"
 _SUFFIXES = ("", "-wal", "-shm")
 
 
@@ -65,6 +66,16 @@ def set_aside(path: str, why: str, now: float) -> str:
             why, f"{path} is {why} and cannot be moved away: {error}; move it yourself"
         ) from error
     return aside
+
+
+def is_database(path: str) -> bool:
+    """Whether there is no file yet, or one that begins as SQLite's do.
+
+    SQLite itself takes a file of a few bytes for an empty database and writes over it.
+    """
+    with suppress(FileNotFoundError), Path(path).open("rb") as file:
+        return file.read(len(_MAGIC)) in (b"", _MAGIC)
+    return True
 
 
 def size(path: str) -> int:
