@@ -7,11 +7,10 @@ its own on the interval's grid, by a hash of its URL, as in Prometheus.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import structlog
-from yarl import URL
 
 from exporter.clock import Clock
 from exporter.config.settings import ScrapeSource as Settings
@@ -20,16 +19,15 @@ from exporter.core.selector import Query, Selector, Want
 from exporter.errors import SourceError
 from exporter.http import Client, Response, TransportError, redact
 from exporter.sources.base import Poll, Resume, Sink
-from exporter.sources.discovery.base import Discovery, Found, target_url
-from exporter.sources.discovery.dns import DNSDiscovery
-from exporter.sources.discovery.file import FileDiscovery
-from exporter.sources.discovery.http import HTTPDiscovery
-from exporter.sources.discovery.kubernetes import KubernetesDiscovery
+from exporter.sources.discovery import discoveries
+from exporter.sources.discovery.base import Discovery, Found, instance_of, shown, target_url
 from exporter.sources.exposition import PageReader
 
 log = structlog.get_logger()
 
 _AT_ONCE = 100
+"""Targets of a first round that are asked at the same time; later their phases spread them."""
+_ASKED_FOR_BOUNDS = 10
 _CONFIGURED = "config"
 _PROTOBUF = (
     "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
@@ -46,33 +44,31 @@ class ScrapeSource:
         self._settings = settings
         self._client = client
         self._clock = clock
-        self._lists: dict[str, Sequence[Found]] = {
+        self._lists: dict[str, list[Found]] = {
             _CONFIGURED: [Found(target_url(t, {}, "http", "/metrics")) for t in settings.targets]
         }
-        self._loops: dict[str, tuple[_Loop, asyncio.Task[None]]] = {}
+        self._today = self._merged()
+        self._loops: dict[str, _Loop] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._gate = asyncio.Semaphore(_AT_ONCE)
 
     @property
     def targets(self) -> Sequence[str]:
         """Today's targets, as they are shown."""
-        return [redact(url) for url in self._today()]
+        return list(self._today)
 
     async def run(self, wants: Sequence[Want], sink: Sink, resume: Resume) -> None:
         """Scrape until cancelled; `resume` is not needed, the next page bridges by its counters."""
-        discovering = [asyncio.create_task(d.run(self._publish)) for d in self._discoveries()]
         try:
+            for discovery in discoveries(self._settings, self._client, self._clock):
+                self._spawn(asyncio.create_task(self._discover(discovery)))
             while True:
                 self._changed.clear()
-                await self._adjust(wants, sink)
-                changed = asyncio.create_task(self._changed.wait())
-                await asyncio.wait([changed, *discovering], return_when=asyncio.FIRST_COMPLETED)
-                changed.cancel()
-                for task in discovering:
-                    if task.done():
-                        task.result()
+                self._adjust(wants, sink)
+                await self._changed.wait()
         finally:
-            tasks = [*discovering, *(task for _, task in self._loops.values())]
+            tasks = list(self._tasks)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -80,91 +76,104 @@ class ScrapeSource:
             await self._client.close()
 
     async def bounds(self, histogram: Selector) -> list[float]:
-        """The bucket bounds on the first target that answers."""
+        """The bucket bounds on the first target that has any; empty when none of a few has."""
         bucket = histogram.renamed(histogram.name + "_bucket")
-        error = SourceError("no_target", f"source {self.name} has no target yet")
-        for url, labels in self._today().items():
+        error: SourceError | None = SourceError("no_target", f"{self.name} has no target yet")
+        for target, found in list(self._today.items())[:_ASKED_FOR_BOUNDS]:
             try:
-                loop = _Loop(self, url, labels, [bucket])
-                batch = (await loop.scrape()).batch
+                batch = (await _Loop(self, target, found, [bucket]).scrape()).batch
             except SourceError as failed:
-                error = failed
+                error = error and failed
                 continue
-            if batch is not None:
-                found = {r.series.labels.get("le", "") for r in batch.readings[bucket]}
-                return sorted(float(le) for le in found if le and le != "+Inf")
-        raise error
+            error = None
+            assert batch is not None  # only a failed scrape has none
+            texts = {r.series.labels.get("le", "") for r in batch.readings[bucket]}
+            if texts:
+                return _bounds(texts)
+        if error is not None:
+            raise error
+        return []
 
     # --- targets --------------------------------------------------------------------------------
 
-    def _discoveries(self) -> list[Discovery]:
-        discover, settings, clock = self._settings.discover, self._settings, self._clock
-        if discover is None:
-            return []
-        out: list[Discovery] = []
-        if discover.file:
-            out.append(FileDiscovery(settings, _several(discover.file), clock))
-        if discover.http:
-            out.append(HTTPDiscovery(settings, discover.http, self._client, clock))
-        if discover.dns:
-            out.append(DNSDiscovery(settings, _several(discover.dns), clock))
-        if discover.kubernetes:
-            out.append(KubernetesDiscovery(discover.kubernetes, self.name, clock))
-        return out
+    async def _discover(self, discovery: Discovery) -> None:
+        """A fault in a mechanism ends neither the others nor the scraping of what it had found."""
+        assert self._settings.discover is not None
+        while True:
+            try:
+                await discovery.run(self._publish)
+            except Exception:
+                log.exception("discovery.fault", source=self.name)
+            await self._clock.sleep(float(self._settings.discover.refresh))
 
     def _publish(self, name: str, found: Sequence[Found]) -> None:
-        if list(self._lists.get(name, ())) != list(found):
+        if self._lists.get(name, []) != list(found):
             self._lists[name] = list(found)
+            self._today = self._merged()
             self._changed.set()
 
-    def _today(self) -> dict[str, Mapping[str, str]]:
-        """By URL, the labels of each target; what the configuration says comes first."""
-        out: dict[str, Mapping[str, str]] = {}
-        for found in self._lists.values():
+    def _merged(self) -> dict[str, Found]:
+        """By the name it is shown under, each target once; what the configuration says wins."""
+        out: dict[str, Found] = {}
+        for name, found in self._lists.items():
             for target in found:
-                labels = {"instance": _instance(target.url), **self._settings.labels}
-                out.setdefault(target.url, {**labels, **target.labels})
+                if (instance := instance_of(target.url)) is None:
+                    # One bad line of a list costs that target, as in Prometheus.
+                    log.warning(
+                        "target.bad_url", source=self.name, list=name, target=redact(target.url)
+                    )
+                    continue
+                labels = {"instance": instance, **target.labels, **self._settings.labels}
+                out.setdefault(shown(target.url), Found(target.url, labels))
         return out
 
-    async def _adjust(self, wants: Sequence[Want], sink: Sink) -> None:
+    def _adjust(self, wants: Sequence[Want], sink: Sink) -> None:
         """Begin and end loops so that there is one for each target."""
-        today = self._today()
-        for url in [u for u in self._loops if u not in today]:
-            loop, task = self._loops.pop(url)
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-            log.info("target.gone", source=self.name, target=loop.target)
-            await sink(Poll(self.name, loop.target, 0.0, gone=True))
-        for url, labels in today.items():
-            if url in self._loops:
-                self._loops[url][0].relabel(labels)
+        for target, loop in self._loops.items():
+            if target not in self._today:
+                loop.leave()
+        for target, found in self._today.items():
+            if target in self._loops:
+                self._loops[target].stay(found)
                 continue
-            loop = _Loop(self, url, labels, wants)
-            log.debug("target.new", source=self.name, target=loop.target)
-            self._loops[url] = (loop, asyncio.create_task(loop.run(sink, self._gate)))
+            log.debug("target.new", source=self.name, target=target)
+            self._loops[target] = loop = _Loop(self, target, found, wants)
+            self._spawn(asyncio.create_task(self._serve(loop, sink)))
+
+    async def _serve(self, loop: _Loop, sink: Sink) -> None:
+        await loop.run(sink, self._gate)
+        # Nothing may be awaited in between: a target that comes back just now needs a new loop.
+        del self._loops[loop.target]
+        log.info("target.gone", source=self.name, target=loop.target)
+        await sink(Poll(self.name, loop.target, 0.0, gone=True))
+
+    def _spawn(self, task: asyncio.Task[None]) -> None:
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
 
 class _Loop:
     """One target."""
 
     def __init__(
-        self, source: ScrapeSource, url: str, labels: Mapping[str, str], wants: Sequence[Want]
+        self, source: ScrapeSource, target: str, found: Found, wants: Sequence[Want]
     ) -> None:
         settings = source._settings  # noqa: SLF001 - a part of the source, in a file with it
-        self.target = redact(url)
-        self._url = url
-        self._labels = dict(labels)
+        self.target = target
+        self._found = found
         self._name = source.name
         self._interval = float(settings.interval)
         self._timeout = min(float(settings.timeout), self._interval)
         self._client = source._client  # noqa: SLF001
         self._clock = source._clock  # noqa: SLF001
+        self._leaving = False
+        self._pause: asyncio.Future[None] | None = None
         selectors = [want for want in wants if isinstance(want, Selector)]
         self._failed = frozenset(want for want in wants if isinstance(want, Query))
         self._reader = PageReader(
             selectors,
-            self.target,
-            labels,
+            target,
+            found.labels,
             max_series=settings.max_series,
             honor_timestamps=settings.honor_timestamps,
         )
@@ -174,44 +183,70 @@ class _Loop:
             "X-Prometheus-Scrape-Timeout-Seconds": f"{self._timeout:g}",
         }
 
-    def relabel(self, labels: Mapping[str, str]) -> None:
-        """The target's labels may have changed; its series stay the same."""
-        if dict(labels) != self._labels:
-            self._labels = dict(labels)
-            self._reader.relabel(labels)
+    def leave(self) -> None:
+        """No scrape after the one that is under way, whose events still count."""
+        self._leaving = True
+        if self._pause is not None:
+            self._pause.cancel()
+
+    def stay(self, found: Found) -> None:
+        """It is a target, perhaps again; its labels may have changed, its series stay the same."""
+        self._leaving = False
+        if found.labels != self._found.labels:
+            self._reader.relabel(found.labels)
+        self._found = found
 
     async def run(self, sink: Sink, gate: asyncio.Semaphore) -> None:
-        """Scrape, wait for the next beat of this target's grid, and so on."""
-        clock, interval = self._clock, self._interval
-        phase = int.from_bytes(blake2b(self._url.encode(), digest_size=4).digest()) / 2**32
-        while True:
-            async with gate:
-                poll = await self._poll()
-            await sink(poll)
-            # Beats that were missed while a scrape took long are not made up for: the next page
-            # has all there was to know.
-            now = clock.monotonic()
-            beat = (now // interval + phase) * interval
-            while beat <= now + interval / 100:
-                beat += interval
-            await clock.sleep(beat - now)
+        """Scrape, wait for the next beat of this target's grid, and so on until it has to leave."""
+        async with gate:
+            if not self._leaving:
+                await self._beat(sink)
+        while not self._leaving:
+            await self._sleep()
+            if not self._leaving:
+                await self._beat(sink)
 
-    async def _poll(self) -> Poll:
+    async def _sleep(self) -> None:
+        clock, interval = self._clock, self._interval
+        phase = int.from_bytes(blake2b(self.target.encode(), digest_size=4).digest()) / 2**32
+        # Beats that were missed while a scrape took long are not made up for: the next page has all
+        # there was to know.
+        now = clock.monotonic()
+        beat = (now // interval + phase) * interval
+        while beat <= now + interval / 100:
+            beat += interval
+        self._pause = asyncio.ensure_future(clock.sleep(beat - now))
         try:
-            return await self.scrape()
+            await asyncio.wait([self._pause])
+        finally:
+            self._pause.cancel()
+            self._pause = None
+
+    async def _beat(self, sink: Sink) -> None:
+        """Scrape and hand over; whatever goes wrong, the next beat comes."""
+        begun = self._clock.monotonic()
+        try:
+            poll = await self.scrape()
         except SourceError as error:
-            return Poll(self._name, self.target, 0.0, error=error)
+            poll = self._poll(begun, error=error)
         except Exception as error:
             log.exception("scrape.fault", source=self._name, target=self.target)
             fault = SourceError("internal", f"{self.target}: {type(error).__name__}: {error}")
-            return Poll(self._name, self.target, 0.0, error=fault)
+            poll = self._poll(begun, error=fault)
+        try:
+            await sink(poll)
+        except Exception:
+            log.exception("scrape.fault", source=self._name, target=self.target)
+
+    def _poll(self, begun: float, error: SourceError) -> Poll:
+        return Poll(self._name, self.target, self._clock.monotonic() - begun, error=error)
 
     async def scrape(self) -> Poll:
         """One page; `SourceError` says why there is none."""
         begun = self._clock.monotonic()
         try:
             async with asyncio.timeout(self._timeout):
-                answer = await self._client.request("GET", self._url, headers=self._headers)
+                answer = await self._client.request("GET", self._found.url, headers=self._headers)
         except TransportError as error:
             raise SourceError(error.reason, str(error)) from error
         except TimeoutError:
@@ -252,12 +287,8 @@ def _accept(protobuf: bool | None, selectors: Sequence[Selector]) -> str:
     return ",".join(f"{kind};q={1 - i / 10:g}" for i, kind in enumerate(kinds))
 
 
-def _instance(url: str) -> str:
-    """`host:port`, the port always there, as Prometheus writes it."""
-    parsed = URL(url)
-    host = parsed.host or ""
-    return f"[{host}]:{parsed.port}" if ":" in host else f"{host}:{parsed.port}"
-
-
-def _several(text: str | Sequence[str]) -> Sequence[str]:
-    return [text] if isinstance(text, str) else text
+def _bounds(texts: set[str]) -> list[float]:
+    try:
+        return sorted({float(le) for le in texts} - {float("inf")})
+    except ValueError:
+        raise SourceError("malformed", "a bucket's le is no number") from None

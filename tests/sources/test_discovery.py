@@ -221,7 +221,8 @@ async def test_the_pods_of_a_node_are_listed_and_then_watched(
         async with following(discovery) as lists:
             await lists.until("http://10.0.0.1:8080/metrics")
             assert dict(lists.now["kubernetes"][0].labels) == {
-                "namespace": "shop", "pod": "a", "node": "n1", "container": "app", "job": "checkout",
+                "namespace": "shop", "pod": "a", "node": "n1", "container": "app",
+                "job": "checkout",
             }  # fmt: skip
             await api.events.put({"type": "MODIFIED", "object": pod("b", "10.0.0.2", 101)})
             await lists.until("http://10.0.0.1:8080/metrics", "http://10.0.0.2:8080/metrics")

@@ -232,7 +232,7 @@ async def test_credentials_are_read_anew_for_every_request(tmp_path: Path) -> No
         (403, "no", "unauthorized"),
         (500, "oops", "http_status"),
         (200, '{"status":"success","data":{"resultType":"scalar","result":[1,"2"]}}', "malformed"),
-        (200, '{"status":"success","data":{"resultType":"matrix","result":[{"metric":3}]}}', "malformed"),
+        (200, '{"status":"success","data":{"resultType":"matrix","result":[3]}}', "malformed"),
     ],
 )  # fmt: skip
 async def test_what_is_no_answer_is_an_error_with_a_reason(

@@ -1,4 +1,4 @@
-"""The state file: what is saved is there again, what cannot be used is set aside, never written to."""
+"""The state file: what is saved is there again, what cannot be used is set aside untouched."""
 
 from __future__ import annotations
 

@@ -10,13 +10,19 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Protocol
+from urllib.parse import urlencode
+
+from yarl import URL
 
 from exporter.config.settings import ScrapeSource
 from exporter.errors import ConfigError, SourceError
+from exporter.http import redact
 
 META = "__"
 """Labels that begin so are for relabelling and do not stay, as in Prometheus."""
+_PARAM = "__param_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +46,37 @@ class Discovery(Protocol):
 
 
 def target_url(address: str, labels: Mapping[str, str], scheme: str, path: str) -> str:
-    """The URL of `host:port`, or of a whole URL; `__scheme__` and `__metrics_path__` win."""
-    if "://" in address:
-        return address
-    scheme = labels.get("__scheme__", scheme)
-    path = labels.get("__metrics_path__", path)
-    return f"{scheme}://{address}{path if path.startswith('/') else '/' + path}"
+    """The URL of `host:port`, or of a whole URL; `__scheme__`, `__metrics_path__` and `__param_*`
+    among the labels win, as in Prometheus."""
+    url = address
+    if "://" not in address:
+        scheme = labels.get("__scheme__", scheme)
+        path = labels.get("__metrics_path__", path)
+        url = f"{scheme}://{address}{path if path.startswith('/') else '/' + path}"
+    params = {k.removeprefix(_PARAM): v for k, v in labels.items() if k.startswith(_PARAM)}
+    if not params:
+        return url
+    return f"{url}{'&' if '?' in url else '?'}{urlencode(params)}"
+
+
+def instance_of(url: str) -> str | None:
+    """`host:port`, the port always there, as Prometheus writes it; None for what is no such URL."""
+    try:
+        parsed = URL(url)
+        host, port = parsed.host, parsed.port
+    except ValueError:
+        return None
+    if parsed.scheme not in ("http", "https") or not host or not port or " " in host:
+        return None
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def shown(url: str) -> str:
+    """A target's name: its URL without userinfo. A query's values may be secret and are not shown,
+    but tell targets apart (`/probe?target=...`), so a hash stands for them."""
+    query = URL(url).raw_query_string
+    tail = f"#{blake2b(query.encode(), digest_size=4).hexdigest()}" if query else ""
+    return redact(url) + tail
 
 
 def groups(document: object, settings: ScrapeSource) -> list[Found]:

@@ -13,7 +13,7 @@ import structlog
 
 from exporter.clock import Clock
 from exporter.config.settings import ScrapeSource
-from exporter.errors import SourceError
+from exporter.errors import ConfigError, SourceError
 from exporter.sources.discovery.base import Found, Publish, target_url
 
 log = structlog.get_logger()
@@ -30,6 +30,13 @@ class DNSDiscovery:
         *,
         nameserver: tuple[str, int] | None = None,
     ) -> None:
+        for name in names:
+            port = name.rpartition(":")[2]
+            if not name.startswith("_") and not (port.isdecimal() and ":" in name):
+                raise ConfigError(
+                    f"discover.dns: {name!r} has no port; write it like app.svc:8080, or ask for "
+                    "SRV records with a name like _metrics._tcp.app.svc"
+                )
         self._settings = settings
         self._names = names
         self._clock = clock
@@ -61,11 +68,12 @@ class DNSDiscovery:
         if name.startswith("_"):
             return await self._srv(name)
         host, _, port = name.rpartition(":")
+        host = host.strip("[]")
         try:
             found = await asyncio.get_running_loop().getaddrinfo(
                 host, int(port), type=socket.SOCK_STREAM
             )
-        except (OSError, UnicodeError) as error:
+        except (OSError, OverflowError, UnicodeError) as error:
             raise SourceError("dns", f"{host} does not resolve: {error}") from None
         hosts = sorted({str(address[0]) for *_, address in found})
         return [f"[{h}]:{port}" if ":" in h else f"{h}:{port}" for h in hosts]
@@ -74,12 +82,14 @@ class DNSDiscovery:
         import dns.asyncresolver
         import dns.exception
 
-        resolver = dns.asyncresolver.Resolver(configure=self._nameserver is None)
-        if self._nameserver is not None:
-            host, resolver.port = self._nameserver
-            resolver.nameservers = [host]
         try:
+            resolver = dns.asyncresolver.Resolver(configure=self._nameserver is None)
+            if self._nameserver is not None:
+                host, resolver.port = self._nameserver
+                resolver.nameservers = [host]
             answer = await resolver.resolve(name, "SRV", lifetime=float(self._settings.timeout))
         except dns.exception.DNSException as error:
             raise SourceError("dns", f"{name} does not resolve: {error}") from None
-        return sorted(f"{str(r.target).rstrip('.')}:{r.port}" for r in answer)
+        # The target "." says that there is decidedly no such service (RFC 2782).
+        found = [(str(record.target).rstrip("."), record.port) for record in answer]
+        return sorted(f"{host}:{port}" for host, port in found if host)

@@ -16,6 +16,8 @@ from exporter.sources.discovery.base import Found, Publish, groups
 
 log = structlog.get_logger()
 
+_UNREAD = (0, 0, 0)
+
 
 class FileDiscovery:
     """Looks at the files each `refresh`; a file that is gone takes its targets along."""
@@ -24,7 +26,7 @@ class FileDiscovery:
         self._settings = settings
         self._patterns = patterns
         self._clock = clock
-        self._seen: dict[str, tuple[int, int]] = {}
+        self._seen: dict[str, tuple[int, int, int]] = {}
 
     async def run(self, publish: Publish) -> None:
         """Look at once, then again and again."""
@@ -41,12 +43,15 @@ class FileDiscovery:
         for path in paths:
             try:
                 about = Path(path).stat()
-                version = (about.st_mtime_ns, about.st_size)
+                version = (about.st_mtime_ns, about.st_size, about.st_ino)
                 if self._seen.get(path) == version:
                     continue
+                # A bad file is not read again until it changes; one that cannot be read, is.
                 self._seen[path] = version
                 publish(path, _read(path, self._settings))
             except (OSError, SourceError) as error:
+                if isinstance(error, OSError):
+                    self._seen[path] = _UNREAD
                 log.warning(
                     "discovery.failed", source=self._settings.name, list=path, error=str(error)
                 )
@@ -59,9 +64,9 @@ def _read(path: str, settings: ScrapeSource) -> list[Found]:
 
         try:
             return groups(yaml.safe_load(raw) or [], settings)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, RecursionError) as error:
             raise SourceError("malformed", " ".join(str(error).split())) from None
     try:
         return groups(msgspec.json.decode(raw), settings)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, RecursionError) as error:
         raise SourceError("malformed", str(error)) from None

@@ -33,7 +33,7 @@ class HTTPDiscovery:
         }
         while True:
             try:
-                publish(self._url, await self._ask(headers))
+                publish(redact(self._url), await self._ask(headers))
             except (SourceError, TransportError) as error:
                 log.warning(
                     "discovery.failed",
@@ -49,5 +49,5 @@ class HTTPDiscovery:
             raise SourceError("http_status", f"answered {answer.status}")
         try:
             return groups(msgspec.json.decode(answer.body), self._settings)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise SourceError("malformed", str(error)) from None

@@ -101,12 +101,12 @@ class PageReader:
                         page.refuse("malformed")
                         continue
                     known = self._known[key] = self._learn(scanner.name, labels)
-                if not known.wanted_by:
-                    continue
                 if key in seen:
                     page.refuse("duplicate_on_page")
                     continue
                 seen[key] = known
+                if not known.wanted_by:
+                    continue
                 time = at
                 if timestamp is not None and self._honor_timestamps:
                     time = timestamp / per_second
@@ -132,12 +132,12 @@ class PageReader:
             known = self._known.get(key)
             if known is None:
                 known = self._known[key] = self._learn(sample.name, sample.labels)
-            if not known.wanted_by:
-                continue
             if key in seen:
                 page.refuse("duplicate_on_page")
                 continue
             seen[key] = known
+            if not known.wanted_by:
+                continue
             time = at
             if sample.timestamp is not None and self._honor_timestamps:
                 time = sample.timestamp
