@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 _SLOS = 20
-_SECONDS = 20
+_SECONDS = 15
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -63,13 +63,14 @@ def _start(file: Path, port: int) -> tuple[subprocess.Popen[bytes], float]:
     begun = time.monotonic()
     command = [sys.executable, "-m", "exporter", "run", "-c", str(file)]
     child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    while True:
+    while child.poll() is None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=1) as answer:
                 if answer.status == 200:
                     return child, time.monotonic() - begun
         except OSError:
             time.sleep(0.01)
+    raise RuntimeError(f"slod ended with exit code {child.returncode}")
 
 
 def _cpu(pid: int) -> float:

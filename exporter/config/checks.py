@@ -47,7 +47,9 @@ def check_source(source: Source, path: Path, findings: Findings) -> None:
         return
     assert isinstance(source, ScrapeSource)
     for i, target in enumerate(source.targets):
-        check_url(target, (*path, "targets", i), findings, like="http://app:8080/metrics")
+        # As Prometheus writes targets: host:port is http and /metrics.
+        url = target if "/" in target else f"http://{target}/metrics"
+        check_url(url, (*path, "targets", i), findings, like="http://app:8080/metrics")
     for label in source.labels:
         if not LABEL_NAME.fullmatch(label) or label.startswith("__"):
             findings.error((*path, "labels", label), f"not a label name: {label!r}")
