@@ -127,8 +127,13 @@ def test_exemplars_and_created_timestamps_of_openmetrics_are_understood() -> Non
 def test_a_truncated_page_is_refused_whole_for_half_a_number_is_a_wrong_number() -> None:
     with pytest.raises(SourceError, match="EOF"):
         read(b"m 12\n", "m", kind=OM)
-    with pytest.raises(SourceError, match="newline"):
-        read(b"m 12", "m")
+
+
+def test_of_a_page_without_a_last_newline_all_but_the_last_line_counts() -> None:
+    page = read(b'm{a="1"} 1\nm{a="2"} 12', "m")
+    assert found(page) == {'m{a="1"}': 1}
+    assert page.refused == {"no_newline_at_end": 1}
+    assert found(read(b"m 12", "m")) == {}
 
 
 def test_an_html_page_is_refused_with_a_hint() -> None:

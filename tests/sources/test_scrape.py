@@ -82,7 +82,7 @@ async def test_gzip_is_asked_for_and_read() -> None:
     ("reason", "more"),
     [
         ("http_status", {"status": 500}),
-        ("truncated", {"text": "m 1"}),
+        ("truncated", {"text": "m 1\n", "content_type": "application/openmetrics-text"}),
         ("unsupported_format", {"content_type": "text/html"}),
         ("redirect", {"status": 302, "headers": {"Location": "http://127.0.0.2:1/"}}),
         ("bad_encoding", {"body": b"no gzip", "headers": {"Content-Encoding": "gzip"}}),

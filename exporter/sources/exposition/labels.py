@@ -1,54 +1,79 @@
-"""Label sets of a page's lines: read once for each series, written in one canonical way."""
+"""Label sets of a page: read once for each series, written in one canonical way."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
+from math import inf, isnan
 
-_STRING = rb'"((?:[^"\\\n]|\\.)*)"'
+from exporter.core.selector import NAME, quote
+
+STRING = rb'"((?:[^"\\\n]++|\\.)*+)"'
+_NAME = rb"[a-zA-Z_][a-zA-Z0-9_]*+"
 _PAIR = re.compile(
-    rb"[ \t]*(?:([a-zA-Z_:][a-zA-Z0-9_:]*)|" + _STRING + rb")[ \t]*=[ \t]*" + _STRING
-    + rb"[ \t]*(,|$)"
-)  # fmt: skip
-_NAME = re.compile(rb"[ \t]*" + _STRING + rb"[ \t]*(,|$)")
-_ESCAPE = re.compile(rb"\\(.)")
-_ESCAPES = {b"n": b"\n"}
+    rb"[ \t]*+(?:(" + _NAME + rb")|" + STRING + rb")[ \t]*+=[ \t]*+" + STRING + rb"[ \t]*+(?:,|\Z)"
+)
+_METRIC = re.compile(rb"[ \t]*+" + STRING + rb"[ \t]*+(?:,|\Z)")
+_ESCAPE = re.compile(rb'\\([\\"n])')
+_PLAIN = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+_PLAIN_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
-def parse_labels(inside: bytes, *, quoted_name: bool) -> dict[str, str] | None:
-    """The inside of a line's braces; None when it is malformed. With `quoted_name` the metric's
-    name stands first, as a string of its own (UTF-8 names)."""
-    at = 0
-    if quoted_name:
-        name = _NAME.match(inside)
-        if name is None:
-            return None
-        at = name.end()
+def parse_labels(inside: bytes) -> tuple[str | None, dict[str, str]] | None:
+    """The inside of a line's braces: the metric's name, where it stands there as a string of its
+    own (UTF-8 names), and the labels. None when it is malformed."""
+    at, name = 0, None
     out: dict[str, str] = {}
     try:
-        while at < len(inside) and inside[at:].strip():
-            found = _PAIR.match(inside, at)
-            if found is None:
+        if metric := _METRIC.match(inside):
+            at, name = metric.end(), unescape(metric[1]).decode()
+        while found := _PAIR.match(inside, at):
+            label = (found[1] if found[1] is not None else unescape(found[2])).decode()
+            if label in out or label in ("", NAME):
                 return None
-            plain, quoted, value, _ = found.groups()
-            label = plain if plain is not None else _unescape(quoted)
-            if (key := label.decode()) in out:
-                return None
-            out[key] = _unescape(value).decode()
+            out[label] = unescape(found[3]).decode()
             at = found.end()
     except UnicodeDecodeError:
         return None
-    return out
+    return None if inside[at:].strip(b" \t") else (name, out)
+
+
+def unescape(raw: bytes) -> bytes:
+    r"""`\\`, `\"` and `\n` as what they stand for; any other backslash stands for itself."""
+    if b"\\" not in raw:
+        return raw
+    return _ESCAPE.sub(lambda found: b"\n" if found[1] == b"n" else found[1], raw)
 
 
 def canonical(name: str, labels: Mapping[str, str]) -> str:
     """`name{a="b",c="d"}` with sorted labels: the same for the same series in every format."""
-    if not labels:
-        return name
-    return name + "{" + ",".join(f'{k}="{labels[k]}"' for k in sorted(labels)) + "}"
+    inside = [
+        f"{k if _PLAIN_LABEL.fullmatch(k) else quote(k)}={quote(labels[k])}" for k in sorted(labels)
+    ]
+    if name and not _PLAIN.fullmatch(name):
+        inside.insert(0, quote(name))
+        name = ""
+    return f"{name}{{{','.join(inside)}}}" if inside else name
 
 
-def _unescape(raw: bytes) -> bytes:
-    if b"\\" not in raw:
-        return raw
-    return _ESCAPE.sub(lambda found: _ESCAPES.get(found[1], found[1]), raw)
+def bound(value: float) -> str:
+    """A bucket's bound or a quantile as Go's clients write it: `0.5`, `1`, `1e+06`, `+Inf`.
+
+    Source: Go's strconv.FormatFloat(value, 'g', -1, 64): the shortest digits that say the number,
+    with an exponent when it is under -4 or over 5.
+    """
+    if isnan(value):
+        return "NaN"
+    if value in (inf, -inf):
+        return "+Inf" if value > 0 else "-Inf"
+    if not value:
+        return "0"
+    sign, digits, exponent = Decimal(repr(value)).normalize().as_tuple()
+    power = len(digits) - 1 + int(exponent)
+    if -4 <= power <= 5:
+        return repr(value).removesuffix(".0")
+    mantissa = "".join(map(str, digits))
+    if len(mantissa) > 1:
+        mantissa = f"{mantissa[0]}.{mantissa[1:]}"
+    return f"{'-' * sign}{mantissa}e{power:+03d}"

@@ -1,127 +1,139 @@
-r"""Prometheus text 0.0.4 and OpenMetrics 1.0: finds the lines of one metric, and what they say.
+"""Prometheus text 0.0.4 and OpenMetrics 1.0: the samples of one family of wanted metrics.
 
-A page is one bytes object and is searched for `\nname`, which runs at memory speed; the other
-49,000 lines are never looked at. Source: Prometheus "Exposition formats"; OpenMetrics 1.0.
+Theory of operation: a page of 49,000 lines is one bytes object, and two plain searches find the
+block that all lines of a family lie in. From page to page nearly always nothing but the values
+change. So the first page is read the careful way and leaves a plan: how every line of the block
+begins, and which of them are wanted. A page whose lines all begin as planned has only its values
+left to read; any other one is learnt anew. A beginning holds all of a line up to its value, so
+two series, or two metrics of which one name begins the other, are never taken for each other.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from exporter.errors import SourceError
-from exporter.sources.exposition.labels import canonical, parse_labels
+from exporter.core.sample import Reading
+from exporter.sources.exposition.catalogue import Catalogue
+from exporter.sources.exposition.lines import parse_rest
+from exporter.sources.exposition.page import Page, too_many
+from exporter.sources.exposition.plan import Plan, Planner
 
-_LOOK_AHEAD = 16 * 1024
-_LEADING_BLANKS = re.compile(rb"\n[ \t]+")
-_PLAIN = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-# The braces of a line, however its label values look; then value, timestamp, perhaps an exemplar.
-_BRACES = rb'\{(?:[^"}\n]|"(?:[^"\\\n]|\\.)*")*\}'
-_REST = rb"[ \t]*(?P<value>[^ \t\n#]+)(?:[ \t]+(?P<time>[^ \t\n#]+))?[ \t]*(?:#.*)?"
-_LINE = re.compile(rb"(?P<key>[ \t]*" + _BRACES + rb"|[ \t]+)" + _REST)
-_CREATED_OF = ("_total", "_count", "_bucket", "_sum")
-
-
-def normalised(body: bytes, *, openmetrics: bool) -> bytes:
-    """The page as the scanners expect it: every line begins after a newline, without blanks.
-
-    An OpenMetrics page must end in `# EOF`, a text page in a newline: `SourceError` for a truncated
-    one, since a number that was cut in the middle is a wrong number.
-    """
-    if openmetrics and not body.rstrip().endswith(b"# EOF"):
-        raise SourceError("truncated", "the OpenMetrics page does not end in # EOF")
-    if not openmetrics and body and not body.endswith(b"\n"):
-        raise SourceError("truncated", "the page does not end in a newline")
-    body = b"\n" + body
-    if b"\r" in body:
-        body = body.replace(b"\r\n", b"\n")
-    # Who indents lines at all does so from the start; to search the whole page would cost the most.
-    if _LEADING_BLANKS.search(body, 0, _LOOK_AHEAD):
-        body = _LEADING_BLANKS.sub(b"\n", body)
-    return body
+_SUFFIXES = ("_total", "_bucket", "_count", "_sum")
+_UNTIDY = re.compile(rb"\n[ \t\r\n]")
+_BLANK = re.compile(rb"\n[ \t\r\n]+")
+_EARLIEST, _LATEST = 1e9, 1e10
+_MIXED = 1024
+"""So many foreign lines between a family's own are worth a search of their own."""
 
 
-class Scanner:
-    """Finds the lines of one metric."""
+class Clock(NamedTuple):
+    """The time of a page's samples: `at`, or with `honor` what the lines say, in so many units
+    `per_second`."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._quoted = _PLAIN.fullmatch(name) is None
-        if self._quoted:
-            prefix = b'{"' + name.replace("\\", "\\\\").replace('"', '\\"').encode() + b'"'
-            self._lines = re.compile(rb"\n(" + re.escape(prefix) + rb"[ \t]*[,}][^\n]*)")
-        else:
-            prefix = name.encode()
-            self._lines = re.compile(rb"\n" + re.escape(prefix) + rb"([ \t{][^\n]*)")
-        self._begin = b"\n" + prefix
+    at: float
+    per_second: float
+    honor: bool
 
-    def scan(
-        self, body: bytes, refuse: Callable[[str], None]
-    ) -> Iterator[tuple[bytes, float, float | None]]:
-        """(key, value, timestamp as written) of each line; the key is all before the value."""
-        # Two plain searches find the block of the metric four times faster than the expression.
-        first = body.find(self._begin)
+
+def families(catalogue: Catalogue) -> list[Family]:
+    """The wanted metrics, those of one histogram or counter together."""
+    found: dict[str, list[str]] = {}
+    for name in catalogue.wants:
+        base = next((name.removesuffix(s) for s in _SUFFIXES if name.endswith(s)), "") or name
+        found.setdefault(base, []).append(name)
+    return [Family(base, names, catalogue) for base, names in found.items()]
+
+
+class Family:
+    """Metrics that differ in their suffix only, with their `_created` lines."""
+
+    def __init__(self, base: str, names: Iterable[str], catalogue: Catalogue) -> None:
+        self._names = frozenset(names)
+        escaped = base.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        self._needle = escaped.encode("utf-8", "surrogateescape")
+        self._own = re.compile(rb"\n(" + re.escape(self._needle) + rb"[^\n]*+)")
+        self._planner = Planner(self._names, base + "_created", catalogue)
+        self._plan: Plan | None = None
+
+    def forget(self) -> None:
+        """Learn everything anew from the next page."""
+        self._planner.forget()
+        self._plan = None
+
+    def read(self, page: Page, body: bytes, clock: Clock, max_series: int) -> None:
+        """Put the wanted samples of a page into `page`; `SourceError` when they are too many."""
+        lines = self._lines(body)
+        plan = self._plan
+        if plan is None or not plan.fits(lines):
+            plan = self._planner.plan(lines, max_series, page.refuse)
+            # What is refused is to be counted on each page: such a page is learnt each time.
+            self._plan = plan if plan.regular else None
+        if page.samples + len(plan.wanted) > max_series:
+            raise too_many(max_series)
+        self._take(page, plan, lines, clock)
+
+    def _lines(self, body: bytes) -> list[bytes]:
+        """All lines between the first and the last one that names the family, these included."""
+        first = body.find(self._needle)
         if first < 0:
-            return
-        last = body.find(b"\n", body.rfind(self._begin) + 1)
-        for line in self._lines.findall(body, first, last if last >= 0 else len(body)):
-            end = line.rfind(b"}") + 1
-            value, time = line[end:], None
-            if b"#" in line or b" " in value.strip() or b"\t" in value:
-                # An exemplar, a timestamp, or a label value that looks like one.
-                found = _LINE.fullmatch(line)
-                if found is None:
-                    refuse("malformed")
+            return []
+        begin = body.rfind(b"\n", 0, first) + 1
+        end = body.find(b"\n", body.rfind(self._needle))
+        block = body[begin : end if end >= 0 else len(body)].rstrip()
+        if block[:1].isspace() or _UNTIDY.search(block):
+            block = _BLANK.sub(b"\n", b"\n" + block)[1:]
+        if self._is_mixed(block):
+            return self._own.findall(b"\n" + block)
+        return block.split(b"\n") if block else []
+
+    def _is_mixed(self, block: bytes) -> bool:
+        # A name like `up` also begins others; to pick its lines out then costs less than to read
+        # everything between. A name in quotes, {"up"}, does not begin a line and stays as it is.
+        own = block.count(b"\n" + self._needle)
+        return 4 * own + _MIXED < block.count(b"\n") and b'"' + self._needle not in block
+
+    def _take(self, page: Page, plan: Plan, lines: Sequence[bytes], clock: Clock) -> None:
+        since = [_created_time(lines[i][n:]) for i, n in plan.created]
+        since.append(None)  # index -1: of a series without
+        at, per_second, honor = clock
+        rests = [lines[i][n:] for i, n, _, _ in plan.wanted]
+        readings: list[Reading | None] = []
+        if (values := _plain_numbers(rests)) is not None:
+            readings += [
+                Reading(series, [(at, value)], since[slot])
+                for (_, _, series, slot), value in zip(plan.wanted, values, strict=True)
+            ]
+        else:
+            for (_, _, series, slot), rest in zip(plan.wanted, rests, strict=True):
+                parsed = parse_rest(rest)
+                if parsed is None:
+                    page.refuse("malformed")
+                    readings.append(None)
                     continue
-                end, value, time = found.end("key"), found["value"], found["time"]
-            number = _number(value)
-            stamp = None if time is None else _number(time)
-            if number is None or (time is not None and stamp is None):
-                refuse("malformed")
-                continue
-            yield line[:end], number, stamp
-
-    def labels(self, key: bytes) -> dict[str, str] | None:
-        """The labels that a key says; None when it is malformed."""
-        inside = key.strip()
-        if not inside:
-            return {}
-        if not (inside.startswith(b"{") and inside.endswith(b"}")):
-            return None
-        return parse_labels(inside[1:-1], quoted_name=self._quoted)
+                value, stamp = parsed
+                time = at if stamp is None or not honor else stamp / per_second
+                readings.append(Reading(series, [(time, value)], since[slot]))
+        page.samples += len(readings) - readings.count(None)
+        for want, places in plan.takers.items():
+            taken = readings if len(places) == len(readings) else [readings[k] for k in places]
+            page.readings[want] = [r for r in taken if r is not None]
 
 
-def single(body: bytes, name: str) -> float | None:
-    """The value of a metric that has no labels."""
-    for _, value, _ in Scanner(name).scan(body, lambda _: None):
-        return value
-    return None
-
-
-def created(body: bytes, name: str) -> dict[str, float]:
-    """By `created_key`, when each series of a counter or histogram was last zero."""
-    base = next((name.removesuffix(s) for s in _CREATED_OF if name.endswith(s)), None)
-    if base is None or b"\n" + base.encode() + b"_created" not in body:
-        return {}
-    out: dict[str, float] = {}
-    scanner = Scanner(base + "_created")
-    for key, value, _ in scanner.scan(body, lambda _: None):
-        labels = scanner.labels(key)
-        if labels is not None:
-            out[created_key(labels)] = value
-    return out
-
-
-def created_key(labels: Mapping[str, str]) -> str:
-    """What a series and its created timestamp have in common: all labels but `le`."""
-    return canonical("", {k: v for k, v in labels.items() if k != "le"})
-
-
-def _number(raw: bytes) -> float | None:
+def _plain_numbers(rests: Sequence[bytes]) -> list[float] | None:
+    """The values, where no line has anything else; None where one has, or is malformed."""
     # Python reads 1_000, the formats do not.
-    if b"_" in raw:
+    if b"_" in b"".join(rests):
         return None
     try:
-        return float(raw)
+        return list(map(float, rests))
     except ValueError:
         return None
+
+
+def _created_time(rest: bytes) -> float | None:
+    # `jobs_created` may as well be a gauge beside the counter `jobs_total`, of which a rise would
+    # look like a restart: only what can be a time in this century is one.
+    parsed = parse_rest(rest)
+    return parsed[0] if parsed and _EARLIEST <= parsed[0] <= _LATEST else None

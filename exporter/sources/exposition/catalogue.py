@@ -1,0 +1,74 @@
+"""The series of one target: who each of them is, and who wants it. Made once, then looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from weakref import WeakValueDictionary
+
+from exporter.core.sample import Series
+from exporter.core.selector import Selector
+from exporter.sources.exposition.labels import canonical
+
+
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
+class Known:
+    """A series met before. `origin` is what it shares with its created timestamp: all labels but
+    those that tell a histogram's or summary's series apart. `wanted_by` may be nobody."""
+
+    series: Series
+    origin: str
+    wanted_by: tuple[Selector, ...]
+
+
+class Catalogue:
+    """Makes each series once, in whatever way and format a page spells it.
+
+    It holds on to none of them: a series lives as long as one of the readers remembers it, so what
+    they bound is bounded here too.
+    """
+
+    def __init__(
+        self, wants: Sequence[Selector], target: str, target_labels: Mapping[str, str]
+    ) -> None:
+        self.wants: dict[str, list[Selector]] = {}
+        for want in dict.fromkeys(wants):
+            self.wants.setdefault(want.name, []).append(want)
+        self._target = target
+        self._target_labels = dict(target_labels)
+        self._known: WeakValueDictionary[str, Known] = WeakValueDictionary()
+
+    def relabel(self, target_labels: Mapping[str, str]) -> None:
+        """The target has other labels now: the same keys, and every series made anew."""
+        self._target_labels = dict(target_labels)
+        self._known.clear()
+
+    def known(self, name: str, labels: Mapping[str, str]) -> Known:
+        """The series of a wanted metric that has these labels on the page."""
+        # An empty label is an absent one, here as everywhere in Prometheus.
+        labels = {k: v for k, v in labels.items() if v}
+        key = canonical(name, labels)
+        known = self._known.get(key)
+        if known is None:
+            merged = self._merged(labels)
+            wanted_by = tuple(want for want in self.wants[name] if want.matches(merged))
+            known = Known(Series(key, self._target, merged), origin(labels), wanted_by)
+            self._known[key] = known
+        return known
+
+    def _merged(self, labels: Mapping[str, str]) -> dict[str, str]:
+        # As Prometheus does with honor_labels = false: the target's own label wins, the page's is
+        # kept as exported_X, or with as many "exported_" as it takes to be a new name.
+        merged = {k: v for k, v in labels.items() if k not in self._target_labels}
+        for name in labels.keys() & self._target_labels.keys():
+            aside = f"exported_{name}"
+            while aside in labels or aside in self._target_labels:
+                aside = f"exported_{aside}"
+            merged[aside] = labels[name]
+        merged.update(self._target_labels)
+        return merged
+
+
+def origin(labels: Mapping[str, str]) -> str:
+    """What the series of one counter, histogram or summary have in common."""
+    return canonical("", {k: v for k, v in labels.items() if v and k not in ("le", "quantile")})

@@ -1,0 +1,79 @@
+r"""The grammar of one line: name, labels, value, perhaps a timestamp, perhaps an exemplar.
+
+Text 0.0.4 and OpenMetrics 1.0 alike. This is the careful way; `text.py` takes it for lines that it
+has not met before. Source: Prometheus, "Exposition formats"; OpenMetrics 1.0; Prometheus' UTF-8
+syntax `{"metric.name",label="value"}`.
+"""
+
+from __future__ import annotations
+
+import re
+from math import isfinite
+from typing import NamedTuple
+
+from exporter.sources.exposition.labels import STRING, parse_labels, unescape
+
+_PLAIN = rb"[a-zA-Z_:][a-zA-Z0-9_:]*+"
+# However a label value looks, with }, # or , in it: strings are taken as a whole.
+_BRACES = rb'\{((?:[^"}\n]++|"(?:[^"\\\n]++|\\.)*+")*+)\}'
+_KEY = re.compile(rb"(" + _PLAIN + rb")?+[ \t]*+(?:" + _BRACES + rb")?+[ \t]*+")
+_NAME = re.compile(rb"(?:(" + _PLAIN + rb")|\{[ \t]*+" + STRING + rb")(?=[ \t,{}]|\Z)")
+_REST = re.compile(rb"[ \t]*+([^ \t\r#]++)(?:[ \t]++([^ \t\r#]++))?+[ \t\r]*+(?:#.*)?+", re.DOTALL)
+
+
+class Key(NamedTuple):
+    """Which series a line is of; `length` is that of all before the value."""
+
+    name: str
+    labels: dict[str, str]
+    length: int
+
+
+def name_of(line: bytes) -> str | None:
+    """The metric that a line is of, even where the rest of it cannot be read."""
+    found = _NAME.match(line)
+    if found is None:
+        return None
+    raw = found[1] if found[1] is not None else unescape(found[2])
+    return raw.decode("utf-8", "replace")
+
+
+def parse_key(line: bytes) -> Key | None:
+    """All of a line but its value; None when it is malformed."""
+    found = _KEY.match(line)
+    if found is None:
+        return None
+    plain, inside = found.groups()
+    parsed = (None, {}) if inside is None else parse_labels(inside)
+    if parsed is None:
+        return None
+    quoted, labels = parsed
+    if (plain is None) is (quoted is None):
+        return None
+    # Without braces only a blank can end the name.
+    if inside is None and not line[: found.end()].endswith((b" ", b"\t")):
+        return None
+    return Key(plain.decode() if plain is not None else quoted or "", labels, found.end())
+
+
+def parse_rest(rest: bytes) -> tuple[float, float | None] | None:
+    """Value and timestamp, in the unit that the format has; None when they are malformed."""
+    found = _REST.fullmatch(rest)
+    if found is None:
+        return None
+    value = number(found[1])
+    if value is None or found[2] is None:
+        return None if value is None else (value, None)
+    time = number(found[2])
+    return None if time is None or not isfinite(time) else (value, time)
+
+
+def number(raw: bytes) -> float | None:
+    """A number as the formats have it, `NaN` and `+Inf` included."""
+    # Python reads 1_000, the formats do not.
+    if b"_" in raw:
+        return None
+    try:
+        return float(raw)
+    except ValueError:
+        return None

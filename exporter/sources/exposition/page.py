@@ -1,0 +1,37 @@
+"""What a metrics page held of what is wanted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from exporter.core.sample import Reading
+from exporter.core.selector import Selector
+from exporter.errors import SourceError
+
+
+@dataclass(slots=True)
+class Page:
+    """One page, read.
+
+    `started`: its `process_start_time_seconds`, in unix seconds. `refused`: wanted lines that could
+    not be used, by reason: `malformed`, or `duplicate_on_page`, of which the first one counts.
+    `samples`: how many wanted samples were taken, each once, however many selectors want it.
+    """
+
+    readings: dict[Selector, list[Reading]]
+    started: float | None = None
+    refused: dict[str, int] = field(default_factory=dict)
+    samples: int = 0
+
+    def refuse(self, reason: str) -> None:
+        """One wanted line could not be used."""
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+
+
+def too_many(max_series: int) -> SourceError:
+    """The page holds more wanted series than one page may."""
+    return SourceError(
+        "too_many_series",
+        f"over max_series = {max_series} wanted series on one page; narrow the selectors "
+        "or raise max_series",
+    )
