@@ -30,10 +30,10 @@ from typing import NamedTuple
 
 from exporter.core.packed import Points, pack, records, unpack
 
-HEAD = 128
+HEAD = 64
 """The head is sealed down to half of this when it is full."""
 _BLOCK = 128
-_SLACK = 384
+_SLACK = 160
 """How many points may gather before the curve is thinned again."""
 # Counts up to 2**53 are exact as doubles; the slopes of equal ramps still differ in the last bits.
 _COLLINEAR = 1e-9

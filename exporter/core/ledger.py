@@ -15,7 +15,7 @@ _MAX_POINTS = 8192
 
 # Together 0.1% of the budget spent, and under 1% of an alert window's burn rate. Errors are rare
 # and matter most, so nearly all of the allowance goes to them.
-_BAD_EPS = 0.0009
+_BAD_EPS = 0.0008
 _TOTAL_EPS = 0.0001
 _TOTAL_LOOSE = 0.008
 
@@ -55,7 +55,7 @@ class Ledger:
     def __init__(self, horizon: float, interval: float) -> None:
         self.horizon = horizon
         grain = interval / 2
-        total = Tolerance(_TOTAL_EPS, _TOTAL_LOOSE, horizon)
+        total = Tolerance(_TOTAL_EPS, _TOTAL_LOOSE, 2 * horizon)
         self._bad = Curve(Tolerance(_BAD_EPS), ramp=interval, grain=grain, max_points=_MAX_POINTS)
         self._total = Curve(total, ramp=interval, grain=grain, max_points=_MAX_POINTS)
         self._covered = Curve(EXACT, ramp=interval, grain=grain, max_points=_MAX_POINTS // 8)

@@ -146,24 +146,42 @@ async def test_a_slow_target_holds_up_no_other() -> None:
 
 
 async def test_targets_keep_their_beat_and_missed_ones_are_not_made_up_for() -> None:
+    hang, go = asyncio.Event(), asyncio.Event()
+
     async def answer(request: web.Request) -> web.Response:
+        if hang.is_set():
+            await go.wait()
         return page()
 
     clock = ManualClock(0.0)
-    async with serving(answer) as url:
-        async with running(source(url, clock=clock, interval=Duration(10)), [M]) as polls:
-            await polls.count(1)
-            for n in range(2, 5):
-                await clock.until_sleeping()
-                await clock.advance(10)
-                await polls.count(n)
+
+    async def pass_by(seconds: float) -> None:
+        # In small steps: what is asked in one is read in it, wherever in it the beat falls.
+        for _ in range(int(seconds / 0.5)):
             await clock.until_sleeping()
-            await clock.advance(1000)
-            all_ = await polls.count(5)
-    times = [p.batch.at for p in all_ if p.batch]
-    assert [b - a for a, b in pairwise(times[1:])] == [
-        pytest.approx(10.0), pytest.approx(10.0), pytest.approx(10.0, abs=1000),
-    ]  # fmt: skip
+            await clock.advance(0.5)
+        await clock.until_sleeping()
+
+    async with serving(answer) as url:
+        settings = {"interval": Duration(10), "timeout": Duration(10)}
+        async with running(source(url, clock=clock, **settings), [M]) as polls:
+            await pass_by(40)
+            before = len(polls.all)
+            hang.set()
+            await clock.advance(100)
+            assert len(polls.all) == before
+            hang.clear()
+            go.set()
+            await pass_by(30)
+    times = [p.batch.at for p in polls.all if p.batch]
+    assert [b - a for a, b in pairwise(times[1:before])] == [pytest.approx(10, abs=0.5)] * (
+        before - 2
+    )
+    late, *after = times[before:]
+    assert late == pytest.approx(times[0] + 140, abs=0.5)
+    assert len(after) == 3
+    # Still on the grid of before: a whole number of intervals later, give or take a step.
+    assert (after[-1] - times[1] + 0.5) % 10 <= 1.0
 
 
 async def test_a_target_that_is_listed_is_scraped_and_one_that_is_not_any_more_is_gone(
