@@ -109,7 +109,7 @@ class Daemon:
     async def _stop(self) -> None:
         sdnotify.stopping()
         polling = [task for _, task in self._polling.values()]
-        await _cancel(polling + self._tasks)
+        await _cancel([*polling, *self._tasks])
         try:
             async with asyncio.timeout(_STOP_WITHIN):
                 await self._tick()
@@ -131,6 +131,7 @@ class Daemon:
         return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.remove(task)
         if not task.cancelled() and not self._failed.done():
             error = task.exception()
             if error is not None:

@@ -6,6 +6,8 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+import structlog
+
 from exporter import __version__
 from exporter.cli import check, demo, run
 from exporter.errors import ConfigError, SlodError
@@ -36,4 +38,12 @@ def main(argv: Sequence[str]) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+    except Exception as error:  # noqa: BLE001 - whoever runs it gets a line, not a traceback
+        print(
+            f"slod: internal error, please report it: {type(error).__name__}: {error} "
+            '(with [log] level = "debug" the log says where)',
+            file=sys.stderr,
+        )
+        structlog.get_logger().debug("slod.internal_error", exc_info=error)
+        return 1
     return code

@@ -41,7 +41,8 @@ async def _demo(listen: str) -> None:
     from exporter.config.settings import Log
     from exporter.demo import config_text, demo_parts
 
-    log.configure(Log(level="warning"), sys.stderr)
+    # The receiver below prints what matters; the log would say it twice.
+    log.configure(Log(level="error"), sys.stderr)
     parts = await demo_parts(SystemClock())
     ports = await parts.start()
     try:
