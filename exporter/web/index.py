@@ -32,7 +32,6 @@ _LINKS = (
     ("/metrics", "Metrics"),
     ("/-/healthy", "Health"),
     ("/-/ready", "Readiness"),
-    ("/api/slo/v1/slos", "API"),
 )
 _HEADINGS = ("SLO", "Service", "Objective", "SLI", "Budget left", "State", "Gate", "Alerts")
 

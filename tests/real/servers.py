@@ -131,3 +131,20 @@ async def fetch(url: str, **headers: str) -> tuple[int, bytes]:
             return answer.status, await answer.read()
     except aiohttp.ClientError:
         return 0, b""
+
+
+@contextlib.asynccontextmanager
+async def victoria_metrics(folder: Path) -> AsyncIterator[str]:
+    """A VictoriaMetrics that answers; its URL."""
+    program, port = need("victoria-metrics"), free_port()
+    command = [
+        program,
+        f"-httpListenAddr=127.0.0.1:{port}",
+        f"-storageDataPath={folder}/victoria",
+        "-retentionPeriod=1",
+        "-search.latencyOffset=0s",
+    ]
+    async with process(command, folder / "victoria.log"):
+        url = f"http://127.0.0.1:{port}"
+        await answers(f"{url}/health")
+        yield url
