@@ -16,7 +16,7 @@ from exporter.clock import Clock
 from exporter.config.settings import ScrapeSource as Settings
 from exporter.core.sample import Batch, Reading, Target
 from exporter.core.selector import Query, Selector, Want
-from exporter.errors import SourceError
+from exporter.errors import ConfigError, SourceError
 from exporter.http import Client, Response, TransportError, redact
 from exporter.sources.base import Poll, Resume, Sink
 from exporter.sources.discovery import discoveries
@@ -61,8 +61,14 @@ class ScrapeSource:
     async def run(self, wants: Sequence[Want], sink: Sink, resume: Resume) -> None:
         """Scrape until cancelled; `resume` is not needed, the next page bridges by its counters."""
         try:
-            for discovery in discoveries(self._settings, self._client, self._clock):
-                self._spawn(asyncio.create_task(self._discover(discovery)))
+            try:
+                for discovery in discoveries(self._settings, self._client, self._clock):
+                    self._spawn(asyncio.create_task(self._discover(discovery)))
+            except ConfigError as error:
+                # A variable that is not set here, say. The other sources go on, as do the
+                # targets of the configuration; this shows as a target that is down.
+                fault = SourceError("config", f"discovery of source {self.name}: {error}")
+                await sink(Poll(self.name, "discovery", 0.0, error=fault))
             while True:
                 self._changed.clear()
                 self._adjust(wants, sink)

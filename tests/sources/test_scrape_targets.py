@@ -13,7 +13,6 @@ from aiohttp import web
 from exporter.config.settings import Discover, Duration, KubernetesSD
 from exporter.config.settings import ScrapeSource as Settings
 from exporter.core.selector import parse_selector
-from exporter.errors import ConfigError
 from exporter.http import Client
 from exporter.sources.base import Poll, Resume
 from exporter.sources.scrape import ScrapeSource
@@ -303,17 +302,24 @@ async def test_bounds_are_asked_of_the_next_target_where_one_has_none_or_is_down
         await client.close()
 
 
-async def test_a_discovery_that_cannot_work_is_a_fault_of_the_configuration(
+async def test_a_discovery_that_cannot_start_is_told_and_the_configured_targets_go_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("NODE_NAME", raising=False)
-    settings = Settings(
-        name="app",
-        discover=Discover(kubernetes=KubernetesSD(node="$NODE_NAME", api_server="http://k")),
-    )
-    source = ScrapeSource(settings, Client(settings), ManualClock())
 
-    async def sink(poll: Poll) -> None: ...
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(text="m 1\n")
 
-    with pytest.raises(ConfigError, match="NODE_NAME"):
-        await source.run([M], sink, Resume())
+    async with serving(answer) as url:
+        settings = Settings(
+            name="app",
+            targets=(f"{url}/metrics",),
+            discover=Discover(kubernetes=KubernetesSD(node="$NODE_NAME", api_server=url)),
+        )
+        scraped = ScrapeSource(settings, Client(settings), ManualClock())
+        async with running(scraped, [parse_selector("m")]) as polls:
+            first, second = await polls.count(2)
+    assert first.error is not None
+    assert (first.target, first.error.reason) == ("discovery", "config")
+    assert "NODE_NAME" in str(first.error)
+    assert second.error is None
