@@ -50,6 +50,7 @@ class Daemon:
         self._delivery: list[tuple[Delivery, asyncio.Task[None]]] = []
         self._receivers = receivers
         self._arrived = asyncio.Event()
+        self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self.started = asyncio.Event()
         """Set once it listens and polls."""
@@ -223,6 +224,11 @@ class Daemon:
 
     async def reload(self) -> str | None:
         """Read the configuration again; None, or why the old one stays."""
+        # Two at once would start every source twice.
+        async with self._reloading:
+            return await self._reload()
+
+    async def _reload(self) -> str | None:
         sdnotify.reloading()
         try:
             config = load(Path(self.config.path))

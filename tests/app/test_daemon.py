@@ -140,6 +140,19 @@ async def test_another_objective_keeps_the_history_and_another_sli_starts_anew(
         await until(has(daemon, BAD, 0))
 
 
+async def test_reloads_at_the_same_time_come_one_after_the_other(
+    tmp_path: Path, page: PageServer
+) -> None:
+    file = write(tmp_path, page, SLO.format(objective=99))
+    async with running(file) as daemon:
+        await until(ready(daemon))
+        assert await asyncio.gather(*(daemon.reload() for _ in range(3))) == [None] * 3
+        page.counts["200"] = 8
+        await until(has(daemon, GOOD, 8))
+        scraping = [t for t in asyncio.all_tasks() if "ScrapeSource._serve" in repr(t.get_coro())]
+        assert len(scraping) == 1
+
+
 async def test_a_bad_file_keeps_the_old_configuration_and_says_why(
     tmp_path: Path, page: PageServer
 ) -> None:
