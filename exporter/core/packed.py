@@ -1,8 +1,9 @@
 """Points of a curve in few bytes: steps from one point to the next, in the narrowest columns.
 
 A block is `time kind, count kind, time steps, count steps, error codes`. Steps of time are whole
-units of 1 or 10 ms; steps of count are whole events, or thousandths where a count is not whole.
-What is rounded is the distance from the block's first point, so rounding does not add up.
+units of 1 or 10 ms; steps of count are whole events, or thousandths where a step is not whole.
+What is rounded is the distance from the block's first point, so rounding does not add up. Times
+are rounded down, so that the last point of a block never comes after the first one of the next.
 
 Sparse events are the dear case: each is a flat stretch and a rise of one sample's length, two
 points. Where the rise takes the usual time (`ramp`), one record stands for both: a jump.
@@ -12,14 +13,18 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
-from itertools import accumulate
-from math import ceil, log2
+from itertools import accumulate, pairwise
+from math import ceil, floor, log2
 from typing import NamedTuple
 
 _WIDTHS = ((1 << 8, "B"), (1 << 16, "H"), (1 << 32, "I"), (1 << 64, "Q"))
 _SIZE = {"B": 1, "H": 2, "I": 4, "Q": 8}
 _MILLI = 1000.0
 _COARSE = 10  # milliseconds, where that makes two bytes of four
+_LARGEST_STEP = (1 << 64) - 1
+_EXACT = 2.0**53  # doubles past it are whole
+# Times that stand on the grid already must stay there, though a double misses it by a little.
+_ON_GRID = 0.01
 
 # An error bound is one byte: zero, or a power of 2**(1/4), rounded up; 2e-5 to 1e14 events.
 _ERROR_STEPS, _ERROR_ZERO = 4, 64
@@ -38,10 +43,12 @@ class Points(NamedTuple):
 def pack(first_time: float, first_count: float, points: Points, ramp: float) -> bytes:
     """The points that follow the first one, which is kept elsewhere; `ramp` in seconds."""
     times, counts, codes = _contract(first_time, first_count, points, ramp)
-    whole = all(c.is_integer() for c in counts)
+    rises = [c - first_count for c in counts]
+    whole = rises[-1] >= _EXACT or all(r.is_integer() for r in rises)
     unit = 1.0 if whole else _MILLI
     time_kind, time_steps = _time_steps([t - first_time for t in times])
-    count_steps = _steps([round((c - first_count) * unit) for c in counts])
+    # Sums of fractions may fall by their last bit; a count never does.
+    count_steps = _steps(list(accumulate((max(0, round(r * unit)) for r in rises), max)))
     count_kind = _narrowest(count_steps)
     kinds = bytes((ord(time_kind), ord(count_kind if whole else count_kind.lower())))
     columns = array(time_kind.upper(), time_steps).tobytes()
@@ -89,7 +96,8 @@ def _contract(
             times.append(time)
             counts.append(count)
             codes.append(_error_code(error))
-            flat = count == low and error == 0.0
+            # Expanding moves the flat end by up to a quarter: it must stay after the point before.
+            flat = count == low and error == 0.0 and time - before > ramp / 2
         before, low = time, count
     return times, counts, codes
 
@@ -117,17 +125,17 @@ def _column(kind: str, raw: memoryview) -> array[int]:
 
 
 def _time_steps(offsets: Sequence[float]) -> tuple[str, list[int]]:
-    steps = _steps([round(t * _MILLI) for t in offsets])
+    steps = _steps([floor(t * _MILLI + _ON_GRID) for t in offsets])
     kind = _narrowest(steps)
     if kind == "I":
-        coarse = _steps([round(t * _MILLI / _COARSE) for t in offsets])
+        coarse = _steps([floor(t * _MILLI / _COARSE + _ON_GRID) for t in offsets])
         if _narrowest(coarse) == "H" and min(coarse) > 0:
             return "h", coarse
     return kind, steps
 
 
 def _steps(positions: Sequence[int]) -> list[int]:
-    return [b - a for a, b in zip((0, *positions), positions, strict=False)]
+    return [min(b - a, _LARGEST_STEP) for a, b in pairwise((0, *positions))]
 
 
 def _narrowest(steps: Sequence[int]) -> str:

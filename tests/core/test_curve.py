@@ -339,3 +339,9 @@ def test_a_moving_window_reads_as_the_counts_over_the_same_time(
     assert ledger.all == (sum(g for g, _ in rows), sum(b for _, b in rows))
     assert ledger.coverage(BEGIN, BEGIN + 10 * len(rows)) == pytest.approx(1.0)
     assert ledger.coverage(BEGIN, BEGIN) == 0.0
+
+
+def test_a_sum_of_fractions_that_falls_by_its_last_bit_is_packed_as_flat() -> None:
+    points = Points([BEGIN + 10, BEGIN + 20], [0.50050001, 0.50049999], [0.0, 0.0])
+    again = unpack(BEGIN, 0.0, pack(BEGIN, 0.0, points, 10.0), 10.0)
+    assert again.counts == [0.501, 0.501]
