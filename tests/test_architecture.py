@@ -21,7 +21,6 @@ SHARED = frozenset({"errors", "clock", "log", "http", "config", "sdnotify"})
 
 MOST_LINES = 300
 LONGER = {
-    "core/curve.py": "one data structure with its packed form and its error bound",
 }
 """Each exception with its reason; a file that has shrunk again must leave the list."""
 

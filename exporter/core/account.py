@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
+from exporter.core import words
 from exporter.core.alert import Alert, to_say
 from exporter.core.burn import Condition
 from exporter.core.instance import MISSING
@@ -13,6 +14,7 @@ from exporter.core.memory import Memory
 from exporter.core.notification import Notification
 from exporter.core.sample import Batch
 from exporter.core.slo import SLO
+from exporter.core.words import Show
 
 _MIN_PATIENCE = 300.0
 
@@ -23,19 +25,17 @@ class Account:
     def __init__(self, slo: SLO) -> None:
         self.slo = slo
         self.memory = Memory(slo)
+        self.patience = max(4 * slo.interval, _MIN_PATIENCE)
+        """Seconds without a sample after which data counts as missing; Prometheus looks back 5m."""
         self.fault: str | None = None
         self._intake = Intake(self.memory, self.patience)
         self._dirty = False
         self._watched_since: float | None = None
 
-    @property
-    def patience(self) -> float:
-        """Seconds without a sample after which data counts as missing; Prometheus looks back 5m."""
-        return max(4 * self.slo.interval, _MIN_PATIENCE)
-
     def configure(self, slo: SLO) -> None:
         """Take another objective, labels or policy for the same SLI; the history stays."""
         self.slo = self.memory.slo = slo
+        self.patience = max(4 * slo.interval, _MIN_PATIENCE)
         self._dirty = True
         self._intake = Intake(self.memory, self.patience)
         for instance in self.memory.instances.values():
@@ -49,31 +49,34 @@ class Account:
             self._dirty = self._dirty or batch.complete
         return taken
 
-    def evaluate(self, now: float, show: Callable[[float], str]) -> list[Notification]:
+    def evaluate(self, now: float, show: Show) -> list[Notification]:
         """Step every alert of every instance; return what is to be said."""
         out: list[Notification] = []
         if self._dirty:
             self._dirty = False
             for group, instance in self.memory.instances.items():
+                at = instance.as_of(now, self.patience)
+                if instance.is_calm(at):
+                    continue
                 before = {key: _state(alert) for key, alert in instance.alerts.items()}
-                out += instance.evaluate(instance.as_of(now, self.patience), show)
+                out += instance.evaluate(at, show)
                 for key, alert in instance.alerts.items():
                     if before.get(key) != _state(alert):
                         self.memory.note_alert(group, key, alert)
         return out + self._watch_for_data(now, show)
 
-    def _watch_for_data(self, now: float, show: Callable[[float], str]) -> list[Notification]:
+    def _watch_for_data(self, now: float, show: Show) -> list[Notification]:
         # Our clock may have been set back.
-        self._watched_since = min(now, self._watched_since or now)
-        newest = max((i.seen or 0.0 for i in self.memory.instances.values()), default=0.0)
+        if self._watched_since is None or now < self._watched_since:
+            self._watched_since = now
+        newest, alert = self.memory.newest, self.memory.missing
         silence = now - max(newest, self._watched_since)
-        alert = self.memory.missing
         missing = silence > self.patience
-        # Right after a restart nothing is known yet: what fired before fires on.
-        present = Condition.BELOW if now - newest <= self.patience else Condition.UNKNOWN
         if missing:
             # Windows go on sliding while nothing comes.
             self._dirty = True
+        elif alert is None:
+            return []
         if alert is None or not alert.firing:
             if not missing:
                 return []
@@ -88,15 +91,11 @@ class Account:
                 {},
             )
         before = _state(alert)
+        # Right after a restart nothing is known yet: what fired before fires on.
+        present = Condition.BELOW if now - newest <= self.patience else Condition.UNKNOWN
         alert.step(Condition.ABOVE if missing else present, now)
         if missing:
-            alert.annotations = {
-                "summary": f"{self.slo.name}: no data for {show(silence)}",
-                "description": (
-                    f"No sample of the SLI came from source {self.slo.source} for {show(silence)}. "
-                    "Its alerts hold their state. Is the target up, and do the selectors match?"
-                ),
-            }
+            alert.annotations = words.missing(self.slo, silence, show)
         out = to_say([alert])
         if _state(alert) != before:
             self.memory.note_alert(None, MISSING, alert)

@@ -24,6 +24,8 @@ from exporter.core.burn import Condition
 from exporter.core.notification import Notification, Reason
 
 PAGE = "page"
+RESOLVED_FOR = 300.0
+"""How long those who want to hear again are told of a resolved alert, in seconds."""
 
 
 class State(Enum):
@@ -69,6 +71,12 @@ class Alert:
     def fingerprint(self) -> str:
         """The same for the same labels, always."""
         return fingerprint(self.labels)
+
+    def is_past(self, now: float) -> bool:
+        """Whether nobody is to hear of it any more."""
+        if self.firing or self.said:
+            return False
+        return self.ended is None or abs(now - self.ended) > RESOLVED_FOR
 
     def step(self, condition: Condition, now: float) -> bool:
         """Go where the table says; True when the state changed."""

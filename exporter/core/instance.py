@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from math import isinf
+from collections.abc import Mapping
+from math import inf
+from zlib import crc32
 
-from exporter.core import policy
+from exporter.core import policy, words
 from exporter.core.alert import Alert, to_say
-from exporter.core.burn import Condition, judge
-from exporter.core.ledger import Counts, Ledger
+from exporter.core.burn import Condition
+from exporter.core.ledger import Counts, Ledger, Since
 from exporter.core.notification import Notification
 from exporter.core.slo import SLO, BudgetStep, Rule, Window
 from exporter.core.status import RuleStatus, SLOStatus, WindowStatus
+from exporter.core.watch import Ceiling, Watch, rolling
+from exporter.core.words import Show
 
 BURN, POLICY, MISSING = "ErrorBudgetBurn", "ErrorBudgetPolicy", "SLIDataMissing"
 _POLICY_SEVERITY = "ticket"
+_NEVER = (inf, -inf, 0.0)
 
 
 class Instance:
@@ -29,29 +33,38 @@ class Instance:
         self.debt = 0.0
         self.seen: float | None = None
         self.alerts: dict[str, Alert] = {}
-        self._configure(slo)
-        self.ledger = Ledger(self._horizon(), interval)
+        # Spread by the name, so that not all ledgers of a fleet are thinned at the same tick.
+        phase = crc32("/".join((slo.name, *group.values())).encode())
+        self.ledger = Ledger(_horizon(slo), interval, phase)
+        self.configure(slo)
 
     def configure(self, slo: SLO) -> None:
         """Take another objective, labels or policy; the history stays."""
-        self._configure(slo)
-        self.ledger.horizon = self._horizon()
-
-    def _configure(self, slo: SLO) -> None:
         self.slo = slo
         self.labels = {**slo.labels, **self.group}
-        self._rules: list[tuple[str, Rule]] = [
-            (f"{r.severity}/{r.long.label}/{r.short.label}", r) for r in slo.rules
+        self.ledger.horizon = _horizon(slo)
+        self.ledger.unwatch()
+        self._watches = [Watch(rule, slo.objective, self.ledger) for rule in slo.rules]
+        self._keys = {w.key for w in self._watches} | {_policy_key(s) for s in slo.steps}
+        self._windows: list[tuple[Window, Since]] = [
+            (w, self.ledger.since(w.seconds)) for w in slo.windows
         ]
+        period = slo.period
+        self._period = self.ledger.since(period.seconds if isinstance(period, Window) else 0.0)
+        self._bounds = (0.0, 0.0)
+        self._ceiling = self._budget_ceiling()
+        self._calm = _NEVER
+        """From when until when, and up to how many bad events, nothing can happen."""
 
-    def _horizon(self) -> float:
-        longest = max((w.seconds for w in self.slo.windows), default=0.0)
-        # The longest calendar period of a unit is a little over its nominal length.
-        return max(longest, self.slo.period.nominal * (1.0 if self._rolling else 1.06))
-
-    @property
-    def _rolling(self) -> bool:
-        return isinstance(self.slo.period, Window)
+    def _budget_ceiling(self) -> Ceiling:
+        """What the budget policy's first step watches."""
+        period, objective = self.slo.period, self.slo.objective
+        highest = max((step.below for step in self.slo.steps), default=-inf)
+        ratio = (1 - highest) * (1 - objective)
+        if isinstance(period, Window):
+            return rolling(ratio, period.seconds, self.ledger)
+        # Until it ends a calendar period only gains events.
+        return Ceiling(ratio, self._period, self._period, 0.0)
 
     def is_over(self, now: float) -> bool:
         """Whether a group has been silent for longer than any window reaches."""
@@ -68,27 +81,30 @@ class Instance:
         last = self.seen
         return last if last is not None and last <= now <= last + patience else now
 
-    def window(self, window: Window, now: float) -> Counts:
-        """The events of an alert window."""
-        return self.ledger.window(window.seconds, now)
-
-    def period(self, now: float) -> Counts:
-        """The events of the objective's period."""
+    def _start(self, now: float) -> float:
+        """Where the objective's period begins that `now` lies in."""
         period = self.slo.period
         if isinstance(period, Window):
-            return self.ledger.window(period.seconds, now)
-        return self.ledger.counts(period.start(now), now)
+            return now - period.seconds
+        start, end = self._bounds
+        if not start <= now < end:
+            start = period.start(now)
+            self._bounds = (start, start + period.length(now))
+        return start
 
     def status(self, now: float) -> SLOStatus:
         """All there is to say about it at `now`."""
-        slo, ledger = self.slo, self.ledger
-        start = slo.period.start(now)
-        counts = self.period(now)
+        slo, ledger, upto = self.slo, self.ledger, self.ledger.upto(now)
+        start = self._start(now)
+        counts = self._period.counts(start, *upto)
         windows = [
             WindowStatus(
-                w.label, w.seconds, *self.window(w, now), ledger.coverage(now - w.seconds, now)
+                w.label,
+                w.seconds,
+                *since.counts(now - w.seconds, *upto),
+                ledger.coverage(now - w.seconds, now),
             )
-            for w in slo.windows
+            for w, since in self._windows
         ]
         windows.append(
             WindowStatus(slo.period.label, now - start, *counts, ledger.coverage(start, now))
@@ -104,8 +120,8 @@ class Instance:
             windows=tuple(windows),
             budget_remaining=left,
             budget_remaining_events=policy.remaining_events(counts, slo.objective),
-            exhaustion_seconds=self._exhaustion(left, now),
-            rules=tuple(self._rule_status(key, rule) for key, rule in self._rules),
+            exhaustion_seconds=self._exhaustion(left, now, upto),
+            rules=tuple(self._rule_status(watch.key, watch.rule) for watch in self._watches),
             policy_state=step.state if step else policy.OK,
             states=(policy.OK, *(s.state for s in slo.steps)),
             gate_open=step.gate_open if step else True,
@@ -120,40 +136,71 @@ class Instance:
             rule.severity, rule.long.label, rule.short.label, rule.rate, firing, since
         )
 
-    def _exhaustion(self, left: float | None, now: float) -> float | None:
+    def _exhaustion(
+        self, left: float | None, now: float, upto: tuple[float, float]
+    ) -> float | None:
         """By the fastest rule's long window (1h in the workbook): recent, yet no single minute."""
-        fastest = min((r.long for r in self.slo.rules), key=lambda w: w.seconds, default=None)
-        counts = self.window(fastest, now) if fastest else self.period(now)
+        fastest = min((r.long.seconds for r in self.slo.rules), default=None)
+        counts: Counts
+        if fastest is None:
+            counts = self._period.counts(self._start(now), *upto)
+        else:
+            counts = self.ledger.since(fastest).counts(now - fastest, *upto)
         burn = counts.burn_rate(self.slo.objective)
         return policy.exhaustion(left, burn, self.slo.period.length(now))
 
     # --- deciding -------------------------------------------------------------------------------
 
-    def evaluate(self, now: float, show: Callable[[float], str]) -> list[Notification]:
+    def is_calm(self, now: float) -> bool:
+        """Whether `evaluate` would do nothing: no alert holds, and none can begin."""
+        if self.alerts:
+            return False
+        since, until, bad = self._calm
+        return (since <= now < until and self.ledger.bad <= bad) or self._look(now)
+
+    def _look(self, now: float) -> bool:
+        """Find out for how long and for how many bad events nothing can happen."""
+        bad, total = self.ledger.upto(now)
+        start = self._start(now)
+        allowed = self._ceiling.allowed(start, total) if self.slo.steps else inf
+        rolls = isinstance(self.slo.period, Window)
+        until = now + self._ceiling.slack if rolls else self._bounds[1]
+        for watch in self._watches:
+            allowed = min(allowed, watch.allowed(now, bad, total))
+            until = min(until, now + watch.slack)
+        self._calm = (now, until, allowed)
+        return self.ledger.bad <= allowed
+
+    def evaluate(self, now: float, show: Show) -> list[Notification]:
         """Step every alert and the budget policy; return what is to be said.
 
         `now`: see `as_of`. `show`: writes seconds as a duration, for people.
         """
-        objective = self.slo.objective
-        counts = self.period(now)
-        left = policy.remaining(counts, objective)
-        for key, rule in self._rules:
-            long, short = self.window(rule.long, now), self.window(rule.short, now)
-            condition = judge(rule, objective, long, short)
-            alert = self.alerts.get(key)
+        upto = self.ledger.upto(now)
+        left = policy.remaining(self._period.counts(self._start(now), *upto), self.slo.objective)
+        for watch in self._watches:
+            alert = self.alerts.get(watch.key)
+            if alert is None or not alert.firing:
+                if upto[0] <= watch.allowed(now, *upto):
+                    continue
+            condition = watch.judge(now, *upto)
             if alert is None or not alert.firing:
                 if condition is not Condition.ABOVE:
                     continue
                 # Made anew each time: the SLO's labels may have changed since it last fired.
-                alert = self.alerts[key] = Alert(self.rule_labels(rule), {}, rule.long.seconds)
+                labels = self._rule_labels(watch.rule)
+                alert = self.alerts[watch.key] = Alert(labels, {}, watch.rule.long.seconds)
             alert.step(condition, now)
             if alert.firing:
-                alert.annotations = self._burn_annotations(rule, long, short, left, now, show)
+                counts, ends = watch.counts(now, *upto), self._exhaustion(left, now, upto)
+                alert.annotations = words.burn(
+                    self.title, self.slo, watch.rule, counts, left, ends, show
+                )
         self._end_orphans(now)
         self._follow_policy(left, now)
         return to_say(self.alerts.values())
 
-    def rule_labels(self, rule: Rule) -> dict[str, str]:
+    def _rule_labels(self, rule: Rule) -> dict[str, str]:
         """What identifies the alert of a rule."""
         return {
             **self.labels,
@@ -167,21 +214,19 @@ class Instance:
 
     def _end_orphans(self, now: float) -> None:
         """A rule or step that the configuration no longer has cannot fire on."""
-        keep = {key for key, _ in self._rules} | {_policy_key(s) for s in self.slo.steps}
         for key, alert in self.alerts.items():
-            if key not in keep or self.is_over(now):
+            if key not in self._keys or self.is_over(now):
                 alert.step(Condition.BELOW, now)
 
     def _follow_policy(self, left: float | None, now: float) -> None:
         if left is None:
             return
         current = self._step(left)
-        state = current.state if current else policy.OK
         for step in self.slo.steps:
             key = _policy_key(step)
             alert = self.alerts.get(key)
             if alert is None or not alert.firing:
-                if step.state != state:
+                if step is not current:
                     continue
                 labels = {
                     **self.labels,
@@ -193,17 +238,9 @@ class Instance:
                 }
                 # Slower than any rule's window, yet said beside a page: another message altogether.
                 alert = self.alerts[key] = Alert(labels, {}, 0.0)
-            alert.step(Condition.ABOVE if step.state == state else Condition.BELOW, now)
+            alert.step(Condition.ABOVE if step is current else Condition.BELOW, now)
             if alert.firing:
-                alert.annotations = {
-                    "summary": f"{self.title}: error budget policy is in state {state}",
-                    "description": (
-                        f"{left:.1%} of the error budget over {self.slo.period.label} is left, "
-                        f"under {step.below:.0%}; the gate is "
-                        f"{'open' if step.gate_open else 'closed'}."
-                    ),
-                    "budget_remaining": f"{left:.4f}",
-                }
+                alert.annotations = words.budget(self.title, self.slo, step, left)
 
     def _step(self, left: float | None) -> BudgetStep | None:
         """The budget policy's step; without events the one whose alert holds."""
@@ -218,33 +255,14 @@ class Instance:
         group = ",".join(f"{k}={v}" for k, v in self.group.items())
         return f"{self.slo.name}{{{group}}}" if group else self.slo.name
 
-    def _burn_annotations(
-        self,
-        rule: Rule,
-        long: Counts,
-        short: Counts,
-        left: float | None,
-        now: float,
-        show: Callable[[float], str],
-    ) -> dict[str, str]:
-        objective = self.slo.objective
-        burns = [counts.burn_rate(objective) for counts in (long, short)]
-        slow, fast = ("unknown" if b is None else f"{b:.1f}x" for b in burns)
-        ends = self._exhaustion(left, now)
-        exhausts = "never" if ends is None or isinf(ends) else show(ends)
-        budget = "unknown" if left is None else f"{left:.4f}"
-        return {
-            "summary": f"{self.title}: error budget burns {slow} over {rule.long.label}",
-            "description": (
-                f"{long.bad:.0f} bad of {long.total:.0f} events in {rule.long.label}, burn rate "
-                f"{slow} there and {fast} over {rule.short.label}, both above {rule.rate:g}x. "
-                f"Objective {objective * 100:g}% over {self.slo.period.label}; at this rate the "
-                f"budget is spent in {exhausts}."
-            ),
-            "budget_remaining": budget,
-            "exhausts_in": exhausts,
-        }
-
 
 def _policy_key(step: BudgetStep) -> str:
     return f"{POLICY}/{step.state}"
+
+
+def _horizon(slo: SLO) -> float:
+    """How far back the ledger must reach, in seconds."""
+    longest = max((w.seconds for w in slo.windows), default=0.0)
+    # The longest calendar period of a unit is a little over its nominal length.
+    slack = 1.0 if isinstance(slo.period, Window) else 1.06
+    return max(longest, slo.period.nominal * slack)

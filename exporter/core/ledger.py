@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from exporter.core.curve import EXACT, Curve, Segment, Tolerance
+from exporter.core.curve import Curve, Edge
+from exporter.core.thinning import EXACT, Tolerance
 
 _MAX_POINTS = 8192
 """Past so many points (about 48 KiB) the error bound gives way to memory."""
@@ -50,16 +51,36 @@ class Ledger:
     half of it share a point.
     """
 
-    __slots__ = ("_bad", "_covered", "_edges", "_total", "horizon")
+    __slots__ = ("_bad", "_covered", "_since", "_total")
 
-    def __init__(self, horizon: float, interval: float) -> None:
-        self.horizon = horizon
-        grain = interval / 2
+    def __init__(self, horizon: float, interval: float, phase: int = 0) -> None:
+        self._since: dict[float, Since] = {}
         total = Tolerance(_TOTAL_EPS, _TOTAL_LOOSE, 2 * horizon)
-        self._bad = Curve(Tolerance(_BAD_EPS), ramp=interval, grain=grain, max_points=_MAX_POINTS)
-        self._total = Curve(total, ramp=interval, grain=grain, max_points=_MAX_POINTS)
-        self._covered = Curve(EXACT, ramp=interval, grain=grain, max_points=_MAX_POINTS // 8)
-        self._edges: dict[float, tuple[_Edge, _Edge]] = {}
+        self._bad, self._total, self._covered = (
+            Curve(
+                tolerance,
+                ramp=interval,
+                grain=interval / 2,
+                max_points=most,
+                horizon=horizon,
+                phase=phase,
+            )
+            for tolerance, most in (
+                (Tolerance(_BAD_EPS), _MAX_POINTS),
+                (total, _MAX_POINTS),
+                (EXACT, _MAX_POINTS // 8),
+            )
+        )
+
+    @property
+    def horizon(self) -> float:
+        """How far back windows reach, in seconds."""
+        return self._total.horizon
+
+    @horizon.setter
+    def horizon(self, seconds: float) -> None:
+        for curve in self._curves:
+            curve.horizon = seconds
 
     # --- writing --------------------------------------------------------------------------------
 
@@ -71,11 +92,6 @@ class Ledger:
     def cover(self, start: float, end: float) -> None:
         """There is data for this stretch."""
         self._covered.add(start, end, end - start)
-
-    def forget(self, now: float) -> None:
-        """Drop what no window reaches any more."""
-        for curve in self._curves:
-            curve.drop_before(now - self.horizon)
 
     def shift(self, seconds: float) -> None:
         """Move all of it in time, after the clock that dated it was set."""
@@ -90,6 +106,11 @@ class Ledger:
         return Counts(self._total.total - self._bad.total, self._bad.total)
 
     @property
+    def bad(self) -> float:
+        """Every bad event since the beginning."""
+        return self._bad.total
+
+    @property
     def nbytes(self) -> int:
         """Memory of the points, in bytes."""
         return sum(curve.nbytes for curve in self._curves)
@@ -99,13 +120,26 @@ class Ledger:
         bad = max(0.0, self._bad.between(start, end))
         return Counts(max(0.0, self._total.between(start, end) - bad), bad)
 
+    def upto(self, now: float) -> tuple[float, float]:
+        """Bad and total events up to a moment; only their differences mean anything."""
+        return self._bad.at(now), self._total.at(now)
+
+    def since(self, name: float) -> Since:
+        """The events since a moment that moves on; one for each name, a window's length say."""
+        since = self._since.get(name)
+        if since is None:
+            since = self._since[name] = Since(self._bad.edge(), self._total.edge())
+        return since
+
+    def unwatch(self) -> None:
+        """Nobody asks by those names any more."""
+        self._since.clear()
+        for curve in (self._bad, self._total):
+            curve.unwatch()
+
     def window(self, seconds: float, now: float) -> Counts:
-        """The same for a window of fixed length that moves on from call to call: cheaper."""
-        edges = self._edges.get(seconds)
-        if edges is None:
-            edges = self._edges[seconds] = (_Edge(self._bad), _Edge(self._total))
-        bad = max(0.0, self._bad.at(now) - edges[0].at(now - seconds))
-        return Counts(max(0.0, self._total.at(now) - edges[1].at(now - seconds) - bad), bad)
+        """The events of a window of fixed length that moves on from call to call."""
+        return self.since(seconds).counts(now - seconds, *self.upto(now))
 
     def coverage(self, start: float, end: float) -> float:
         """The share of the time from `start` to `end` for which there is data, 0 to 1."""
@@ -129,21 +163,24 @@ class Ledger:
         return (self._bad, self._total, self._covered)
 
 
-class _Edge:
-    """The left edge of a moving window: stays on one straight piece for many ticks."""
+class Since:
+    """The events since a moment that moves on; `bad` and `total` are `Ledger.upto(now)`."""
 
-    __slots__ = ("_curve", "_piece", "_version")
+    __slots__ = ("_bad", "_total")
 
-    def __init__(self, curve: Curve) -> None:
-        self._curve = curve
-        self._piece = Segment(0.0, 0.0, 0.0, 0.0)
-        self._version = -1
+    def __init__(self, bad: Edge, total: Edge) -> None:
+        self._bad = bad
+        self._total = total
 
-    def at(self, when: float) -> float:
-        piece, curve = self._piece, self._curve
-        if self._version != curve.version or not piece.start <= when < piece.end:
-            if when >= curve.last:
-                return curve.total
-            piece = self._piece = curve.segment(when)
-            self._version = curve.version
-        return piece.at(when)
+    def counts(self, start: float, bad: float, total: float) -> Counts:
+        """Good and bad events from `start` to now."""
+        bad = max(0.0, bad - self._bad.at(start))
+        return Counts(max(0.0, total - self._total.at(start) - bad), bad)
+
+    def bad_before(self, start: float) -> float:
+        """Bad events up to `start`."""
+        return self._bad.at(start)
+
+    def total_before(self, start: float) -> float:
+        """All events up to `start`."""
+        return self._total.at(start)

@@ -40,8 +40,9 @@ class TargetState:
 class Memory:
     """All that must survive a restart of one SLO.
 
-    `since`, `polled`: the first and the newest poll, None before the first. `missing`: the alert
-    that there is no data. `bucket_known`: the threshold was seen to be a bucket bound.
+    `since`, `polled`: the first and the newest poll, None before the first. `newest`: when data
+    came last to any instance. `missing`: the alert that there is no data. `bucket_known`: the
+    threshold was seen to be a bucket bound.
     """
 
     def __init__(self, slo: SLO) -> None:
@@ -49,6 +50,7 @@ class Memory:
         self.log: list[Op] = []
         self.since: float | None = None
         self.polled: float | None = None
+        self.newest = 0.0
         self.bucket_known = False
         self.missing: Alert | None = None
         self.instances: dict[Group, Instance] = {}
@@ -113,6 +115,7 @@ class Memory:
     def _do_cover(self, group: Group, start: float, end: float) -> None:
         instance = self.instance(group)
         instance.seen = end
+        self.newest = max(self.newest, end)
         if end > start:
             instance.ledger.cover(start, end)
 
@@ -127,12 +130,13 @@ class Memory:
             for series in state.series:
                 for key, last in series.items():
                     series[key] = last._replace(time=last.time + seconds)
+        self.newest += seconds
         for instance in self.instances.values():
             instance.ledger.shift(seconds)
             instance.seen = instance.seen + seconds if instance.seen is not None else None
 
     def _do_forget(self, now: float) -> None:
-        """Drop what was silent for a day of polls and what no window reaches."""
+        """Drop what was silent for a day of polls, and alerts that are past."""
         # Not a day of ours: what was missed while slod was away is still to be bridged.
         oldest = (self.polled or 0.0) - FORGET_AFTER
         for target, state in list(self.targets.items()):
@@ -142,8 +146,12 @@ class Memory:
             for series in state.series:
                 for key in [k for k, s in series.items() if s.time < oldest]:
                     del series[key]
+        if self.missing is not None and self.missing.is_past(now):
+            self.missing = None
         for group, instance in list(self.instances.items()):
-            instance.ledger.forget(now)
+            alerts = instance.alerts
+            for key in [key for key, alert in alerts.items() if alert.is_past(now)]:
+                del alerts[key]
             if instance.is_over(now) and not any(a.firing for a in instance.alerts.values()):
                 del self.instances[group]
 
@@ -217,6 +225,7 @@ class Memory:
         for group, debt, seen, ledger, alerts in dumped["instances"]:
             instance = self.instance(tuple(group))
             instance.debt, instance.seen = debt, seen
+            self.newest = max(self.newest, seen or 0.0)
             instance.ledger.load(ledger)
             for key, *values in alerts:
                 self._do_alert(tuple(group), key, *values)

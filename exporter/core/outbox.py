@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from exporter.core.alert import Alert
+from exporter.core.alert import RESOLVED_FOR, Alert
 from exporter.core.notification import Notification, Reason
 
 FIRST_RETRY = 1.0
 LONGEST_RETRY = 60.0
 LONGEST_RETRY_AFTER = 3600.0
-RESOLVED_FOR = 300.0
-"""How long a level-triggered receiver hears of a resolved alert, in seconds."""
 MAX_QUEUED = 10_000
 
 
@@ -105,7 +103,7 @@ class Outbox:
 
     def _resend(self, route: Route, alert: Alert, now: float) -> None:
         told = self._told.get((route.endpoint, alert.fingerprint), 0.0)
-        if route.resend is None or now - told < route.resend:
+        if route.resend is None or 0.0 <= now - told < route.resend:
             return
         notification = alert.notification(Reason.RESEND)
         waiting = self._queues[route.endpoint].values()

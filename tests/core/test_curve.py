@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.core.curve import EXACT, HEAD, Curve, Tolerance
+from exporter.core.curve import HEAD, Curve
 from exporter.core.ledger import Ledger
 from exporter.core.packed import Points, pack, records, unpack
+from exporter.core.thinning import EXACT, Tolerance
 
 BEGIN = 1_700_000_000.0
 
@@ -34,8 +35,8 @@ class Naive:
 
 ramps = st.lists(
     st.tuples(
-        st.integers(0, 4000).map(lambda n: n / 4),  # start, seconds after the beginning
-        st.integers(1, 400).map(lambda n: n / 4),  # length
+        st.integers(0, 2000).map(lambda n: n / 2),  # start, seconds after the beginning
+        st.integers(1, 200).map(lambda n: n / 2),  # length
         st.integers(0, 50).map(float),
     ),
     min_size=1,
@@ -54,7 +55,8 @@ def test_any_order_of_samples_reads_as_the_naive_recount_at_any_moment(
         naive.add(begin, begin + length, amount)
     assert curve.total == sum(amount for _, _, amount in rows)
     for when in range(-10, 1110, 7):
-        assert curve.at(BEGIN + when) == pytest.approx(naive.at(BEGIN + when), abs=1e-4)
+        # Counts inside a block are kept to thousandths.
+        assert curve.at(BEGIN + when) == pytest.approx(naive.at(BEGIN + when), abs=2e-3)
 
 
 @given(ramps, st.integers(1, 20))
@@ -71,7 +73,7 @@ def test_with_a_grain_a_reading_is_off_by_no_more_than_two_grains_in_time(
     slack = 2 * grain + 0.01
     for when in range(0, math.ceil(clock), 11):
         low, high = naive.at(BEGIN + when - slack), naive.at(BEGIN + when + slack)
-        assert low - 1e-4 <= curve.at(BEGIN + when) <= high + 1e-4
+        assert low - 2e-3 <= curve.at(BEGIN + when) <= high + 2e-3
 
 
 def history(seed: int, samples: int, rate: float) -> list[int]:
@@ -104,7 +106,6 @@ def test_after_thinning_a_reading_is_off_by_at_most_eps_of_what_came_after(
                 # Blocks keep times to 10 ms, a thousandth of a sample.
                 rounding = 0.002 * max(counts[max(0, k - 1) : k + 2])
                 assert abs(curve.at(BEGIN + 10 * k) - exact[k]) <= eps * after + rounding + 1e-6
-    curve.thin()
     assert curve.total == exact[-1]
     assert len(curve) < 6000 / 2
 
@@ -153,23 +154,22 @@ def test_packed_points_come_back_with_no_smaller_error_bound(
     points = Points(times, counts, [e for _, _, e in steps])
     again = unpack(BEGIN, 0.0, pack(BEGIN, 0.0, points, 10.0), 10.0)
     if len(again.times) == len(times):
-        assert again.times == pytest.approx(times, abs=0.011)
+        assert again.times == pytest.approx(times, abs=0.101)
         assert again.counts == pytest.approx(counts, rel=1e-9, abs=0.001)
         assert all(new >= old for new, old in zip(again.errors, points.errors, strict=True))
 
 
 def test_forgetting_keeps_counts_and_every_reading_that_is_left() -> None:
-    curve = Curve(Tolerance(0.001))
-    for i in range(2000):
-        curve.add(BEGIN + 10 * i, BEGIN + 10 * i + 10, float(i % 7))
-    total, middle = curve.total, curve.at(BEGIN + 15_000)
-    size = len(curve)
-    curve.drop_before(BEGIN + 14_000)
-    assert len(curve) < size
-    assert curve.total == total
-    assert curve.at(BEGIN + 15_000) == middle
+    curve, whole = (Curve(Tolerance(0.001), horizon=h) for h in (10_000.0, math.inf))
+    for i in range(5000):
+        for one in (curve, whole):
+            one.add(BEGIN + 10 * i, BEGIN + 10 * i + 10, float(i % 7))
+    assert len(curve) < len(whole)
+    assert curve.total == whole.total
+    for back in range(0, 10_000, 97):
+        when = BEGIN + 50_000 - back
+        assert curve.at(when) == pytest.approx(whole.at(when), rel=0.001)
     assert curve.at(BEGIN) == curve.at(curve.first) > 0
-    curve.drop_before(BEGIN - 1)
 
 
 def test_shifting_moves_every_reading_along() -> None:
@@ -181,14 +181,13 @@ def test_shifting_moves_every_reading_along() -> None:
     assert [curve.at(BEGIN - 5000 + 13 * i) for i in range(200)] == pytest.approx(before, abs=1e-3)
 
 
-def test_an_empty_curve_reads_zero_and_thins_to_nothing() -> None:
+def test_an_empty_curve_reads_zero() -> None:
     curve = Curve()
-    curve.thin()
     curve.add(BEGIN, BEGIN + 1, 0.0)
     assert (curve.at(BEGIN), curve.total, len(curve)) == (0.0, 0.0, 0)
     assert curve.first == math.inf
     assert curve.last == -math.inf
-    assert curve.segment(BEGIN).level == 0.0
+    assert curve.edge().at(BEGIN) == 0.0
 
 
 def test_a_target_that_returns_after_the_head_was_sealed_still_counts_where_it_belongs() -> None:
@@ -228,15 +227,17 @@ def test_changes_within_a_grain_share_the_newest_point() -> None:
 @pytest.mark.parametrize(
     "broken",
     [
-        (1.0, b"12345678", b"", b"", b"", "no list"),
-        (1.0, "text", b"", b"", b"", []),
-        (1, b"", b"", b"", b"", []),
-        (1.0, b"", b"", b"", b"", [b"HB"]),
-        (1.0, b"", b"", b"", []),
+        (1.0, b"12345678", b"12345678", b"", b"", b"", "no list"),
+        (1.0, b"12345678", b"", b"", b"", b"", []),
+        (1.0, b"1234", b"1234", b"", b"", b"", []),
+        (1.0, "text", b"", b"", b"", b"", []),
+        (1, b"", b"", b"", b"", b"", []),
+        (1.0, b"", b"", b"", b"", b"", [b"HB"]),
+        (1.0, b"", b"", b"", b""),
     ],
 )
 def test_what_is_no_dump_is_refused(broken: tuple[object, ...]) -> None:
-    with pytest.raises(ValueError, match=r"curve|argument|array"):
+    with pytest.raises(ValueError, match=r"curve|bytes"):
         Curve().load(broken)
 
 
@@ -249,6 +250,11 @@ def test_a_dump_reads_as_the_curve_it_was_made_from() -> None:
         curve.at(BEGIN + 7 * i) for i in range(2200)
     ]
     assert len(again) == len(curve)
+    total, time, count, starts, bases, _, blocks = curve.dump()
+    again.load((total, time, count, starts, bases, blocks))
+    assert [again.at(BEGIN + 7 * i) for i in range(2200)] == [
+        curve.at(BEGIN + 7 * i) for i in range(2200)
+    ], "as the first format had it"
 
 
 # --- the promise ------------------------------------------------------------------------------
@@ -283,7 +289,6 @@ def test_budget_and_burn_rates_keep_their_bounds_in_24_kib_while_outages_come_an
         bads.append(bads[-1] + bad)
         totals.append(totals[-1] + total)
         if i % 1000 == 0:
-            ledger.forget(now)
             worst = max(worst, ledger.nbytes)
         if i % 37 == 0 or (outage and i % 5 == 0):
             for seconds in (*WINDOWS, PERIOD):

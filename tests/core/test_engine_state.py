@@ -52,13 +52,15 @@ def restored(of: Engine, dumps: dict[str, Any], logs: list[dict[str, Any]]) -> E
 def everything(of: Engine, now: float) -> Any:
     """All that is known: the numbers, and what else decides about the future.
 
-    Left out: an alert's text, which is as old as its last change of state, and how long data has
-    been missing, which begins anew with the process.
+    Left out: an alert's text, which is as old as its last change of state, how long data has been
+    missing, which begins anew with the process, and alerts that are over, which are dropped within
+    the hour.
     """
     dumps = {name: packed(of.dump(name)["state"]) for name in of.accounts}
     for dump in dumps.values():
         del dump["missing"]
         for *_, alerts in dump["instances"]:
+            alerts[:] = sorted([a for a in alerts if a[4] == "firing" or a[6]], key=lambda a: a[0])
             for alert in alerts:
                 alert[2] = None
     return of.status(now), dumps
@@ -67,7 +69,7 @@ def everything(of: Engine, now: float) -> Any:
 def words(of: Engine, now: float) -> list[Any]:
     """What a tick says, as above."""
     said_now = [n for n in of.tick(now).said if n.labels["alertname"] != "SLIDataMissing"]
-    return [(n.key, n.reason, n.labels) for n in said_now]
+    return sorted((n.key, n.reason.value, sorted(n.labels.items())) for n in said_now)
 
 
 STEP = st.fixed_dictionaries(

@@ -1,0 +1,174 @@
+"""The older points of a curve: packed blocks, oldest first, each ending where the next one begins.
+
+A block remembers how much had come after it when it was thinned last. That only grows, and with it
+the tolerance; so a block is worth thinning again when it has grown by a good part, which makes the
+work for each point logarithmic in its age.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+
+from exporter.core.packed import Place, Points, locate, pack, piece, records, unpack, walk
+
+BLOCK = 256
+"""The most points of a block."""
+_SMALL = BLOCK // 2
+_OVERHEAD = 33 + 8 + 3 * 8  # what Python adds to a bytes object, its place in the lists
+
+
+class Blocks:
+    """`end`: the time and count where the last block ends, which is kept by the curve."""
+
+    __slots__ = ("_after", "_bases", "_packed", "_ramp", "_starts", "size")
+
+    def __init__(self, ramp: float) -> None:
+        self.size = 0
+        """Points in all blocks."""
+        self._ramp = ramp
+        self._starts = array("d")
+        self._bases = array("d")
+        self._after = array("d")
+        self._packed: list[bytes] = []
+
+    def __len__(self) -> int:
+        return len(self._packed)
+
+    @property
+    def first(self) -> tuple[float, float]:
+        """Time and count of the oldest point."""
+        return self._starts[0], self._bases[0]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory, in bytes, with what Python adds to each block."""
+        return sum(len(block) + _OVERHEAD for block in self._packed)
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def index(self, when: float) -> int:
+        """The block that a moment lies in; -1 before the first one."""
+        return bisect_right(self._starts, when) - 1
+
+    def locate(self, k: int, when: float) -> Place:
+        """The record of a block that a moment lies in."""
+        return locate(self._packed[k], when - self._starts[k])
+
+    def walk(self, k: int, place: Place, when: float) -> Place | None:
+        """The same, found by a few steps from an earlier place; None where that is too far."""
+        return walk(self._packed[k], place, when - self._starts[k])
+
+    def piece(
+        self, k: int, place: Place, when: float, end: tuple[float, float]
+    ) -> tuple[float, float, float, float]:
+        """The straight piece at a place that a moment lies in: see `packed.piece`."""
+        first = self._starts[k], self._bases[k]
+        if k + 1 < len(self._packed):
+            end = self._starts[k + 1], self._bases[k + 1]
+        return piece(self._packed[k], first, place, self._ramp, when, end)
+
+    # --- writing --------------------------------------------------------------------------------
+
+    def push(self, points: Points) -> None:
+        """One more block at the end; its first point is the last one of the block before."""
+        self._insert(len(self), points, 0.0)
+
+    def points(self, low: int, high: int, end: tuple[float, float]) -> Points:
+        """All points of the blocks from `low` (included) to `high` (not included).
+
+        `end`: time and count where the last block of all ends.
+        """
+        out = Points([self._starts[low]], [self._bases[low]], [0.0])
+        for k in range(low, high):
+            some = unpack(self._starts[k], self._bases[k], self._packed[k], self._ramp)
+            out.times.extend(some.times)
+            out.counts.extend(some.counts)
+            out.errors.extend(some.errors)
+            # Known exactly: packing rounds the last point of a block like all others.
+            if k + 1 < len(self):
+                out.times[-1], out.counts[-1] = self._starts[k + 1], self._bases[k + 1]
+            else:
+                out.times[-1], out.counts[-1] = end
+        return out
+
+    def replace(self, low: int, high: int, points: Points, total: float) -> int:
+        """Other points in place of those blocks, thinned for a count of `total` now; returns how
+        many blocks they make."""
+        self.drop(low, high)
+        times, counts, errors = points
+        parts = -(-(len(times) - 1) // BLOCK)
+        size = -(-(len(times) - 1) // parts)
+        for part in range(parts):
+            some = slice(part * size, (part + 1) * size + 1)
+            block = Points(times[some], counts[some], errors[some])
+            self._insert(low + part, block, total - block.counts[-1])
+        return parts
+
+    def drop(self, low: int, high: int) -> None:
+        """Forget those blocks."""
+        self.size -= sum(records(block) for block in self._packed[low:high])
+        del self._starts[low:high]
+        del self._bases[low:high]
+        del self._after[low:high]
+        del self._packed[low:high]
+
+    def shift(self, seconds: float) -> None:
+        """Move every point in time."""
+        self._starts = array("d", (t + seconds for t in self._starts))
+
+    def due(self, end: float, total: float, growth: float) -> list[tuple[int, int]]:
+        """Runs of blocks that are worth thinning, newest first.
+
+        `end`: the count where the last block ends. `total`: the count now.
+        """
+        out: list[tuple[int, int]] = []
+        high = None
+        for k in range(len(self) - 1, -1, -1):
+            after = total - (self._bases[k + 1] if k + 1 < len(self) else end)
+            # What has become small joins the next one that is thinned.
+            small = high is not None and records(self._packed[k]) < _SMALL
+            if after > growth * self._after[k] or small:
+                high = high or k + 1
+            elif high is not None:
+                out.append((k + 1, high))
+                high = None
+        if high is not None:
+            out.append((0, high))
+        return out
+
+    def _insert(self, k: int, points: Points, after: float) -> None:
+        start, base = points.times[0], points.counts[0]
+        rest = Points(points.times[1:], points.counts[1:], points.errors[1:])
+        block = pack(start, base, rest, self._ramp)
+        self._starts.insert(k, start)
+        self._bases.insert(k, base)
+        self._after.insert(k, after)
+        self._packed.insert(k, block)
+        self.size += records(block)
+
+    # --- keeping --------------------------------------------------------------------------------
+
+    def dump(self) -> tuple[object, ...]:
+        """All there is, as bytes."""
+        columns = (self._starts, self._bases, self._after)
+        return (*(column.tobytes() for column in columns), list(self._packed))
+
+    def load(self, starts: object, bases: object, after: object, packed: object) -> None:
+        """Take back what `dump` gave; `ValueError` when it is not that."""
+        self._starts, self._bases, self._after = (column(c) for c in (starts, bases, after))
+        if not isinstance(packed, list) or not all(isinstance(b, bytes) for b in packed):
+            raise ValueError("the blocks of a curve are not bytes")
+        if not len(packed) == len(self._starts) == len(self._bases) == len(self._after):
+            raise ValueError("the blocks of a curve differ in number")
+        self._packed = packed
+        self.size = sum(records(block) for block in packed)
+
+
+def column(raw: object) -> array[float]:
+    """Doubles from bytes; `ValueError` when they are not."""
+    if not isinstance(raw, bytes):
+        raise ValueError("a column of a curve is not bytes")
+    out = array("d")
+    out.frombytes(raw)
+    return out

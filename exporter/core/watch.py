@@ -1,0 +1,79 @@
+"""When an SLO has to be looked at: what could fire, and from which count of bad events on.
+
+Theory of operation: a share of bad events over a window cannot pass a ceiling before enough bad
+events came. How many is known beforehand: those before the window only become more, and of all
+events in it none leaves but the oldest. So one look says up to which count of bad events nothing
+can happen for a while, and until then a tick is two comparisons, however many windows there are.
+"""
+
+from __future__ import annotations
+
+from exporter.core.burn import Condition, judge
+from exporter.core.ledger import Counts, Ledger, Since
+from exporter.core.slo import Rule
+
+_MARGIN = 0.98
+"""Readings of old points change a little when they are thinned; sums and products are rounded."""
+_SOON = 150.0
+
+
+class Ceiling:
+    """A share of bad events that must not be passed, over the time since a moment that moves on.
+
+    `since` and `rest` read the ledger there and `slack` seconds later: for as long an answer holds,
+    and the longer, the fewer events it can be sure of.
+    """
+
+    __slots__ = ("_ratio", "_rest", "_since", "slack")
+
+    def __init__(self, ratio: float, since: Since, rest: Since, slack: float) -> None:
+        self._ratio = ratio * _MARGIN
+        self._since = since
+        self._rest = rest
+        self.slack = slack
+
+    def allowed(self, start: float, total: float) -> float:
+        """Up to this count of bad events since the beginning it is not passed; `total`: all."""
+        sure = total - self._rest.total_before(start + self.slack)
+        return self._since.bad_before(start) + self._ratio * sure
+
+
+def rolling(ratio: float, seconds: float, ledger: Ledger) -> Ceiling:
+    """The ceiling of a rolling window."""
+    slack = max(seconds / 16, min(seconds / 2, _SOON))
+    return Ceiling(ratio, ledger.since(seconds), ledger.since(seconds - slack), slack)
+
+
+class Watch:
+    """An alert rule on a ledger; `key` names it while its windows and severity stay the same."""
+
+    __slots__ = ("_ceilings", "_long", "_objective", "_short", "key", "rule", "slack")
+
+    def __init__(self, rule: Rule, objective: float, ledger: Ledger) -> None:
+        self.rule = rule
+        self.key = f"{rule.severity}/{rule.long.label}/{rule.short.label}"
+        self._objective = objective
+        self._long = ledger.since(rule.long.seconds)
+        self._short = ledger.since(rule.short.seconds)
+        ratio = rule.rate * (1 - objective)
+        self._ceilings = [rolling(ratio, w.seconds, ledger) for w in (rule.short, rule.long)]
+        self.slack = min(ceiling.slack for ceiling in self._ceilings)
+
+    def allowed(self, now: float, bad: float, total: float) -> float:
+        """Up to this count of bad events the rule cannot fire for the next `slack` seconds."""
+        short, long = self._ceilings
+        most = short.allowed(now - self.rule.short.seconds, total)
+        # One window that is not above the rate is enough.
+        return most if bad <= most else long.allowed(now - self.rule.long.seconds, total)
+
+    def judge(self, now: float, bad: float, total: float) -> Condition:
+        """Whether the rule's condition holds; `bad` and `total` as in `Since`."""
+        return judge(self.rule, self._objective, *self.counts(now, bad, total))
+
+    def counts(self, now: float, bad: float, total: float) -> tuple[Counts, Counts]:
+        """The events of the long and of the short window."""
+        rule = self.rule
+        return (
+            self._long.counts(now - rule.long.seconds, bad, total),
+            self._short.counts(now - rule.short.seconds, bad, total),
+        )
