@@ -24,13 +24,13 @@ added, never on when somebody looked: two that were told the same know the same.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import MutableSequence
 from math import inf
 
 from exporter.core.blocks import Blocks, column
-from exporter.core.packed import Place, Points
+from exporter.core.edge import Edge
+from exporter.core.packed import Points
 from exporter.core.thinning import EXACT, Tolerance, thinned
+from exporter.core.weave import weave
 
 HEAD = 64
 """The head is sealed down to half of this when it is full."""
@@ -53,8 +53,8 @@ class Curve:
     """
 
     __slots__ = (
-        "_blocks", "_count", "_edges", "_full", "_time",
-        "grain", "horizon", "max_points", "tolerance", "total",
+        "_edges", "_full", "blocks", "counts", "grain", "horizon",
+        "max_points", "times", "tolerance", "total",
     )  # fmt: skip
 
     def __init__(
@@ -73,33 +73,33 @@ class Curve:
         self.horizon = horizon
         self.total = 0.0
         """All that was ever added; forgetting old points does not lessen it."""
-        self._time = array("d")
-        self._count = array("d")
+        self.times = array("d")
+        self.counts = array("d")
         self._full = HEAD - phase % (HEAD // 2)
-        self._blocks = Blocks(ramp)
+        self.blocks = Blocks(ramp)
         self._edges: list[Edge] = []
 
     # --- reading --------------------------------------------------------------------------------
 
     def __len__(self) -> int:
-        return self._blocks.size + len(self._time)
+        return self.blocks.size + len(self.times)
 
     @property
     def last(self) -> float:
         """The time of the newest point; minus infinity while there is none."""
-        return self._time[-1] if self._time else -inf
+        return self.times[-1] if self.times else -inf
 
     @property
     def first(self) -> float:
         """The time of the oldest point still known; plus infinity while there is none."""
-        if self._blocks:
-            return self._blocks.first[0]
-        return self._time[0] if self._time else inf
+        if self.blocks:
+            return self.blocks.first[0]
+        return self.times[0] if self.times else inf
 
     @property
     def nbytes(self) -> int:
         """Memory of the points, in bytes, with what Python adds to each block."""
-        return self._blocks.nbytes + 16 * len(self._time)
+        return self.blocks.nbytes + 16 * len(self.times)
 
     def at(self, when: float) -> float:
         """The count at a moment."""
@@ -126,22 +126,22 @@ class Curve:
         if amount == 0.0:
             return
         start = min(start, end - _FINEST)
-        if not self._time or start >= self._time[-1]:
+        if not self.times or start >= self.times[-1]:
             self._append(start, end, amount)
-        elif start >= self._time[0] or not self._blocks:
+        elif start >= self.times[0] or not self.blocks:
             self._spoil(start)
             self.total += amount
-            _weave(self._time, self._count, None, (start, end, amount), self.grain)
-            self._count[-1] = self.total
+            weave(self.times, self.counts, None, (start, end, amount), self.grain)
+            self.counts[-1] = self.total
         else:
             # Rare: a target comes back after longer than the head reaches.
             self._weave_into_blocks(start, end, amount)
-        if len(self._time) >= self._full:
+        if len(self.times) >= self._full:
             self._full = HEAD
             self._seal()
 
     def _append(self, start: float, end: float, amount: float) -> None:
-        times, counts = self._time, self._count
+        times, counts = self.times, self.counts
         if not times or start > times[-1] + self.grain:
             times.append(start)
             counts.append(self.total)
@@ -160,21 +160,21 @@ class Curve:
 
     def _weave_into_blocks(self, start: float, end: float, amount: float) -> None:
         self._spoil(-inf)
-        low = max(0, self._blocks.index(start))
-        points = self._blocks.points(low, len(self._blocks), self._joint)
-        points.times.extend(self._time[1:])
-        points.counts.extend(self._count[1:])
-        points.errors.extend([0.0] * (len(self._time) - 1))
+        low = max(0, self.blocks.index(start))
+        points = self.blocks.points(low, len(self.blocks), self._joint)
+        points.times.extend(self.times[1:])
+        points.counts.extend(self.counts[1:])
+        points.errors.extend([0.0] * (len(self.times) - 1))
         self.total += amount
-        _weave(*points, (start, end, amount), self.grain)
+        weave(*points, (start, end, amount), self.grain)
         points.counts[-1] = self.total
         head = len(points.times) - HEAD // 2
         # Only exact segments may stand in the head, which keeps no errors.
         while head < len(points.times) - 1 and max(points.errors[head + 1 :]) > 0.0:
             head += 1
         old = Points(*(values[: head + 1] for values in points))
-        self._blocks.replace(low, len(self._blocks), old, 0.0)
-        self._time, self._count = (array("d", values[head:]) for values in points[:2])
+        self.blocks.replace(low, len(self.blocks), old, 0.0)
+        self.times, self.counts = (array("d", values[head:]) for values in points[:2])
         self._thin()
 
     # --- blocks ---------------------------------------------------------------------------------
@@ -182,40 +182,40 @@ class Curve:
     @property
     def _joint(self) -> tuple[float, float]:
         """Where the blocks end and the head begins."""
-        return self._time[0], self._count[0]
+        return self.times[0], self.counts[0]
 
     def _seal(self) -> None:
         """Move the older half of the head into a block, and thin what is worth it."""
         n = HEAD // 2
-        self._blocks.push(
-            Points(self._time[: n + 1].tolist(), self._count[: n + 1].tolist(), [0.0] * (n + 1))
+        self.blocks.push(
+            Points(self.times[: n + 1].tolist(), self.counts[: n + 1].tolist(), [0.0] * (n + 1))
         )
-        del self._time[:n]
-        del self._count[:n]
+        del self.times[:n]
+        del self.counts[:n]
         for edge in self._edges:
-            if edge.block < 0 and edge.start < self._time[0]:
+            if edge.block < 0 and edge.start < self.times[0]:
                 edge.spoil()
-        self._drop(self._time[-1] - self.horizon)
+        self._drop(self.times[-1] - self.horizon)
         self._thin()
-        while self._blocks.size > self.max_points:
+        while self.blocks.size > self.max_points:
             self._squeeze()
 
     def _drop(self, before: float) -> None:
         """Forget points that only readings before a moment need; counts stay as they are."""
-        done = self._blocks.index(before)
+        done = self.blocks.index(before)
         if done > 0:
-            self._blocks.drop(0, done)
+            self.blocks.drop(0, done)
             for edge in self._edges:
                 edge.moved(0, done, 0)
 
     def _thin(self) -> None:
         """Thin the blocks behind which much has come since they were thinned last."""
-        tolerance, blocks = self.tolerance, self._blocks
+        tolerance, blocks = self.tolerance, self.blocks
         eps, loose, floor = tolerance.eps, max(tolerance.loose, tolerance.eps), 0.0
         if tolerance.steady:
             time, count = blocks.first
-            floor = eps * tolerance.steady * (self.total - count) / (self._time[-1] - time)
-        for low, high in blocks.due(self._count[0], self.total, _GROWTH):
+            floor = eps * tolerance.steady * (self.total - count) / (self.times[-1] - time)
+        for low, high in blocks.due(self.counts[0], self.total, _GROWTH):
             points = thinned(blocks.points(low, high, self._joint), self.total, eps, loose, floor)
             parts = blocks.replace(low, high, points, self.total)
             for edge in self._edges:
@@ -224,17 +224,17 @@ class Curve:
     def _squeeze(self) -> None:
         """Memory before accuracy: thin everything until it fits."""
         eps = max(self.tolerance.eps, 5e-5)
-        points = self._blocks.points(0, len(self._blocks), self._joint)
+        points = self.blocks.points(0, len(self.blocks), self._joint)
         while len(points.times) > self.max_points * 3 // 4:
             eps *= 2
             points = thinned(points, self.total, eps, eps, 0.0)
-        self._blocks.replace(0, len(self._blocks), points, self.total)
+        self.blocks.replace(0, len(self.blocks), points, self.total)
         self._spoil(-inf)
 
     def shift(self, seconds: float) -> None:
         """Move every point in time, after the clock that dated them was set."""
-        self._time = array("d", (t + seconds for t in self._time))
-        self._blocks.shift(seconds)
+        self.times = array("d", (t + seconds for t in self.times))
+        self.blocks.shift(seconds)
         self._spoil(-inf)
 
     def _spoil(self, since: float) -> None:
@@ -247,7 +247,7 @@ class Curve:
 
     def dump(self) -> tuple[object, ...]:
         """All there is, as plain values and bytes."""
-        return (self.total, self._time.tobytes(), self._count.tobytes(), *self._blocks.dump())
+        return (self.total, self.times.tobytes(), self.counts.tobytes(), *self.blocks.dump())
 
     def load(self, dumped: tuple[object, ...]) -> None:
         """Take back what `dump` gave; `ValueError` when it is not that."""
@@ -258,125 +258,10 @@ class Curve:
         if not isinstance(total, float) or len(blocks) != 4:
             raise ValueError("not a curve")
         self.total = total
-        self._time, self._count = column(times), column(counts)
-        if len(self._time) != len(self._count):
+        self.times, self.counts = column(times), column(counts)
+        if len(self.times) != len(self.counts):
             raise ValueError("the columns of a curve differ in length")
-        self._blocks.load(*blocks)
-        if self._blocks:
+        self.blocks.load(*blocks)
+        if self.blocks:
             self._full = HEAD
         self._spoil(-inf)
-
-
-class Edge:
-    """A reading at a moment that moves on: it stays on one straight piece for many ticks.
-
-    The piece goes from `start` (included) to `end` (not included), and the count at a moment in it
-    is `level + slope * (moment - start)`.
-    """
-
-    __slots__ = ("_curve", "_place", "block", "end", "level", "slope", "start")
-
-    def __init__(self, curve: Curve) -> None:
-        self.start, self.end = inf, -inf
-        self.level = self.slope = 0.0
-        self.block = -1
-        """Which block it lies in; -1 in the head, or nowhere yet."""
-        self._curve = curve
-        self._place = Place(0, 0, 0)
-
-    def at(self, when: float) -> float:
-        """The count at a moment."""
-        if not self.start <= when < self.end:
-            self.seek(when)
-        return self.level + self.slope * (when - self.start)
-
-    def seek(self, when: float) -> None:
-        """Go to the piece that a moment lies in."""
-        curve = self._curve
-        times, counts, blocks = curve._time, curve._count, curve._blocks  # noqa: SLF001 - one idea
-        k = -1
-        if not times or when >= times[-1]:
-            # Open to the right: good for this one moment.
-            found = (when, when, curve.total, 0.0)
-        elif when >= times[0]:
-            i = bisect_right(times, when)
-            found = _line(times[i - 1], counts[i - 1], times[i], counts[i])
-        elif (k := blocks.index(when)) >= 0:
-            near = (
-                blocks.walk(k, self._place, when)
-                if k == self.block and self.start <= when
-                else None
-            )
-            self._place = near or blocks.locate(k, when)
-            found = blocks.piece(k, self._place, when, (times[0], counts[0]))
-        else:
-            time, count = blocks.first if blocks else (times[0], counts[0])
-            found = (when, time, count, 0.0)
-        self.start, self.end, self.level, self.slope = found
-        self.block = k
-
-    def spoil(self) -> None:
-        """The piece is not what it was."""
-        self.start, self.end, self.block = inf, -inf, -1
-
-    def moved(self, low: int, high: int, parts: int) -> None:
-        """So many blocks stand in place of those from `low` to `high` now."""
-        if self.block >= high:
-            self.block += parts - (high - low)
-        elif self.block >= low:
-            self.spoil()
-
-
-def _line(start: float, low: float, end: float, high: float) -> tuple[float, float, float, float]:
-    return start, end, low, (high - low) / (end - start)
-
-
-def _weave(
-    times: MutableSequence[float],
-    counts: MutableSequence[float],
-    errors: list[float] | None,
-    added: tuple[float, float, float],
-    grain: float,
-) -> None:
-    """Add among the points there are: targets take turns, a straggler comes late.
-
-    An end within a grain of a point has none of its own.
-    """
-    start, end, amount = added
-    for when in (start, end):
-        _ensure(times, counts, errors, when, grain)
-    first = bisect_right(times, start)
-    after = bisect_left(times, end, first)
-    per_second = amount / (end - start)
-    for i in range(first, after):
-        counts[i] += per_second * (times[i] - start)
-    for i in range(after, len(counts)):
-        counts[i] += amount
-
-
-def _ensure(
-    times: MutableSequence[float],
-    counts: MutableSequence[float],
-    errors: list[float] | None,
-    when: float,
-    grain: float,
-) -> None:
-    """Have a point at a moment, unless one stands within a grain of it."""
-    i = bisect_left(times, when)
-    if i < len(times) and times[i] - when <= grain:
-        return
-    if i > 0 and when - times[i - 1] <= grain:
-        if i == len(times) > 1 and when - times[i - 2] <= grain:
-            times[-1] = when
-        return
-    if i == 0:
-        count = counts[0]
-    elif i == len(times):
-        count = counts[-1]
-    else:
-        start, _, low, slope = _line(times[i - 1], counts[i - 1], times[i], counts[i])
-        count = low + slope * (when - start)
-    times.insert(i, when)
-    counts.insert(i, count)
-    if errors is not None:
-        errors.insert(i, errors[i] if 0 < i < len(errors) else 0.0)

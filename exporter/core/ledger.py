@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from exporter.core.curve import Curve, Edge
+from exporter.core.curve import Curve
+from exporter.core.edge import Edge
 from exporter.core.thinning import EXACT, Tolerance
 
 _MAX_POINTS = 8192
