@@ -65,6 +65,10 @@ class Account:
                         self.memory.note_alert(group, key, alert)
         return out + self._watch_for_data(now, show)
 
+    def watch_anew(self, now: float) -> None:
+        """Nobody looked until now, so data may have come."""
+        self._watched_since = now
+
     def _watch_for_data(self, now: float, show: Show) -> list[Notification]:
         # Our clock may have been set back.
         if self._watched_since is None or now < self._watched_since:

@@ -90,6 +90,11 @@ class Alert:
             self.ended = now if self.said else None
         return True
 
+    def shift(self, seconds: float) -> None:
+        """Move it in time, after the clock that dated it was set."""
+        self.since += seconds
+        self.ended = self.ended + seconds if self.ended is not None else None
+
     def notification(self, reason: Reason) -> Notification:
         """What to tell a receiver about it now."""
         over = None if self.firing else self.ended

@@ -25,6 +25,10 @@ from exporter.core.status import Snapshot
 FORGET_EVERY = 3600.0
 """How often, in seconds, what is too old is dropped."""
 
+UNATTENDED = 60.0
+"""Between two ticks so far apart, in seconds, nobody could have seen data that came: ticks follow
+every arrival and a beat of a few seconds."""
+
 # Nobody foresaw it, or it would be refused with a reason; the other SLOs go on.
 _FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
@@ -61,6 +65,7 @@ class Engine:
         self.outbox = Outbox(routes)
         self._show = show
         self._forgot: float | None = None
+        self._ticked: float | None = None
         self._parting: list[Alert] = []
 
     def configure(self, slos: Sequence[SLO], routes: Iterable[Route]) -> Reconfigured:
@@ -123,6 +128,7 @@ class Engine:
 
     def tick(self, now: float) -> Tick:
         """Evaluate what has new data, watch for data that is missing, queue what is to be said."""
+        self._follow_clock(now)
         for alert in self._parting:
             alert.step(Condition.BELOW, now)
         said = to_say(self._parting)
@@ -140,6 +146,16 @@ class Engine:
             for account in self.accounts.values():
                 account.memory.do("forget", now)
         return Tick(said, full)
+
+    def _follow_clock(self, now: float) -> None:
+        """The clock was set, or the machine slept: for that long nobody looked."""
+        step = now - self._ticked if self._ticked is not None else 0.0
+        self._ticked = now
+        if step < 0:
+            self.outbox.shift(step)
+        if step > UNATTENDED:
+            for account in self.accounts.values():
+                account.watch_anew(now)
 
     def status(self, now: float) -> Snapshot:
         """One consistent view of everything."""

@@ -134,6 +134,10 @@ class Memory:
         for instance in self.instances.values():
             instance.ledger.shift(seconds)
             instance.seen = instance.seen + seconds if instance.seen is not None else None
+            for alert in instance.alerts.values():
+                alert.shift(seconds)
+        if self.missing is not None:
+            self.missing.shift(seconds)
 
     def _do_forget(self, now: float) -> None:
         """Drop what was silent for a day of polls, and alerts that are past."""

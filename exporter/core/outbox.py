@@ -115,6 +115,13 @@ class Outbox:
             Entry(f"{route.endpoint} {notification.key}", route.endpoint, notification, 0, now)
         )
 
+    def shift(self, seconds: float) -> None:
+        """Our clock was set back: nothing waits longer for that."""
+        self._told = {key: at + seconds for key, at in self._told.items()}
+        for queue in self._queues.values():
+            for entry in list(queue.values()):
+                queue[entry.id] = replace(entry, due=entry.due + seconds)
+
     def due(self, endpoint: str, now: float) -> list[Entry]:
         """What to send now; a later word on an alert waits for the earlier one."""
         out: list[Entry] = []

@@ -17,7 +17,7 @@ from typing import TypeVar
 
 from exporter.errors import StateError
 from exporter.store.files import FileLock, is_database, set_aside, size
-from exporter.store.schema import APPLICATION_ID, MIGRATIONS, VERSION
+from exporter.store.schema import APPLICATION_ID, MIGRATIONS, VERSION, checksum
 
 _T = TypeVar("_T")
 
@@ -66,6 +66,7 @@ class Store:
         self._now = now
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="slod-state")
         self._db: sqlite3.Connection | None = None
+        self._seq = 0
         self._lock = FileLock(path + ".lock")
 
     async def open(self) -> Loaded:
@@ -153,13 +154,15 @@ class Store:
         tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         if tables and application != APPLICATION_ID:
             return "foreign"
+        if version < 0:
+            return "corrupt"
         if version > VERSION:
             raise StateError(
                 "newer",
                 f"{self._path} was written by a newer slod (schema {version}, this one knows "
                 f"{VERSION}); run that one, or give another [state] path",
             )
-        check = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        check = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
         return None if check == "ok" else "corrupt"
 
     def _migrate(self, db: sqlite3.Connection) -> None:
@@ -173,16 +176,22 @@ class Store:
                 db.execute(f"PRAGMA user_version = {version + 1}")
 
     def _load(self, db: sqlite3.Connection) -> Loaded:
-        return Loaded(
-            {slo: (seq, body) for slo, seq, body in db.execute("SELECT * FROM snapshot")},
-            db.execute("SELECT seq, body FROM journal ORDER BY seq").fetchall(),
-            [
-                OutboxRow(*row)
-                for row in db.execute(
-                    "SELECT id, endpoint, body, attempts, due FROM outbox ORDER BY place"
-                )
-            ],
-        )
+        loaded = Loaded()
+        for slo, seq, body, crc in db.execute("SELECT slo, seq, body, crc FROM snapshot"):
+            _verify(crc, body, slo, seq)
+            loaded.snapshots[slo] = (seq, body)
+            self._seq = max(self._seq, seq)
+        for seq, body, crc in db.execute("SELECT seq, body, crc FROM journal ORDER BY seq"):
+            _verify(crc, body, seq)
+            loaded.journal.append((seq, body))
+            self._seq = max(self._seq, seq)
+        for *row, crc in db.execute(
+            "SELECT id, endpoint, body, attempts, due, crc FROM outbox ORDER BY place"
+        ):
+            one = OutboxRow(*row)
+            _verify(crc, one.body, one.id, one.endpoint)
+            loaded.outbox.append(one)
+        return loaded
 
     def _save(self, save: Save) -> None:
         try:
@@ -199,23 +208,27 @@ class Store:
         if save.replace_all:
             for table in ("journal", "snapshot", "outbox"):
                 db.execute(f"DELETE FROM {table}")  # noqa: S608 (names of ours)
-        seq = db.execute("INSERT INTO journal (body) VALUES (?)", (save.journal or b"",)).lastrowid
-        if save.journal is None:
-            db.execute("DELETE FROM journal WHERE seq = ?", (seq,))
+        self._seq = seq = self._seq + 1
+        if save.journal is not None:
+            crc = checksum(save.journal, seq)
+            db.execute("INSERT INTO journal VALUES (?, ?, ?)", (seq, save.journal, crc))
         db.executemany("DELETE FROM snapshot WHERE slo = ?", ((slo,) for slo in save.forget))
         db.executemany(
-            "INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?)",
-            ((slo, seq, body) for slo, body in save.snapshots.items()),
+            "INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?, ?)",
+            ((slo, seq, body, checksum(body, slo, seq)) for slo, body in save.snapshots.items()),
         )
         if save.snapshots or save.forget:
             db.execute("DELETE FROM journal WHERE seq <= (SELECT min(seq) FROM snapshot)")
         db.executemany("DELETE FROM outbox WHERE id = ?", ((id_,) for id_ in save.outbox_delete))
         db.executemany(
             "INSERT INTO outbox VALUES (?, ?, ?, ?, ?,"
-            " (SELECT coalesce(max(place), 0) + 1 FROM outbox))"
+            " (SELECT coalesce(max(place), 0) + 1 FROM outbox), ?)"
             " ON CONFLICT (id) DO UPDATE SET attempts = excluded.attempts, due = excluded.due,"
-            " body = excluded.body",
-            ((r.id, r.endpoint, r.body, r.attempts, r.due) for r in save.outbox_put),
+            " body = excluded.body, crc = excluded.crc",
+            (
+                (r.id, r.endpoint, r.body, r.attempts, r.due, checksum(r.body, r.id, r.endpoint))
+                for r in save.outbox_put
+            ),
         )
 
     def _close(self) -> None:
@@ -255,10 +268,18 @@ def _number(db: sqlite3.Connection, pragma: str) -> int:
     return int(db.execute(f"PRAGMA {pragma}").fetchone()[0])
 
 
+def _verify(crc: int | None, body: bytes, *key: str | int) -> None:
+    if crc is not None and crc != checksum(body, *key):
+        raise sqlite3.DataError(f"a row of {key[0]} is not what was written")
+
+
 def _is_corruption(error: sqlite3.DatabaseError) -> bool:
+    """Whether the content is at fault, not the way to it. Python's own objections have no code."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in (
+        0,
         sqlite3.SQLITE_CORRUPT,
         sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_ERROR,  # the tables are not those that the version says
     ) or isinstance(error, sqlite3.DataError)
 
 

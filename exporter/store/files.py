@@ -10,6 +10,8 @@ from pathlib import Path
 from exporter.errors import StateError
 
 _MAGIC = b"SQLite format 3\0"
+_FORMAT_VERSIONS = (b"\1\1", b"\2\2")
+"""To write and to read it: with a rollback journal, or a write-ahead log."""
 _SUFFIXES = ("", "-wal", "-shm")
 
 
@@ -71,10 +73,12 @@ def set_aside(path: str, why: str, now: float) -> str:
 def is_database(path: str) -> bool:
     """Whether there is no file yet, or one that begins as SQLite's do.
 
-    SQLite itself takes a file of a few bytes for an empty database and writes over it.
+    SQLite itself takes a file of a few bytes for an empty database and writes over it, and one of
+    an unknown write version for one that can only be read (SQLite file format, 1.3.3).
     """
     with suppress(FileNotFoundError), Path(path).open("rb") as file:
-        return file.read(len(_MAGIC)) in (b"", _MAGIC)
+        header = file.read(len(_MAGIC) + 4)
+        return header == b"" or (header[:16] == _MAGIC and header[18:] in _FORMAT_VERSIONS)
     return True
 
 

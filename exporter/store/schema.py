@@ -5,11 +5,15 @@
 | journal | one save: what changed in all SLOs, opaque here |
 | snapshot | one SLO as a whole, and the save it was written in |
 | outbox | one notification that waits for one endpoint |
+
+`crc` is over key and body: SQLite notices a damaged tree, not a damaged value. NULL in rows of
+schema 1.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from zlib import crc32
 
 APPLICATION_ID = 0x534C4F44  # "SLOD"
 
@@ -20,7 +24,15 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         """CREATE TABLE outbox (id TEXT PRIMARY KEY, endpoint TEXT NOT NULL, body BLOB NOT NULL,
             attempts INTEGER NOT NULL, due REAL NOT NULL, place INTEGER NOT NULL)""",
     ),
+    tuple(
+        f"ALTER TABLE {table} ADD COLUMN crc INTEGER" for table in ("journal", "snapshot", "outbox")
+    ),
 )
 """Statements that lead from schema version i to i + 1; 0 is an empty file. Never change one."""
 
 VERSION = len(MIGRATIONS)
+
+
+def checksum(body: bytes, *key: str | int) -> int:
+    """The `crc` of a row: CRC-32 over its key and body."""
+    return crc32(body, crc32(repr(key).encode()))

@@ -170,6 +170,15 @@ def said(of: Engine, now: float) -> list[tuple[str, str]]:
     return out
 
 
+def wait(of: Engine, since: float, until: float) -> list[tuple[str, str]]:
+    """Ticks at least once a minute, as the daemon makes them; what they said."""
+    out = []
+    while since < until:
+        since = min(since + 50, until)
+        out += said(of, since)
+    return out
+
+
 def packed(value: Any) -> Any:
     """Through the format of the state file and back: tuples become lists."""
     return msgspec.msgpack.decode(msgspec.msgpack.encode(value))

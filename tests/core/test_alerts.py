@@ -17,6 +17,7 @@ from tests.core.builders import (
     show,
     slo,
     status,
+    wait,
     window,
     workbook,
 )
@@ -127,14 +128,14 @@ def test_data_missing_is_said_after_patience_and_resolved_by_data() -> None:
 
 def test_data_that_never_came_is_missing_too_but_not_right_after_the_start() -> None:
     e = engine(slo(interval=600.0))
-    assert said(e, T) == [] == said(e, T + 2400)
+    assert said(e, T) == [] == wait(e, T, T + 2400)
     assert said(e, T + 2401) == [("firing", "SLIDataMissing")]
 
 
 def test_a_clock_set_back_does_not_hide_missing_data_for_as_long() -> None:
     e = engine()
     assert said(e, T) == [] == said(e, T - 86_400)
-    assert said(e, T - 86_400 + 301) == [("firing", "SLIDataMissing")]
+    assert wait(e, T - 86_400, T - 86_400 + 301) == [("firing", "SLIDataMissing")]
 
 
 def test_a_ticket_keeps_quiet_while_a_faster_page_fires_and_speaks_after() -> None:

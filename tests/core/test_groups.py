@@ -9,7 +9,7 @@ import pytest
 from exporter.core.engine import Engine
 from exporter.core.selector import parse_selector
 from exporter.core.slo import GaugeSLI
-from tests.core.builders import T, engine, feed, rule, said, slo, status
+from tests.core.builders import T, engine, feed, rule, said, slo, status, wait
 
 
 def page(**totals: tuple[float, float]) -> dict[str, float]:
@@ -130,7 +130,7 @@ def test_data_of_any_group_is_data_of_the_slo() -> None:
     for i in range(100):
         feed(e, T + 10 * i, page(pay=(i, 0)) if i else page(pay=(0, 0), cart=(0, 0)))
         assert said(e, T + 10 * i) == []
-    assert said(e, T + 990 + 301) == [("firing", "SLIDataMissing")]
+    assert wait(e, T + 990, T + 990 + 301) == [("firing", "SLIDataMissing")]
 
 
 def test_the_one_instance_of_a_plain_slo_is_there_from_the_start() -> None:
