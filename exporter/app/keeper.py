@@ -1,7 +1,8 @@
 """Keeps the engine's state on disk: one transaction a save, and all of it back after a restart.
 
-A save holds the operations since the last one (the journal), whole dumps of a few SLOs in turn, so
-that the journal stays short, and what changed in the outbox. When the disk refuses, measuring goes
+A save holds the operations since the last one (the journal), whole dumps of a few SLOs, so that the
+journal stays short, and what changed in the outbox. An SLO is dumped right after its ledger was
+sealed, or else in turn: what is left to replay are a few steps at the ledger's head. When the disk refuses, measuring goes
 on in memory; the first save that works again writes everything anew.
 """
 
@@ -22,7 +23,7 @@ from exporter.store.database import Loaded, OutboxRow, Save, Store
 
 log = structlog.get_logger()
 
-CYCLE = 64
+CYCLE = 32
 """Saves until every SLO has had its whole dump written once."""
 _CODEC = 1
 
@@ -40,8 +41,8 @@ class Keeper:
         self._store = store
         self._unsaved: set[str] = set()
         self._removed: list[str] = []
-        self._turn: list[str] = []
-        self._share = 0.0
+        self._saves = 0
+        self._dumped: dict[str, tuple[int, int]] = {}
 
     async def restore(self) -> None:
         """Load what there is; an SLO whose state cannot be used begins anew, and is logged."""
@@ -89,6 +90,8 @@ class Keeper:
         """SLOs whose ledger began anew, and those that are no more."""
         self._unsaved.update(fresh)
         self._removed += removed
+        for name in removed:
+            self._dumped.pop(name, None)
 
     async def save(self) -> StateError | None:
         """Write what changed; the error is returned too, since nothing is lost in memory."""
@@ -110,7 +113,7 @@ class Keeper:
             names: Iterable[str] = self._engine.accounts
             rows = outbox.entries()
         elif logs or outbox.changed or outbox.gone or self._unsaved or self._removed:
-            names = self._next_names() if logs else self._unsaved
+            names = self._due() if logs else self._unsaved
             rows = list(outbox.changed.values())
         else:
             return None
@@ -126,18 +129,16 @@ class Keeper:
         self._unsaved, self._removed = set(), []
         return save
 
-    def _next_names(self) -> set[str]:
-        """Whose dump is due: new ones, and the next in turn."""
-        accounts = self._engine.accounts
-        self._share += len(accounts) / CYCLE
+    def _due(self) -> set[str]:
+        """Whose dump is due: new ones, those whose ledger was sealed, those not dumped for long."""
+        self._saves += 1
         names, self._unsaved = self._unsaved, set()
-        while self._share >= 1.0:
-            self._share -= 1.0
-            if not self._turn:
-                self._turn = list(reversed(accounts))
-            name = self._turn.pop()
-            if name in accounts:
+        for at, name in enumerate(self._engine.accounts):
+            seals = self._engine.seals(name)
+            then, dumped = self._dumped.setdefault(name, (seals, self._saves - at % CYCLE))
+            if seals != then or self._saves - dumped >= CYCLE:
                 names.add(name)
+        self._dumped.update((name, (self._engine.seals(name), self._saves)) for name in names)
         return names
 
 

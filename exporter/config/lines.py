@@ -9,7 +9,8 @@ Source: TOML 1.0.0, https://toml.io/en/v1.0.0.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 
 Path = tuple[str | int, ...]
 """Where a value stands: keys of tables and indices of lists."""
@@ -26,6 +27,26 @@ _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)")
 _ESCAPES = {"b": "\b", "t": "\t", "n": "\n", "f": "\f", "r": "\r"}
 
 
+class KeyLines(Mapping[Path, int]):
+    """`key_lines` of a text, found when first asked for: a file without findings needs none."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    @cached_property
+    def _lines(self) -> dict[Path, int]:
+        return key_lines(self._text)
+
+    def __getitem__(self, path: Path) -> int:
+        return self._lines[path]
+
+    def __iter__(self) -> Iterator[Path]:
+        return iter(self._lines)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+
 def key_lines(text: str) -> dict[Path, int]:
     """Every key path of a valid TOML text with the line (from 1) where it first stands."""
     scan = _Scan(text)
@@ -35,7 +56,7 @@ def key_lines(text: str) -> dict[Path, int]:
             line, counted = line + text.count("\n", counted, at), at
             for depth in range(1, len(path) + 1):
                 scan.lines.setdefault(path[:depth], line)
-    except _Lost:
+    except (_Lost, RecursionError):
         pass
     return scan.lines
 

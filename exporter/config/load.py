@@ -17,7 +17,7 @@ from exporter.config.checks import check_receiver, check_server, check_source
 from exporter.config.convert import convert, convert_tagged
 from exporter.config.duration import parse_duration
 from exporter.config.findings import Finding, Findings, nearest
-from exporter.config.lines import Path, key_lines
+from exporter.config.lines import KeyLines, Path
 from exporter.config.policies import (
     DEFAULT,
     WORKBOOK,
@@ -100,7 +100,6 @@ def parse(text: str, path: str) -> Config:
     text = text.removeprefix("\ufeff")
     try:
         document = tomli.loads(text)
-        lines = key_lines(text)
     except RecursionError:
         raise ConfigError(f"{path}: lists or tables are nested too deeply") from None
     except tomli.TOMLDecodeError as error:
@@ -109,7 +108,7 @@ def parse(text: str, path: str) -> Config:
     except ValueError as error:
         # tomli lets Python's own limits through, e.g. a number of 5,000 digits.
         raise ConfigError(f"{path}: not TOML: {error}") from None
-    findings = Findings(path, lines)
+    findings = Findings(path, KeyLines(text))
     for key in document:
         if key not in SECTIONS:
             findings.error((key,), f"unknown section {key!r}{nearest(key, SECTIONS)}")

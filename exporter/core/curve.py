@@ -54,7 +54,7 @@ class Curve:
 
     __slots__ = (
         "_edges", "_full", "blocks", "counts", "grain", "horizon",
-        "max_points", "times", "tolerance", "total",
+        "max_points", "seals", "times", "tolerance", "total",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +73,8 @@ class Curve:
         self.horizon = horizon
         self.total = 0.0
         """All that was ever added; forgetting old points does not lessen it."""
+        self.seals = 0
+        """How often points went from the head into blocks; until then only the head changes."""
         self.times = array("d")
         self.counts = array("d")
         self._full = HEAD - phase % (HEAD // 2)
@@ -186,6 +188,7 @@ class Curve:
 
     def _seal(self) -> None:
         """Move the older half of the head into a block, and thin what is worth it."""
+        self.seals += 1
         n = HEAD // 2
         self.blocks.push(
             Points(self.times[: n + 1].tolist(), self.counts[: n + 1].tolist(), [0.0] * (n + 1))

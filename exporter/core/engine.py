@@ -177,6 +177,10 @@ class Engine:
                 out[name], memory.log = memory.log, []
         return out
 
+    def seals(self, name: str) -> int:
+        """Changes whenever it is worth dumping an SLO: to replay what follows is cheap."""
+        return self.accounts[name].memory.seals
+
     def restore(
         self, name: str, dumped: Mapping[str, Any], logs: Iterable[Sequence[Op]]
     ) -> str | None:

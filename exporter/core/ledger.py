@@ -116,6 +116,11 @@ class Ledger:
         """Memory of the points, in bytes."""
         return sum(curve.nbytes for curve in self._curves)
 
+    @property
+    def seals(self) -> int:
+        """Changes whenever more than the newest points did: a good moment to be saved whole."""
+        return sum(curve.seals for curve in self._curves)
+
     def counts(self, start: float, end: float) -> Counts:
         """The events from `start` to `end`."""
         bad = max(0.0, self._bad.between(start, end))

@@ -7,7 +7,7 @@ same numbers.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -61,8 +61,10 @@ class Memory:
         if not slo.group_by:
             self.instance(())
 
-    def instance(self, group: Group) -> Instance:
+    def instance(self, group: Sequence[str]) -> Instance:
         """The instance of a group, made when it is new."""
+        # The file gives lists back.
+        group = tuple(group)
         instance = self.instances.get(group)
         if instance is None:
             labels = dict(zip(self.slo.group_by, group, strict=True))
@@ -72,6 +74,11 @@ class Memory:
     def admits(self, group: Group) -> bool:
         """Whether a group is there or may still be added."""
         return group in self.instances or len(self.instances) < self.slo.max_groups
+
+    @property
+    def seals(self) -> int:
+        """See `Ledger.seals`."""
+        return sum(instance.ledger.seals for instance in self.instances.values())
 
     def do(self, name: str, *args: Any) -> None:
         """Do an operation and write it down."""
@@ -85,7 +92,7 @@ class Memory:
     def replay(self, log: Iterable[Op]) -> None:
         """Do logged operations again, after a restart."""
         for name, *args in log:
-            self._operations[name](self, *(tuple(a) if isinstance(a, list) else a for a in args))
+            self._operations[name](self, *args)
 
     # --- operations -----------------------------------------------------------------------------
 
@@ -227,12 +234,12 @@ class Memory:
             columns = [{k: Last(*s) for k, *s in one} for one in series]
             self.targets[name] = TargetState(last, started, columns)
         for group, debt, seen, ledger, alerts in dumped["instances"]:
-            instance = self.instance(tuple(group))
+            instance = self.instance(group)
             instance.debt, instance.seen = debt, seen
             self.newest = max(self.newest, seen or 0.0)
             instance.ledger.load(ledger)
             for key, *values in alerts:
-                self._do_alert(tuple(group), key, *values)
+                self._do_alert(group, key, *values)
 
 
 def alert_values(alert: Alert) -> tuple[Any, ...]:
