@@ -13,12 +13,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-import aiohttp
 from yarl import URL
 
 from exporter import __version__
 from exporter.config.settings import HTTP, TLS
 from exporter.errors import ConfigError, SlodError
+from exporter.lean import aiohttp
 
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -49,6 +49,7 @@ class Client:
     def __init__(self, settings: HTTP) -> None:
         self._settings = settings
         self._session: aiohttp.ClientSession | None = None
+        self._tls: ssl.SSLContext | None = None
         self._server_name = settings.tls.server_name if settings.tls else None
 
     async def request(
@@ -84,6 +85,7 @@ class Client:
                 headers=self._headers(login, headers),
                 allow_redirects=False,
                 timeout=options,
+                ssl=self._context(target),
                 server_hostname=self._server_name,
             ) as response:
                 yield response
@@ -111,6 +113,7 @@ class Client:
                 headers=self._headers(login, headers),
                 data=body,
                 allow_redirects=False,
+                ssl=self._context(url),
                 server_hostname=self._server_name,
             ) as response:
                 if response.status not in _REDIRECTS or "Location" not in response.headers:
@@ -159,9 +162,17 @@ class Client:
             headers["Authorization"] = f"Bearer {token.read()}"
         return {**headers, **(more or {})}
 
+    def _context(self, url: URL) -> ssl.SSLContext | bool:
+        """What https is checked with; made at the first request that needs it."""
+        if url.scheme != "https":
+            return True
+        if self._tls is None:
+            self._tls = _context(self._settings.tls or TLS())
+        return self._tls
+
     def _ready(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=_context(self._settings.tls), limit=0)
+            connector = aiohttp.TCPConnector(limit=0)
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 timeout=aiohttp.ClientTimeout(total=None),
@@ -192,9 +203,7 @@ def _basic(user: str, password: str) -> str:
     return "Basic " + b64encode(f"{user}:{password}".encode()).decode()
 
 
-def _context(tls: TLS | None) -> ssl.SSLContext | bool:
-    if tls is None:
-        return True
+def _context(tls: TLS) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=tls.ca_file)
         if tls.cert_file is not None:

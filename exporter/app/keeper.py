@@ -2,8 +2,8 @@
 
 A save holds the operations since the last one (the journal), whole dumps of a few SLOs, so that the
 journal stays short, and what changed in the outbox. An SLO is dumped right after its ledger was
-sealed, or else in turn: what is left to replay are a few steps at the ledger's head. When the disk refuses, measuring goes
-on in memory; the first save that works again writes everything anew.
+sealed, or else in turn: what is left to replay are a few steps at the ledger's head. When the disk
+refuses, measuring goes on in memory; the first save that works again writes everything anew.
 """
 
 from __future__ import annotations

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from exporter.config.detection import Detection, detections
 from exporter.config.duration import approximate
-from exporter.config.lint import lint
-from exporter.config.load import load
 from exporter.errors import ConfigError
+
+if TYPE_CHECKING:
+    from exporter.config.detection import Detection
 
 EPILOG = """\
 Every finding names the file, the line where it can, and the key. The table shows how long an
@@ -43,6 +44,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Findings go to stderr, the table and the summary to stdout; returns the exit status."""
+    from exporter.config.detection import detections
+    from exporter.config.lint import lint
+    from exporter.config.load import load
+
     try:
         config = load(args.config)
     except ConfigError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +35,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def _demo(listen: str) -> None:
+    import tempfile
+
     from exporter import log
     from exporter.config.load import parse
     from exporter.config.settings import Log

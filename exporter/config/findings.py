@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -87,8 +86,10 @@ def dotted(key: Path) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean 'objective'?`, or else the names there are when they are few, or nothing."""
+    from difflib import get_close_matches  # only for a file with mistakes
+
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1)
+    close = get_close_matches(word, names, n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
     if 0 < len(names) <= 8:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TypeVar
-from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 
@@ -137,6 +136,8 @@ def _objective(percent: float | None, path: Path, findings: Findings) -> float |
 def _period(window: Span | CalendarTable, path: Path, findings: Findings) -> Period | None:
     if not isinstance(window, CalendarTable):
         return Window(window.label, float(window))
+    from zoneinfo import ZoneInfo, available_timezones  # see `Calendar`
+
     ok = True
     if window.calendar not in CALENDAR_UNITS:
         hint = nearest(window.calendar, CALENDAR_UNITS)

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from exporter.core.selector import Matcher, Query, Selector, Want
 
@@ -169,6 +168,8 @@ class Calendar:
         return self._first_day(inside_next.timestamp()).timestamp() - first.timestamp()
 
     def _first_day(self, now: float) -> datetime:
+        from zoneinfo import ZoneInfo  # Half a megabyte, and few have calendar periods.
+
         zone = ZoneInfo(self.timezone)
         day = datetime.fromtimestamp(now, zone).replace(hour=0, minute=0, second=0, microsecond=0)
         if self.unit == "week":
