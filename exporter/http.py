@@ -12,6 +12,7 @@ from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 from yarl import URL
 
@@ -60,11 +61,15 @@ class Client:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        within: float | None = None,
     ) -> Response:
-        """Ask and read the whole answer; any failure on the way is a `TransportError`."""
+        """Ask and read the whole answer; any failure on the way is a `TransportError`.
+
+        `within`: seconds, where it is not the timeout of the settings.
+        """
         with _translated(url):
-            async with asyncio.timeout(float(self._settings.timeout)):
-                return await self._follow(method, URL(url), params, headers, body)
+            async with asyncio.timeout(within or float(self._settings.timeout)):
+                return await self._follow(method, url, params, headers, body)
         raise AssertionError  # pragma: no cover - _translated never swallows
 
     @asynccontextmanager
@@ -77,7 +82,7 @@ class Client:
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A GET whose answer is read as it comes, without a total timeout (a watch)."""
         with _translated(url):
-            target, login = _split_login(URL(url))
+            target, login = _split_login(url)
             options = aiohttp.ClientTimeout(total=None, sock_connect=float(self._settings.timeout))
             async with self._ready().get(
                 target,
@@ -99,12 +104,12 @@ class Client:
     async def _follow(
         self,
         method: str,
-        url: URL,
+        text: str,
         params: Mapping[str, str] | None,
         headers: Mapping[str, str] | None,
         body: bytes | None,
     ) -> Response:
-        url, login = _split_login(url)
+        url, login = _split_login(text)
         for _ in range(_MAX_REDIRECTS + 1):
             async with self._ready().request(
                 method,
@@ -192,7 +197,10 @@ def redact(url: str) -> str:
     return str(shown.with_query(dict.fromkeys(parsed.query, "...")) if parsed.query else shown)
 
 
-def _split_login(url: URL) -> tuple[URL, str | None]:
+@lru_cache(maxsize=4096)
+def _split_login(text: str) -> tuple[URL, str | None]:
+    """The URL without user and password, and what they become in the request's header."""
+    url = URL(text)
     if url.user is None and url.password is None:
         return url, None
     return url.with_user(None), _basic(url.user or "", url.password or "")

@@ -172,6 +172,7 @@ class _Loop:
         self._timeout = min(float(settings.timeout), self._interval)
         self._client = source._client  # noqa: SLF001
         self._clock = source._clock  # noqa: SLF001
+        self._phase = int.from_bytes(blake2b(target.encode(), digest_size=4).digest()) / 2**32
         self._leaving = False
         self._pause: asyncio.Future[None] | None = None
         selectors = [want for want in wants if isinstance(want, Selector)]
@@ -213,19 +214,20 @@ class _Loop:
                 await self._beat(sink)
 
     async def _sleep(self) -> None:
-        clock, interval = self._clock, self._interval
-        phase = int.from_bytes(blake2b(self.target.encode(), digest_size=4).digest()) / 2**32
+        interval = self._interval
         # Beats that were missed while a scrape took long are not made up for: the next page has all
         # there was to know.
-        now = clock.monotonic()
-        beat = (now // interval + phase) * interval
+        now = self._clock.monotonic()
+        beat = (now // interval + self._phase) * interval
         while beat <= now + interval / 100:
             beat += interval
-        self._pause = asyncio.ensure_future(clock.sleep(beat - now))
+        self._pause = asyncio.ensure_future(self._clock.sleep(beat - now))
         try:
-            await asyncio.wait([self._pause])
+            await self._pause
+        except asyncio.CancelledError:
+            if not self._leaving:
+                raise
         finally:
-            self._pause.cancel()
             self._pause = None
 
     async def _beat(self, sink: Sink) -> None:
@@ -251,14 +253,11 @@ class _Loop:
         """One page; `SourceError` says why there is none."""
         begun = self._clock.monotonic()
         try:
-            async with asyncio.timeout(self._timeout):
-                answer = await self._client.request("GET", self._found.url, headers=self._headers)
+            answer = await self._client.request(
+                "GET", self._found.url, headers=self._headers, within=self._timeout
+            )
         except TransportError as error:
             raise SourceError(error.reason, str(error)) from error
-        except TimeoutError:
-            raise SourceError(
-                "timeout", f"{self.target}: no whole page within {self._timeout:g}s"
-            ) from None
         return self._read(answer, begun)
 
     def _read(self, answer: Response, begun: float) -> Poll:
