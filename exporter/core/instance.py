@@ -66,6 +66,18 @@ class Instance:
         # Until it ends a calendar period only gains events.
         return Ceiling(ratio, self._period, self._period, 0.0)
 
+    def shift(self, seconds: float) -> None:
+        """Move everything in time, after the clock that dated it was set."""
+        self.ledger.shift(seconds)
+        self.seen = self.seen + seconds if self.seen is not None else None
+        for alert in self.alerts.values():
+            alert.shift(seconds)
+        self.configure(self.slo)
+
+    @property
+    def _rolls(self) -> bool:
+        return isinstance(self.slo.period, Window)
+
     def is_over(self, now: float) -> bool:
         """Whether a group has been silent for longer than any window reaches."""
         return bool(self.group) and now - (self.seen or 0.0) > self.ledger.horizon
@@ -161,13 +173,13 @@ class Instance:
     def _look(self, now: float) -> bool:
         """Find out for how long and for how many bad events nothing can happen."""
         bad, total = self.ledger.upto(now)
-        start = self._start(now)
-        allowed = self._ceiling.allowed(start, total) if self.slo.steps else inf
-        rolls = isinstance(self.slo.period, Window)
-        until = now + self._ceiling.slack if rolls else self._bounds[1]
+        allowed, until = inf, inf
+        if self.slo.steps:
+            allowed = self._ceiling.allowed(now, self._start(now), bad, total)
+            until = self._ceiling.until if self._rolls else self._bounds[1]
         for watch in self._watches:
-            allowed = min(allowed, watch.allowed(now, bad, total))
-            until = min(until, now + watch.slack)
+            most, then = watch.allowed(now, bad, total)
+            allowed, until = min(allowed, most), min(until, then)
         self._calm = (now, until, allowed)
         return self.ledger.bad <= allowed
 
@@ -181,7 +193,7 @@ class Instance:
         for watch in self._watches:
             alert = self.alerts.get(watch.key)
             if alert is None or not alert.firing:
-                if upto[0] <= watch.allowed(now, *upto):
+                if upto[0] <= watch.allowed(now, *upto)[0]:
                     continue
             condition = watch.judge(now, *upto)
             if alert is None or not alert.firing:

@@ -139,10 +139,7 @@ class Memory:
                     series[key] = last._replace(time=last.time + seconds)
         self.newest += seconds
         for instance in self.instances.values():
-            instance.ledger.shift(seconds)
-            instance.seen = instance.seen + seconds if instance.seen is not None else None
-            for alert in instance.alerts.values():
-                alert.shift(seconds)
+            instance.shift(seconds)
         if self.missing is not None:
             self.missing.shift(seconds)
 

@@ -8,34 +8,45 @@ can happen for a while, and until then a tick is two comparisons, however many w
 
 from __future__ import annotations
 
+from math import inf
+
 from exporter.core.burn import Condition, judge
 from exporter.core.ledger import Counts, Ledger, Since
 from exporter.core.slo import Rule
 
 _MARGIN = 0.98
 """Readings of old points change a little when they are thinned; sums and products are rounded."""
-_SOON = 150.0
+_SOON = 900.0
 
 
 class Ceiling:
     """A share of bad events that must not be passed, over the time since a moment that moves on.
 
     `since` and `rest` read the ledger there and `slack` seconds later: for as long an answer holds,
-    and the longer, the fewer events it can be sure of.
+    and the longer, the fewer events it can be sure of. `until`: when the last answer ends.
     """
 
-    __slots__ = ("_ratio", "_rest", "_since", "slack")
+    __slots__ = ("_from", "_most", "_ratio", "_rest", "_since", "slack", "until")
 
     def __init__(self, ratio: float, since: Since, rest: Since, slack: float) -> None:
+        self.slack = slack
+        self.until = -inf
+        self._from = inf
+        self._most = 0.0
         self._ratio = ratio * _MARGIN
         self._since = since
         self._rest = rest
-        self.slack = slack
 
-    def allowed(self, start: float, total: float) -> float:
-        """Up to this count of bad events since the beginning it is not passed; `total`: all."""
-        sure = total - self._rest.total_before(start + self.slack)
-        return self._since.bad_before(start) + self._ratio * sure
+    def allowed(self, now: float, start: float, bad: float, total: float) -> float:
+        """Up to this count of bad events since the beginning it is not passed until `until`.
+
+        `bad` and `total`: all events until now, those before `start` included.
+        """
+        if bad > self._most or not self._from <= now < self.until:
+            sure = total - self._rest.total_before(start + self.slack)
+            self._most = self._since.bad_before(start) + self._ratio * sure
+            self._from, self.until = now, now + self.slack
+        return self._most
 
 
 def rolling(ratio: float, seconds: float, ledger: Ledger) -> Ceiling:
@@ -47,7 +58,7 @@ def rolling(ratio: float, seconds: float, ledger: Ledger) -> Ceiling:
 class Watch:
     """An alert rule on a ledger; `key` names it while its windows and severity stay the same."""
 
-    __slots__ = ("_ceilings", "_long", "_objective", "_short", "key", "rule", "slack")
+    __slots__ = ("_ceilings", "_long", "_objective", "_short", "key", "rule")
 
     def __init__(self, rule: Rule, objective: float, ledger: Ledger) -> None:
         self.rule = rule
@@ -57,14 +68,16 @@ class Watch:
         self._short = ledger.since(rule.short.seconds)
         ratio = rule.rate * (1 - objective)
         self._ceilings = [rolling(ratio, w.seconds, ledger) for w in (rule.short, rule.long)]
-        self.slack = min(ceiling.slack for ceiling in self._ceilings)
 
-    def allowed(self, now: float, bad: float, total: float) -> float:
-        """Up to this count of bad events the rule cannot fire for the next `slack` seconds."""
+    def allowed(self, now: float, bad: float, total: float) -> tuple[float, float]:
+        """Up to which count of bad events the rule cannot fire, and until when that is so."""
+        rule = self.rule
         short, long = self._ceilings
-        most = short.allowed(now - self.rule.short.seconds, total)
+        most = short.allowed(now, now - rule.short.seconds, bad, total)
+        if bad <= most:
+            return most, short.until
         # One window that is not above the rate is enough.
-        return most if bad <= most else long.allowed(now - self.rule.long.seconds, total)
+        return long.allowed(now, now - rule.long.seconds, bad, total), long.until
 
     def judge(self, now: float, bad: float, total: float) -> Condition:
         """Whether the rule's condition holds; `bad` and `total` as in `Since`."""
