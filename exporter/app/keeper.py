@@ -8,7 +8,7 @@ refuses, measuring goes on in memory; the first save that works again writes eve
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -53,7 +53,7 @@ class Keeper:
                 moved_to=self._store.set_aside,
                 outcome="all SLOs start a new ledger",
             )
-        journal = [(seq, _decode(blob)) for seq, blob in loaded.journal]
+        journal = _readable(loaded)
         for name in self._engine.accounts:
             reason = self._restore(name, loaded, journal)
             if reason is None:
@@ -64,7 +64,7 @@ class Keeper:
                     "state.not_used", slo=name, reason=reason, outcome="starts a new ledger"
                 )
         self._removed += [name for name in loaded.snapshots if name not in self._engine.accounts]
-        self._engine.outbox.load(_entry(row) for row in loaded.outbox)
+        self._engine.outbox.load(_entries(loaded.outbox))
 
     def _restore(
         self, name: str, loaded: Loaded, journal: Iterable[tuple[int, dict[str, list[Op]]]]
@@ -148,6 +148,24 @@ def _row(entry: Entry) -> OutboxRow:
     )
 
 
-def _entry(row: OutboxRow) -> Entry:
-    notification: Any = _decode_notification(row.body)
-    return Entry(row.id, row.endpoint, notification, row.attempts, row.due)
+def _readable(loaded: Loaded) -> list[tuple[int, dict[str, list[Op]]]]:
+    """The journal up to the first entry that cannot be read: what later ones counted is bridged by
+    the next sample, which an entry left out in between would not be."""
+    out = []
+    for seq, blob in loaded.journal:
+        try:
+            out.append((seq, _decode(blob)))
+        except msgspec.MsgspecError as error:
+            log.error("state.journal_unreadable", entry=seq, error=str(error))
+            break
+    return out
+
+
+def _entries(rows: Iterable[OutboxRow]) -> Iterator[Entry]:
+    for row in rows:
+        try:
+            notification: Any = _decode_notification(row.body)
+        except msgspec.MsgspecError as error:
+            log.error("notification.unreadable", id=row.id, error=str(error))
+            continue
+        yield Entry(row.id, row.endpoint, notification, row.attempts, row.due)

@@ -14,7 +14,7 @@ from exporter.core.packed import Place, Points, locate, pack, piece, records, un
 
 BLOCK = 256
 """The most points of a block."""
-_SMALL = BLOCK // 2
+_SMALL = BLOCK // 4
 _OVERHEAD = 33 + 8 + 3 * 8  # what Python adds to a bytes object, its place in the lists
 
 

@@ -6,13 +6,16 @@ Source: Workbook, chapter 5, "Multiwindow, multi-burn-rate alerts".
 from __future__ import annotations
 
 from enum import Enum
-from math import exp, lgamma, log, log1p
+from math import erfc, exp, lgamma, log, log1p, sqrt
 
 from exporter.core.ledger import Counts
 from exporter.core.slo import Rule
 
 _MAX_TERMS = 10_000
 _PRECISION = 1e-12
+_NORMAL = 1e7
+"""From this variance on the normal distribution serves as well as the binomial one (de Moivre), and
+the continued fraction would need too many terms."""
 
 
 class Condition(Enum):
@@ -52,6 +55,9 @@ def chance_of_at_least(bad: float, total: float, ratio: float) -> float:
         return 1.0
     if ratio <= 0:
         return 0.0
+    variance = total * ratio * (1 - ratio)
+    if variance > _NORMAL:
+        return 0.5 * erfc((bad - 0.5 - total * ratio) / sqrt(2 * variance))
     return _incomplete_beta(bad, max(0.0, total - bad) + 1, ratio)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 NAME = "__name__"
 
 _IDENT = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
+_LABEL = r"[a-zA-Z_][a-zA-Z0-9_]*"
 _STRING = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`"
 _SELECTOR = re.compile(rf"\s*(?P<name>{_IDENT})?\s*(?:\{{(?P<body>.*)\}})?\s*", re.DOTALL)
 _MATCHER = re.compile(
@@ -35,6 +36,12 @@ class Matcher:
 
     def __post_init__(self) -> None:
         if self.op in ("=~", "!~"):
+            if "[[:" in self.value:
+                # Python takes them for a set of those letters, and would match something else.
+                raise ValueError(
+                    f"bad regular expression {self.value!r}: write a class such as [[:digit:]] as "
+                    "[0-9]"
+                )
             try:
                 compiled = re.compile(self.value, re.DOTALL)
             except re.error as error:
@@ -48,7 +55,8 @@ class Matcher:
         return (value == self.value) is (self.op == "=")
 
     def __str__(self) -> str:
-        return f"{self.label}{self.op}{quote(self.value)}"
+        plain = re.fullmatch(_LABEL, self.label) is not None
+        return f"{self.label if plain else quote(self.label)}{self.op}{quote(self.value)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,4 +151,8 @@ def _unescape(found: re.Match[str]) -> str:
         return chr(int(code[1:], 16))
     if len(code) == 3:
         return chr(int(code, 8))
-    return _ESCAPES.get(code, code)
+    if code in _ESCAPES:
+        return _ESCAPES[code]
+    if code in "\\\"'":
+        return code
+    raise ValueError(f"unknown escape \\{code}; a backslash in a string is written \\\\")

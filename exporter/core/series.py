@@ -221,4 +221,4 @@ def _common(one: str, other: str) -> int:
 
 
 def _pairs(key: str) -> list[str]:
-    return key.rstrip("}").replace("{", ",").split('",')
+    return key.partition("{")[2].rstrip("}").split('",')

@@ -102,11 +102,15 @@ COMPARISONS = tuple(_COMPARE)
 
 
 def spellings(bound: float) -> tuple[str, ...]:
-    """The ways exporters write a bucket bound, as regular expressions: `1`, `1.0`, `5e-05`, ..."""
+    """The ways exporters write a bucket bound, as regular expressions: `1`, `1.0`, `5e-05`, and
+    Java's `5.0E-5`."""
     plain = f"{bound:f}".rstrip("0").rstrip(".")
     forms = {f"{bound:g}", repr(bound), plain, repr(bound).replace("e-0", "e-")}
     if "." not in plain:
         forms.add(plain + ".0")
+    digits, _, exponent = f"{bound:e}".partition("e")
+    short = digits.rstrip("0")
+    forms.add(f"{short}{'0' if short.endswith('.') else ''}E{int(exponent)}")
     escaped = sorted(f.replace(".", r"\.").replace("+", r"\+") for f in forms if float(f) == bound)
     return tuple(escaped)
 

@@ -88,6 +88,18 @@ def test_a_chance_over_very_many_events_ends_and_is_a_chance() -> None:
     assert 0.0 <= chance_of_at_least(5e11, 1e12, 0.5) <= 1.0
 
 
+@pytest.mark.parametrize("deviations", [-3.0, -0.5, 0.0, 1.0, 3.0])
+def test_the_chance_does_not_jump_where_the_normal_distribution_takes_over(
+    deviations: float,
+) -> None:
+    # A variance just under and just over 1e7.
+    under, over = (
+        chance_of_at_least(total * 0.5 + deviations * math.sqrt(total) / 2, total, 0.5)
+        for total in (3.99e7, 4.01e7)
+    )
+    assert under == pytest.approx(over, rel=1e-3)
+
+
 def test_2_percent_of_30d_in_1h_is_14_4_and_of_28d_is_13_44() -> None:
     assert burn_rate_of_share(0.02, Window("30d", 30 * DAY), HOUR) == pytest.approx(14.4)
     assert burn_rate_of_share(0.02, Window("28d", 28 * DAY), HOUR) == pytest.approx(13.44)
@@ -140,8 +152,14 @@ def test_what_is_no_selector_of_one_metric_is_refused(text: str) -> None:
 
 
 def test_a_regular_expression_that_cannot_be_read_is_refused_in_one_line() -> None:
-    with pytest.raises(ValueError, match="bad regular expression"):
-        parse_selector('m{a=~"("}')
+    for text in ('m{a=~"("}', 'm{a=~"[[:digit:]]+"}'):
+        with pytest.raises(ValueError, match="bad regular expression"):
+            parse_selector(text)
+
+
+def test_an_escape_that_prometheus_does_not_know_is_refused_with_the_way_out() -> None:
+    with pytest.raises(ValueError, match=r"unknown escape \\d; .* is written"):
+        parse_selector('m{code=~"\\d+"}')
 
 
 def test_matchers_stand_without_a_name() -> None:
@@ -153,7 +171,7 @@ def test_matchers_stand_without_a_name() -> None:
         parse_matchers('"quoted"')
 
 
-@given(st.text(min_size=1), st.dictionaries(st.from_regex(r"[a-z_]+", fullmatch=True), st.text()))
+@given(st.text(min_size=1), st.dictionaries(st.text(min_size=1), st.text()))
 def test_a_selector_reads_as_it_was_written(name: str, labels: dict[str, str]) -> None:
     labels.pop("__name__", None)
     selector = Selector(name, tuple(Matcher(k, "=", v) for k, v in labels.items()))
@@ -167,6 +185,11 @@ def test_a_bound_is_found_however_it_is_spelled_and_no_other_is(bound: float) ->
     assert matcher.matches(repr(bound))
     assert not matcher.matches(repr(math.nextafter(bound, math.inf)))
     assert not matcher.matches(f"1{bound!r}")
+
+
+@pytest.mark.parametrize("text", ["1.0E-5", "5.0E-5", "2.5E-4", "1.0E10", "1e-05", "0.00001"])
+def test_a_bound_is_found_as_java_and_others_write_it(text: str) -> None:
+    assert Matcher("le", "=~", "|".join(spellings(float(text)))).matches(text)
 
 
 # --- native histograms --------------------------------------------------------------------------
