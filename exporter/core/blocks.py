@@ -14,7 +14,8 @@ from exporter.core.packed import Place, Points, locate, pack, piece, records, un
 
 BLOCK = 256
 """The most points of a block."""
-_SMALL = BLOCK // 4
+_SMALL = 96
+"""A block of fewer records joins its neighbour; one full of jumps has half of its points."""
 _OVERHEAD = 33 + 8 + 3 * 8  # what Python adds to a bytes object, its place in the lists
 
 
@@ -97,10 +98,10 @@ class Blocks:
         many blocks they make."""
         self.drop(low, high)
         times, counts, errors = points
-        parts = -(-(len(times) - 1) // BLOCK)
-        size = -(-(len(times) - 1) // parts)
+        n = len(times) - 1
+        parts = -(-n // BLOCK)
         for part in range(parts):
-            some = slice(part * size, (part + 1) * size + 1)
+            some = slice(part * n // parts, (part + 1) * n // parts + 1)
             block = Points(times[some], counts[some], errors[some])
             self._insert(low + part, block, total - block.counts[-1])
         return parts

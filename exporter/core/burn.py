@@ -69,7 +69,7 @@ def _incomplete_beta(a: float, b: float, x: float) -> float:
     # Lentz's method (DLMF 3.10(iii)); it needs about sqrt(max(a, b)) terms.
     numerator = 1.0
     denominator = fraction = 1.0 / (1.0 - (a + b) * x / (a + 1))
-    for m in range(1, _MAX_TERMS):
+    for m in range(1, _MAX_TERMS):  # pragma: no branch (it converges long before)
         step = 0.0
         for term in (
             m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),

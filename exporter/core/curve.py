@@ -170,7 +170,7 @@ class Curve:
         self.total += amount
         weave(*points, (start, end, amount), self.grain)
         points.counts[-1] = self.total
-        head = len(points.times) - HEAD // 2
+        head = max(0, len(points.times) - HEAD // 2)
         # Only exact segments may stand in the head, which keeps no errors.
         while head < len(points.times) - 1 and max(points.errors[head + 1 :]) > 0.0:
             head += 1

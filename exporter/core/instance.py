@@ -97,7 +97,7 @@ class Instance:
         """Where the objective's period begins that `now` lies in."""
         period = self.slo.period
         if isinstance(period, Window):
-            return now - period.seconds
+            return period.start(now)
         start, end = self._bounds
         if not start <= now < end:
             start = period.start(now)

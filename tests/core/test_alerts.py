@@ -138,6 +138,21 @@ def test_a_clock_set_back_does_not_hide_missing_data_for_as_long() -> None:
     assert wait(e, T - 86_400, T - 86_400 + 301) == [("firing", "SLIDataMissing")]
 
 
+def test_an_alert_on_missing_data_moves_along_with_a_clock_that_is_set_back_and_is_forgotten() -> (
+    None
+):
+    t = Traffic(engine(slo()))
+    t.run(100, good=1)
+    assert [what for _, what, _ in t.silence(400)] == ["firing"]
+    (alert,) = t.engine.accounts["slo"].alerts()
+    since = alert.since
+    t.now -= 86_400
+    assert t.run(600, good=1)[-1][1:] == ("resolved", "SLIDataMissing")
+    assert since - 87_000 < alert.since < since - 85_000
+    t.run(4000, good=1)
+    assert list(t.engine.accounts["slo"].alerts()) == []
+
+
 def test_a_ticket_keeps_quiet_while_a_faster_page_fires_and_speaks_after() -> None:
     t = Traffic(engine(slo(rules=(TICKET, PAGE))))
     t.run(6 * 3600, good=100)

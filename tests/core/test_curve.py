@@ -206,6 +206,26 @@ def test_a_target_that_returns_after_the_head_was_sealed_still_counts_where_it_b
         )
 
 
+@pytest.mark.parametrize("phase", [31, 20])
+def test_a_straggler_among_thinned_points_keeps_the_bound_where_the_head_is_still_short(
+    phase: int,
+) -> None:
+    # The first time the head may be sealed all but its last points.
+    curve, naive = Curve(Tolerance(0.05), phase=phase), Naive()
+    for i in range(HEAD - phase):
+        for one in (curve, naive):
+            one.add(BEGIN + 10 * i, BEGIN + 10 * i + 10, 100.0 + i % 3)
+    assert len(curve.times) < HEAD // 2
+    for late in ((BEGIN + 3, BEGIN + 5, 1.0), (BEGIN + 33, BEGIN + 207, 50.0)):
+        for one in (curve, naive):
+            one.add(*late)
+    for when in range(0, 340, 3):
+        after = naive.at(BEGIN + 1e6) - naive.at(BEGIN + when)
+        assert curve.at(BEGIN + when) == pytest.approx(
+            naive.at(BEGIN + when), abs=0.05 * after + 0.1
+        )
+
+
 def test_two_targets_that_take_turns_read_as_the_sum_of_both() -> None:
     curve, naive = Curve(grain=1.0), Naive()
     for i in range(400):

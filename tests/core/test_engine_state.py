@@ -250,3 +250,11 @@ def test_what_is_too_old_is_dropped_once_an_hour_even_after_the_clock_was_set_ba
     assert [forgets(T + s) for s in (0, 1800, 3601, 3700, -90_000)] == [
         True, False, True, False, True,
     ]  # fmt: skip
+
+
+def test_an_slo_is_worth_dumping_again_once_its_ledger_was_sealed() -> None:
+    t = Traffic(engine(slo()))
+    seals = t.engine.seals("slo")
+    for i in range(70):
+        t.run(10, good=i % 7)
+    assert t.engine.seals("slo") > seals

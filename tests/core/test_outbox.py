@@ -41,6 +41,14 @@ def test_a_dead_endpoint_holds_up_no_other() -> None:
     assert box.waiting("pages b") == 0
 
 
+def test_a_clock_that_is_set_back_makes_nobody_wait_longer() -> None:
+    box = Outbox([HOOK])
+    box.put(note(), 1000.0)
+    pause = box.failed(box.due("hook a", 1000.0)[0], 1000.0, 0.5, None)
+    box.shift(-900.0)
+    assert box.next_due("hook a") == 100.0 + pause
+
+
 def test_a_later_word_on_an_alert_waits_for_the_earlier_one() -> None:
     box = Outbox([HOOK])
     box.put(note("x", key="fires"), 0.0)
