@@ -1,87 +1,91 @@
-"""What a sidecar costs while it works: memory, processor time, start and restart, with 20 SLOs.
+"""What a sidecar costs: memory and processor time with 20 SLOs, a month old, at a 10 s interval.
 
-The daemon runs as its own process against its own page, once a second. Its peer, a Prometheus with
-an Alertmanager, was seen at 91-110 MB on another machine; it is not started here.
+It scrapes a service's page of 540 samples, and is scraped itself, packed, as often. Its peer, a
+Prometheus with an Alertmanager and Sloth's rules for the same SLOs, does so beside it for the same
+stretch; it has no history to read, which is in its favour.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
+import contextlib
 import tempfile
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any
 
-_SLOS = 20
-_SECONDS = 15
-_TICK = os.sysconf("SC_CLK_TCK")
+from bench import history, rules
+from bench.measure import Row, cpu_seconds, resident
+from bench.servers import PEERS, alertmanager, here, prometheus, site, slod
+
+_PEER = "Prometheus and Alertmanager with Sloth's rules"
+_ALERTING = """
+alerting: {{alertmanagers: [{{static_configs: [{{targets: ["{address}"]}}]}}]}}
+"""
+_ROUTES = "route: {receiver: none}\nreceivers: [{name: none}]\n"
 
 
-def run() -> list[dict[str, Any]]:
-    """Resident memory, share of a core at a 1 s interval, and seconds until ready."""
-    with tempfile.TemporaryDirectory() as folder, socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
-        file = Path(folder) / "slod.toml"
-        file.write_text(_config(folder, port))
-        first = _start(file, port)
-        used, since = _cpu(first[0].pid), time.monotonic()
-        time.sleep(_SECONDS)
-        share = (_cpu(first[0].pid) - used) / (time.monotonic() - since)
-        memory = _resident(first[0].pid)
-        first[0].terminate()
-        first[0].wait()
-        second = _start(file, port)
-        second[0].terminate()
-        second[0].wait()
+def run(
+    slos: int = 20, interval: float = 10.0, seconds: float = 40.0, peer: bool = True
+) -> list[Row]:
+    """Resident memory in the end, and the share of a core over so many seconds."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        target = stack.enter_context(site(lambda _: page(slos)))
+        config = history.config(slos, target, interval)
+        history.save(history.engine(slos), f"{folder}/slod.db", lambda: None, 0)
+        process, url = stack.enter_context(slod(folder, config))
+        ours, peers = [process.pid], list[int]()
+        if peer and here(*PEERS):
+            manager, address = stack.enter_context(alertmanager(folder, _ROUTES))
+            rules.write(folder, (g for n in range(slos) for g in rules.groups(n)))
+            every = history.duration(interval)
+            text = rules.CONFIG.format(interval=every, folder=folder, target=target)
+            text += _ALERTING.format(address=address)
+            server, _ = stack.enter_context(prometheus(folder, text))
+            peers = [server.pid, manager.pid]
+        _watch(url, interval, interval)
+        before, since = [cpu_seconds(pid) for pid in (*ours, *peers)], time.monotonic()
+        _watch(url, interval, seconds)
+        passed = time.monotonic() - since
+        used = [cpu_seconds(pid) - b for pid, b in zip((*ours, *peers), before, strict=True)]
+        memory = [resident(pid) for pid in (*ours, *peers)]
+    name = f"with {slos} SLOs"
+    share = [one / passed for one in used]
     return [
-        {"name": f"sidecar with {_SLOS} SLOs, RSS", "MiB": memory / 2**20},
-        {"name": f"sidecar with {_SLOS} SLOs at 1 s, share of a core", "percent": 100 * share},
-        {"name": "start until ready", "seconds": first[1]},
-        {"name": "restart until ready", "seconds": second[1]},
+        Row(
+            f"RSS of a sidecar {name}",
+            memory[0],
+            "B",
+            45 * 2**20,
+            _PEER,
+            sum(memory[1:]) if peers else None,
+            scales=False,
+        ),
+        Row(
+            f"share of a core {name}, every {interval:g} s",
+            share[0],
+            "share",
+            0.002,
+            _PEER,
+            sum(share[1:]) if peers else None,
+        ),
     ]
 
 
-def _config(folder: str, port: int) -> str:
-    slos = "".join(
-        f"[slo.s{n}]\nobjective = 99.9\n"
-        "sli = { bad = 'slod_poll_errors_total', total = 'slod_samples_total' }\n"
-        for n in range(_SLOS)
-    )
-    return (
-        f'[server]\nlisten = "127.0.0.1:{port}"\n[state]\npath = "{folder}/slod.db"\n'
-        f'[source.self]\ntype = "scrape"\ntargets = ["127.0.0.1:{port}"]\ninterval = "1s"\n{slos}'
-    )
+def page(slos: int) -> bytes:
+    """The counters of the SLOs among 500 other samples."""
+    lines = [
+        f'go_something_{n % 25}{{path="/api/{n}",code="200",method="GET"}} {n * 1.5}'
+        for n in range(500)
+    ]
+    return history.page(slos, time.time() % 1e7) + ("\n".join(lines) + "\n").encode()
 
 
-def _start(file: Path, port: int) -> tuple[subprocess.Popen[bytes], float]:
-    begun = time.monotonic()
-    command = [sys.executable, "-m", "exporter", "run", "-c", str(file)]
-    child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-    while child.poll() is None:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=1) as answer:
-                if answer.status == 200:
-                    return child, time.monotonic() - begun
-        except OSError:
-            time.sleep(0.01)
-    raise RuntimeError(f"slod ended with exit code {child.returncode}")
-
-
-def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
-
-
-def _resident(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-if __name__ == "__main__":
-    for row in run():
-        print(row)
+def _watch(url: str, interval: float, seconds: float) -> None:
+    """Scrape slod as a Prometheus would."""
+    end = time.monotonic() + seconds
+    while (left := end - time.monotonic()) > 0:
+        request = urllib.request.Request(f"{url}/metrics", headers={"Accept-Encoding": "gzip"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            answer.read()
+        time.sleep(min(interval, left))
