@@ -19,11 +19,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 
 from exporter.core.burn import Condition
 from exporter.core.notification import Notification, Reason
 
 PAGE = "page"
+WORDS_LAST = 30.0
+"""How long annotations are good for, in seconds: they are text, and dearer than the alert."""
 RESOLVED_FOR = 300.0
 """How long those who want to hear again are told of a resolved alert, in seconds."""
 
@@ -61,6 +64,8 @@ class Alert:
     since: float = 0.0
     said: bool = False
     ended: float | None = None
+    worded: float = -inf
+    """When the annotations were written; not kept."""
 
     @property
     def firing(self) -> bool:
@@ -71,6 +76,14 @@ class Alert:
     def fingerprint(self) -> str:
         """The same for the same labels, always."""
         return fingerprint(self.labels)
+
+    def needs_words(self, now: float) -> bool:
+        """Whether the annotations of a firing alert are missing or out of date."""
+        return self.firing and abs(now - self.worded) >= WORDS_LAST
+
+    def word(self, annotations: Mapping[str, str], now: float) -> None:
+        """Say it anew."""
+        self.annotations, self.worded = annotations, now
 
     def is_past(self, now: float) -> bool:
         """Whether nobody is to hear of it any more."""

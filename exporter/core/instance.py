@@ -203,11 +203,10 @@ class Instance:
                 labels = self._rule_labels(watch.rule)
                 alert = self.alerts[watch.key] = Alert(labels, {}, watch.rule.long.seconds)
             alert.step(condition, now)
-            if alert.firing:
+            if alert.needs_words(now):
                 counts, ends = watch.counts(now, *upto), self._exhaustion(left, now, upto)
-                alert.annotations = words.burn(
-                    self.title, self.slo, watch.rule, counts, left, ends, show
-                )
+                said = words.burn(self.title, self.slo, watch.rule, counts, left, ends, show)
+                alert.word(said, now)
         self._end_orphans(now)
         self._follow_policy(left, now)
         return to_say(self.alerts.values())
@@ -251,8 +250,8 @@ class Instance:
                 # Slower than any rule's window, yet said beside a page: another message altogether.
                 alert = self.alerts[key] = Alert(labels, {}, 0.0)
             alert.step(Condition.ABOVE if step is current else Condition.BELOW, now)
-            if alert.firing:
-                alert.annotations = words.budget(self.title, self.slo, step, left)
+            if alert.needs_words(now):
+                alert.word(words.budget(self.title, self.slo, step, left), now)
 
     def _step(self, left: float | None) -> BudgetStep | None:
         """The budget policy's step; without events the one whose alert holds."""

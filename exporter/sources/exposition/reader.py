@@ -10,7 +10,7 @@ from exporter.errors import SourceError
 from exporter.sources.exposition import protobuf
 from exporter.sources.exposition.catalogue import Catalogue, Known
 from exporter.sources.exposition.page import Page, too_many
-from exporter.sources.exposition.single import Single
+from exporter.sources.exposition.single import only_value
 from exporter.sources.exposition.text import Clock, families
 from exporter.sources.exposition.wire import Malformed
 
@@ -42,7 +42,6 @@ class PageReader:
         self._max_series = max_series
         self._honor = honor_timestamps
         self._families = families(self._catalogue)
-        self._started = Single(_STARTED)
         self._names: dict[protobuf.Name, Known] = {}
 
     def relabel(self, target_labels: Mapping[str, str]) -> None:
@@ -78,7 +77,7 @@ class PageReader:
             # Prometheus reads such pages of handwritten exporters, so all but the last line counts.
             page.refuse("no_newline_at_end")
             body = body[: body.rfind(b"\n") + 1]
-        page.started = self._started.read(body)
+        page.started = only_value(body, _STARTED)
         clock = Clock(at, 1.0 if openmetrics else 1000.0, self._honor)
         for family in self._families:
             family.read(page, body, clock, self._max_series)
