@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any
 
 from exporter.core.packed import Place, Points, locate, pack, piece, records, unpack, walk
 
@@ -16,13 +19,13 @@ BLOCK = 256
 """The most points of a block."""
 _SMALL = 96
 """A block of fewer records joins its neighbour; one full of jumps has half of its points."""
-_OVERHEAD = 33 + 8 + 3 * 8  # what Python adds to a bytes object, its place in the lists
+_OVERHEAD = 8 + 8 + 4 + 4  # a block's place in the columns
 
 
 class Blocks:
-    """`end`: the time and count where the last block ends, which is kept by the curve."""
+    """One buffer with all blocks, and columns that say where each begins."""
 
-    __slots__ = ("_after", "_bases", "_packed", "_ramp", "_starts", "size")
+    __slots__ = ("_after", "_bases", "_ends", "_packed", "_ramp", "_starts", "size")
 
     def __init__(self, ramp: float) -> None:
         self.size = 0
@@ -30,11 +33,15 @@ class Blocks:
         self._ramp = ramp
         self._starts = array("d")
         self._bases = array("d")
-        self._after = array("d")
-        self._packed: list[bytes] = []
+        self._after = array("f")
+        self._ends = array("I")  # of each block's bytes in the buffer
+        self._packed = b""
 
     def __len__(self) -> int:
-        return len(self._packed)
+        return len(self._ends)
+
+    def _block(self, k: int) -> bytes:
+        return self._packed[self._ends[k - 1] if k else 0 : self._ends[k]]
 
     @property
     def first(self) -> tuple[float, float]:
@@ -43,8 +50,8 @@ class Blocks:
 
     @property
     def nbytes(self) -> int:
-        """Memory, in bytes, with what Python adds to each block."""
-        return sum(len(block) + _OVERHEAD for block in self._packed)
+        """Memory, in bytes."""
+        return len(self._packed) + _OVERHEAD * len(self)
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -54,20 +61,20 @@ class Blocks:
 
     def locate(self, k: int, when: float) -> Place:
         """The record of a block that a moment lies in."""
-        return locate(self._packed[k], when - self._starts[k])
+        return locate(self._block(k), when - self._starts[k])
 
     def walk(self, k: int, place: Place, when: float) -> Place | None:
         """The same, found by a few steps from an earlier place; None where that is too far."""
-        return walk(self._packed[k], place, when - self._starts[k])
+        return walk(self._block(k), place, when - self._starts[k])
 
     def piece(
         self, k: int, place: Place, when: float, end: tuple[float, float]
     ) -> tuple[float, float, float, float]:
         """The straight piece at a place that a moment lies in: see `packed.piece`."""
         first = self._starts[k], self._bases[k]
-        if k + 1 < len(self._packed):
+        if k + 1 < len(self):
             end = self._starts[k + 1], self._bases[k + 1]
-        return piece(self._packed[k], first, place, self._ramp, when, end)
+        return piece(self._block(k), first, place, self._ramp, when, end)
 
     # --- writing --------------------------------------------------------------------------------
 
@@ -82,7 +89,7 @@ class Blocks:
         """
         out = Points([self._starts[low]], [self._bases[low]], [0.0])
         for k in range(low, high):
-            some = unpack(self._starts[k], self._bases[k], self._packed[k], self._ramp)
+            some = unpack(self._starts[k], self._bases[k], self._block(k), self._ramp)
             out.times.extend(some.times)
             out.counts.extend(some.counts)
             out.errors.extend(some.errors)
@@ -108,11 +115,10 @@ class Blocks:
 
     def drop(self, low: int, high: int) -> None:
         """Forget those blocks."""
-        self.size -= sum(records(block) for block in self._packed[low:high])
-        del self._starts[low:high]
-        del self._bases[low:high]
-        del self._after[low:high]
-        del self._packed[low:high]
+        self.size -= sum(records(self._block(k)) for k in range(low, high))
+        self._splice(low, high, [])
+        for column in (self._starts, self._bases, self._after):
+            del column[low:high]
 
     def shift(self, seconds: float) -> None:
         """Move every point in time."""
@@ -128,7 +134,7 @@ class Blocks:
         for k in range(len(self) - 1, -1, -1):
             after = total - (self._bases[k + 1] if k + 1 < len(self) else end)
             # What has become small joins the next one that is thinned.
-            small = high is not None and records(self._packed[k]) < _SMALL
+            small = high is not None and records(self._block(k)) < _SMALL
             if after > growth * self._after[k] or small:
                 high = high or k + 1
             elif high is not None:
@@ -145,31 +151,50 @@ class Blocks:
         self._starts.insert(k, start)
         self._bases.insert(k, base)
         self._after.insert(k, after)
-        self._packed.insert(k, block)
+        self._splice(k, k, [block])
         self.size += records(block)
+
+    def _splice(self, low: int, high: int, blocks: Sequence[bytes]) -> None:
+        """Other blocks in place of those."""
+        begin = self._ends[low - 1] if low else 0
+        end = self._ends[high - 1] if high else 0
+        new = b"".join(blocks)
+        self._packed = self._packed[:begin] + new + self._packed[end:]
+        ends = list(accumulate(map(len, blocks), initial=begin))[1:]
+        grown = begin + len(new) - end
+        self._ends = (
+            self._ends[:low]
+            + array("I", ends)
+            + array("I", (at + grown for at in self._ends[high:]))
+        )
 
     # --- keeping --------------------------------------------------------------------------------
 
     def dump(self) -> tuple[object, ...]:
         """All there is, as bytes."""
-        columns = (self._starts, self._bases, self._after)
-        return (*(column.tobytes() for column in columns), list(self._packed))
+        columns = (self._starts, self._bases, self._after, self._ends)
+        return (*(column.tobytes() for column in columns), self._packed)
 
-    def load(self, starts: object, bases: object, after: object, packed: object) -> None:
+    def load(
+        self, starts: object, bases: object, after: object, ends: object, packed: object
+    ) -> None:
         """Take back what `dump` gave; `ValueError` when it is not that."""
-        self._starts, self._bases, self._after = (column(c) for c in (starts, bases, after))
-        if not isinstance(packed, list) or not all(isinstance(b, bytes) for b in packed):
+        if not isinstance(packed, bytes):
             raise ValueError("the blocks of a curve are not bytes")
-        if not len(packed) == len(self._starts) == len(self._bases) == len(self._after):
+        self._starts, self._bases = column("d", starts), column("d", bases)
+        self._after, self._ends = column("f", after), column("I", ends)
+        if not len(self._ends) == len(self._starts) == len(self._bases) == len(self._after):
             raise ValueError("the blocks of a curve differ in number")
+        if list(self._ends) != sorted(self._ends) or (self._ends or [0])[-1] != len(packed):
+            raise ValueError("the blocks of a curve do not end where they should")
         self._packed = packed
-        self.size = sum(records(block) for block in packed)
+        self.size = sum(records(self._block(k)) for k in range(len(self)))
 
 
-def column(raw: object) -> array[float]:
-    """Doubles from bytes; `ValueError` when they are not."""
+def column(kind: str, raw: object) -> array[Any]:
+    """Numbers from bytes; `ValueError` when they are not."""
     if not isinstance(raw, bytes):
         raise ValueError("a column of a curve is not bytes")
-    out = array("d")
+    out = array(kind)
     out.frombytes(raw)
     return out

@@ -24,6 +24,7 @@ added, never on when somebody looked: two that were told the same know the same.
 from __future__ import annotations
 
 from array import array
+from itertools import accumulate
 from math import inf
 
 from exporter.core.blocks import Blocks, column
@@ -255,16 +256,23 @@ class Curve:
     def load(self, dumped: tuple[object, ...]) -> None:
         """Take back what `dump` gave; `ValueError` when it is not that."""
         total, times, counts, *blocks = dumped
-        if len(blocks) == 3 and isinstance(blocks[0], bytes):
-            # Of the first format, which did not keep when a block was thinned.
-            blocks.insert(2, bytes(len(blocks[0])))
-        if not isinstance(total, float) or len(blocks) != 4:
+        if len(blocks) == 3:
+            blocks = _first_format(*blocks)
+        if not isinstance(total, float) or len(blocks) != 5:
             raise ValueError("not a curve")
         self.total = total
-        self.times, self.counts = column(times), column(counts)
+        self.times, self.counts = column("d", times), column("d", counts)
         if len(self.times) != len(self.counts):
             raise ValueError("the columns of a curve differ in length")
         self.blocks.load(*blocks)
         if self.blocks:
             self._full = HEAD
         self._spoil(-inf)
+
+
+def _first_format(starts: object, bases: object, packed: object) -> list[object]:
+    """Blocks as they were kept before they knew when they were thinned."""
+    if not isinstance(packed, list) or not all(isinstance(block, bytes) for block in packed):
+        raise ValueError("the blocks of a curve are not bytes")
+    ends = array("I", accumulate(map(len, packed)))
+    return [starts, bases, bytes(4 * len(packed)), ends.tobytes(), b"".join(packed)]

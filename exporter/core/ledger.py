@@ -17,7 +17,7 @@ _MAX_POINTS = 8192
 
 # Together 0.1% of the budget spent, and under 1% of an alert window's burn rate. Errors are rare
 # and matter most, so nearly all of the allowance goes to them.
-_BAD_EPS = 0.0008
+_BAD_EPS = 0.00085
 _TOTAL_EPS = 0.0001
 _TOTAL_LOOSE = 0.008
 

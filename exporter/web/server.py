@@ -19,6 +19,7 @@ from exporter.core.status import Snapshot
 from exporter.errors import SlodError
 from exporter.web import index
 from exporter.web.auth import BasicAuth, require_bcrypt
+from exporter.web.door import MOST, PATIENCE, Door
 from exporter.web.exposition import OPENMETRICS, TEXT, Family
 from exporter.web.listen import cannot_listen, parse_listen
 from exporter.web.metrics_page import MetricsPage
@@ -57,6 +58,7 @@ class Web:
 
     `page` gives the families of the metrics page; it is asked only when `version` has changed.
     `reload` answers None, or why the old configuration stays. `stop_timeout` is in seconds.
+    `connections` and `patience`: see `door`.
     """
 
     listen: str
@@ -69,6 +71,8 @@ class Web:
     status: Callable[[], Snapshot]
     routes: Sequence[web.AbstractRouteDef] = ()
     stop_timeout: float = 5.0
+    connections: int = MOST
+    patience: float = PATIENCE
 
 
 class WebServer:
@@ -81,6 +85,8 @@ class WebServer:
         self._page = MetricsPage(settings.page, settings.version)
         self._reloading = asyncio.Lock()
         self._runner: web.AppRunner | None = None
+        self._listener: asyncio.Server | None = None
+        self._door: Door | None = None
         self.port = 0
 
     async def start(self) -> None:
@@ -100,20 +106,32 @@ class WebServer:
         )
         await runner.setup()
         try:
-            await web.TCPSite(runner, host, port, ssl_context=context).start()
+            assert runner.server is not None  # made by setup
+            self._door = Door(
+                runner.server, most=self._settings.connections, patience=self._settings.patience
+            )
+            loop = asyncio.get_running_loop()
+            self._listener = await loop.create_server(self._door, host, port, ssl=context)
         except OSError as error:
             await runner.cleanup()
             raise cannot_listen(self._settings.listen, error) from None
         self._runner = runner
-        self.port = int(runner.addresses[0][1])
+        self.port = int(self._listener.sockets[0].getsockname()[1])
         log.info("web.listening", address=self._settings.listen, port=self.port, tls=bool(context))
 
     async def stop(self) -> None:
         """Take no new requests, let the running ones end within the timeout, close."""
         runner, self._runner = self._runner, None
         if runner is not None:
+            assert self._listener is not None  # both or none
+            self._listener.close()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(runner.cleanup(), self._settings.stop_timeout + 1)
+
+    @property
+    def guests(self) -> int:
+        """How many connections there are."""
+        return self._door.guests if self._door is not None else 0
 
     def _app(self) -> web.Application:
         app = web.Application(middlewares=[_answer_errors, self._guard], client_max_size=_MAX_BODY)
@@ -142,6 +160,8 @@ class WebServer:
         request: web.Request,
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
+        if self._door is not None:
+            self._door.asked(request.transport)
         users = self._config().users
         if users and not await self._auth.allows(users, request.headers.get("Authorization")):
             log.debug("http.unauthorized", path=request.path, remote=request.remote)

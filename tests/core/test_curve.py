@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -247,12 +247,14 @@ def test_changes_within_a_grain_share_the_newest_point() -> None:
 @pytest.mark.parametrize(
     "broken",
     [
-        (1.0, b"12345678", b"12345678", b"", b"", b"", "no list"),
-        (1.0, b"12345678", b"", b"", b"", b"", []),
-        (1.0, b"1234", b"1234", b"", b"", b"", []),
-        (1.0, "text", b"", b"", b"", b"", []),
-        (1, b"", b"", b"", b"", b"", []),
-        (1.0, b"", b"", b"", b"", b"", [b"HB"]),
+        (1.0, b"12345678", b"12345678", b"", b"", "no list"),
+        (1.0, b"12345678", b"12345678", b"", b"", b"", b"", "no bytes"),
+        (1.0, b"12345678", b"", b"", b"", b"", b"", b""),
+        (1.0, b"1234", b"1234", b"", b"", b"", b"", b""),
+        (1.0, "text", b"", b"", b"", b"", b"", b""),
+        (1, b"", b"", b"", b"", b"", b"", b""),
+        (1.0, b"", b"", b"", b"", b"", b"1234", b"HB"),
+        (1.0, b"", b"", b"", b"", b"", b"", b"HB"),
         (1.0, b"", b"", b"", b""),
     ],
 )
@@ -270,7 +272,11 @@ def test_a_dump_reads_as_the_curve_it_was_made_from() -> None:
         curve.at(BEGIN + 7 * i) for i in range(2200)
     ]
     assert len(again) == len(curve)
-    total, time, count, starts, bases, _, blocks = curve.dump()
+    total, time, count, starts, bases, _, ends, packed = curve.dump()
+    assert isinstance(ends, bytes)
+    assert isinstance(packed, bytes)
+    edges = [0, *memoryview(ends).cast("I")]
+    blocks = [packed[low:high] for low, high in pairwise(edges)]
     again.load((total, time, count, starts, bases, blocks))
     assert [again.at(BEGIN + 7 * i) for i in range(2200)] == [
         curve.at(BEGIN + 7 * i) for i in range(2200)
