@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from exporter import __version__
 from exporter.config.lint import lint
 from exporter.config.load import Config, parse
 from exporter.config.settings import ScrapeSource, Server
+from tests.web.kit import tool
 
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
@@ -247,3 +249,11 @@ def test_the_lock_holds_every_dependency_with_hashes() -> None:
         locked = set(re.findall(r"^([a-z0-9-]+)==", text, re.MULTILINE))
         assert {re.split(r"[<>=;! ]", name)[0] for name in wanted} <= locked
         assert text.count("--hash=sha256:") >= len(locked)
+
+
+def test_the_unit_leaves_little_to_whoever_breaks_in() -> None:
+    # 10 is a service without any protection; the threshold is in tenths.
+    unit = DEPLOY / "systemd/slod.service"
+    command = (tool("systemd-analyze"), "security", "--offline=true", "--threshold=19", str(unit))
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr

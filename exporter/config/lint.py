@@ -9,7 +9,12 @@ from exporter.config.duration import approximate
 from exporter.config.findings import Finding, Findings, in_order, nearest
 from exporter.config.lint_sli import lint_sli
 from exporter.config.load import Config
-from exporter.config.settings import AlertmanagerReceiver, PrometheusSource, ScrapeSource
+from exporter.config.settings import (
+    HTTP,
+    AlertmanagerReceiver,
+    PrometheusSource,
+    ScrapeSource,
+)
 from exporter.core.slo import SLO
 
 __all__ = ["Finding", "lint"]
@@ -81,7 +86,7 @@ def _lint_sources(config: Config, findings: Findings) -> None:
                 (*path, "timeout"), f"is longer than the interval of {approximate(source.interval)}"
             )
         urls = (source.url,) if isinstance(source, PrometheusSource) else source.targets
-        _lint_secrets(urls, source.headers, path, findings)
+        _lint_peer(urls, source, path, findings)
         if isinstance(source, ScrapeSource):
             if not source.targets and source.discover is None:
                 findings.warning(path, "has neither 'targets' nor 'discover'; nothing is scraped")
@@ -98,7 +103,7 @@ def _lint_receivers(config: Config, findings: Findings) -> None:
     for name, receiver in config.receivers.items():
         path = ("receiver", name)
         urls = receiver.urls if isinstance(receiver, AlertmanagerReceiver) else (receiver.url,)
-        _lint_secrets(urls, receiver.headers, path, findings)
+        _lint_peer(urls, receiver, path, findings)
         for i, severity in enumerate(receiver.severities):
             if severities and severity not in severities:
                 findings.warning(
@@ -112,12 +117,17 @@ def _lint_receivers(config: Config, findings: Findings) -> None:
             )
 
 
-def _lint_secrets(
-    urls: tuple[str, ...], headers: dict[str, str], path: tuple[str, ...], findings: Findings
+def _lint_peer(
+    urls: tuple[str, ...], peer: HTTP, path: tuple[str, ...], findings: Findings
 ) -> None:
+    if peer.tls is not None and peer.tls.insecure_skip_verify:
+        findings.warning(
+            (*path, "tls", "insecure_skip_verify"),
+            "anybody on the way can read and answer in its place; give its CA as ca_file",
+        )
     if any(urlsplit(url).password for url in urls):
         findings.warning(path, "a URL holds a password; use basic_auth with password_file or _env")
-    for header in headers:
+    for header in peer.headers:
         if header.lower() in ("authorization", "proxy-authorization", "cookie"):
             findings.warning(
                 (*path, "headers", header),

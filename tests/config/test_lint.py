@@ -187,3 +187,8 @@ def test_a_policy_nobody_uses_is_told() -> None:
         "10: alert_policy.p: no SLO uses it",
         "10: alert_policy.p: has no rules",
     ]
+
+
+def test_a_peer_whose_certificate_is_not_checked_is_pointed_out() -> None:
+    said = only(CLEAN.replace(SOURCE, SOURCE + "tls = { insecure_skip_verify = true }\n"))
+    assert "source.s.tls.insecure_skip_verify: anybody on the way" in said
