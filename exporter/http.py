@@ -28,7 +28,7 @@ _CHUNK = 256 * 1024
 
 class TransportError(SlodError):
     """No usable HTTP answer; `reason` is one of `timeout`, `refused`, `dns`, `tls`, `reset`,
-    `too_large`, `redirect`, `bad_encoding`, `bad_url`, `config`."""
+    `cut_short`, `too_large`, `redirect`, `bad_http`, `bad_encoding`, `bad_url`, `config`."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -252,10 +252,17 @@ def _reason(error: BaseException) -> str | None:
         (aiohttp.ClientConnectorError, "refused"),
         (aiohttp.InvalidURL, "bad_url"),
         (aiohttp.ClientPayloadError, "bad_encoding"),
+        (aiohttp.ClientResponseError, "bad_http"),
         (aiohttp.ClientError, "reset"),
         (OSError, "reset"),
         (ValueError, "bad_url"),
     )
+    if isinstance(error, aiohttp.ClientPayloadError) and "not completed" in str(error):
+        return "cut_short"
+    if isinstance(error, aiohttp.ClientOSError) and isinstance(
+        error.__cause__, ConnectionResetError
+    ):
+        return "reset"
     for kind, reason in kinds:
         if isinstance(error, kind):
             return reason

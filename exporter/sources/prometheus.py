@@ -104,7 +104,8 @@ class PrometheusSource:
             try:
                 batch, error = await self._chunk(wants, end, last=end >= now)
             except TooMuch as too_much:
-                if end - start > self._interval:
+                # Not equal to the last bit: the difference of two times is rounded.
+                if end - start > self._interval * 1.01:
                     chunk = max(self._interval, (end - start) / 2)
                     log.info("source.smaller_chunks", source=self.name, chunk=chunk)
                     continue
