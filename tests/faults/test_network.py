@@ -1,5 +1,5 @@
-"""Every fault of a peer, in sources, all at once: each shows in a metric with its reason, nobody else
-is touched, nothing is lost when it goes well again, and nothing leaks.
+"""Every fault of a peer, in sources, all at once: each shows in a metric with its reason, nobody
+else is touched, nothing is lost when it goes well again, and nothing leaks.
 
 `SEEN` is what each fault looks like; docs/faults.md is checked against it.
 """
