@@ -283,7 +283,7 @@ async def test_a_page_that_breaks_off_and_a_port_that_nobody_listens_on_have_the
         settings = Settings(name="app", targets=targets)
         async with running(ScrapeSource(settings, Client(settings), ManualClock()), [M]) as polls:
             await polls.count(2)
-    assert {p.error.reason for p in polls.all if p.error} == {"bad_encoding", "refused"}
+    assert {p.error.reason for p in polls.all if p.error} == {"cut_short", "refused"}
     assert all(p.batch is None for p in polls.all)
 
 
