@@ -27,8 +27,11 @@ CYCLE = 32
 """Saves until every SLO has had its whole dump written once."""
 _CODEC = 1
 
+_UNREADABLE = (msgspec.MsgspecError, RecursionError, TypeError, ValueError)
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder().decode
+_decode_journal = msgspec.msgpack.Decoder(dict[str, list[tuple[Any, ...]]]).decode
 _decode_notification = msgspec.msgpack.Decoder(Notification).decode
 
 
@@ -74,10 +77,12 @@ class Keeper:
         since, blob = loaded.snapshots[name]
         try:
             codec, dumped = _decode(blob)
-        except (msgspec.DecodeError, TypeError, ValueError) as error:
+        except _UNREADABLE as error:
             return f"unreadable: {error}"
         if codec != _CODEC:
-            return f"written in format {codec}, this slod reads {_CODEC}"
+            return f"written in format {codec!r}, this slod reads {_CODEC}"
+        if not isinstance(dumped, dict):
+            return "unreadable: not a dump"
         return self._engine.restore(
             name, dumped, [logs[name] for seq, logs in journal if seq > since and name in logs]
         )
@@ -154,8 +159,8 @@ def _readable(loaded: Loaded) -> list[tuple[int, dict[str, list[Op]]]]:
     out = []
     for seq, blob in loaded.journal:
         try:
-            out.append((seq, _decode(blob)))
-        except msgspec.MsgspecError as error:
+            out.append((seq, _decode_journal(blob)))
+        except _UNREADABLE as error:
             log.error("state.journal_unreadable", entry=seq, error=str(error))
             break
     return out
@@ -165,7 +170,7 @@ def _entries(rows: Iterable[OutboxRow]) -> Iterator[Entry]:
     for row in rows:
         try:
             notification: Any = _decode_notification(row.body)
-        except msgspec.MsgspecError as error:
+        except _UNREADABLE as error:
             log.error("notification.unreadable", id=row.id, error=str(error))
             continue
         yield Entry(row.id, row.endpoint, notification, row.attempts, row.due)

@@ -7,22 +7,27 @@ anchored at both ends, and a label that is absent counts as the empty string, as
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 NAME = "__name__"
 
-_IDENT = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
-_LABEL = r"[a-zA-Z_][a-zA-Z0-9_]*"
-_STRING = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|`[^`]*`"
-_SELECTOR = re.compile(rf"\s*(?P<name>{_IDENT})?\s*(?:\{{(?P<body>.*)\}})?\s*", re.DOTALL)
+# Possessive (*+) throughout: what cannot be read is refused at once, however long it is.
+_IDENT = r"[a-zA-Z_:][a-zA-Z0-9_:]*+"
+_LABEL = r"[a-zA-Z_][a-zA-Z0-9_]*+"
+_STRING = r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|`[^`]*+`"
+_SELECTOR = re.compile(rf"\s*+(?P<name>{_IDENT})?+\s*+(?:\{{(?P<body>.*)\}})?+\s*+", re.DOTALL)
 _MATCHER = re.compile(
-    rf"\s*(?:(?P<label>{_IDENT}|{_STRING})\s*(?P<op>=~|!~|!=|=)\s*(?P<value>{_STRING})"
-    rf"|(?P<quoted_name>{_STRING}))\s*(?P<end>,|$)",
+    rf"\s*+(?:(?P<label>{_IDENT}|{_STRING})\s*+(?P<op>=~|!~|!=|=)\s*+(?P<value>{_STRING})"
+    rf"|(?P<quoted_name>{_STRING}))\s*+(?P<end>,|$)",
     re.DOTALL,
 )
-_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
-_ESCAPE = re.compile(r"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|.)", re.DOTALL)
+_ESCAPES = dict(zip(b"ntrabfv\\\"'", b"\n\t\r\a\b\f\v\\\"'", strict=True))
+_ESCAPE = re.compile(
+    rb"\\(x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|[0-7]{3}|[^\x80-\xff]|[\x80-\xff]+)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +48,13 @@ class Matcher:
                     "[0-9]"
                 )
             try:
-                compiled = re.compile(self.value, re.DOTALL)
-            except re.error as error:
-                raise ValueError(f"bad regular expression {self.value!r}: {error}") from None
+                with warnings.catch_warnings():
+                    # Of sets like [a&&b], which may mean something else one day.
+                    warnings.simplefilter("ignore", FutureWarning)
+                    compiled = re.compile(self.value, re.DOTALL)
+            except (re.error, OverflowError, RecursionError) as error:
+                said = " ".join(str(error).split())
+                raise ValueError(f"bad regular expression {self.value!r}: {said}") from None
             object.__setattr__(self, "_regex", compiled)
 
     def matches(self, value: str) -> bool:
@@ -142,17 +151,22 @@ def quote(value: str) -> str:
 def _unquote(literal: str) -> str:
     if literal[0] == "`":
         return literal[1:-1]
-    return _ESCAPE.sub(_unescape, literal[1:-1])
+    try:
+        return _ESCAPE.sub(_unescape, literal[1:-1].encode()).decode()
+    except UnicodeError:
+        raise ValueError(f"the string {literal!r} is not UTF-8") from None
 
 
-def _unescape(found: re.Match[str]) -> str:
+def _unescape(found: re.Match[bytes]) -> bytes:
+    # As in Go: \u is a character, \x and octal digits are a byte of one.
     code = found[1]
-    if code[0] in "xuU" and len(code) > 1:
-        return chr(int(code[1:], 16))
-    if len(code) == 3:
-        return chr(int(code, 8))
-    if code in _ESCAPES:
-        return _ESCAPES[code]
-    if code in "\\\"'":
-        return code
-    raise ValueError(f"unknown escape \\{code}; a backslash in a string is written \\\\")
+    if code[0] in b"uU" and len(code) > 1 and int(code[1:], 16) < 0x110000:
+        return chr(int(code[1:], 16)).encode()
+    if code[0] in b"x" and len(code) > 1:
+        return bytes([int(code[1:], 16)])
+    if len(code) == 3 and code < b"400":
+        return bytes([int(code, 8)])
+    if len(code) == 1 and code[0] in _ESCAPES:
+        return bytes([_ESCAPES[code[0]]])
+    shown = ascii(code.decode("utf-8", "replace"))[1:-1]
+    raise ValueError(f"unknown escape \\{shown}; a backslash in a string is written \\\\")

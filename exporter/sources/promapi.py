@@ -56,7 +56,7 @@ def read(answer: Response) -> Answer:
     """The answer; `SourceError` with a reason when there is none to use."""
     try:
         found = _decode(answer.body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found = None
     if answer.status == 200 and found is not None and found.status == "success":
         return found

@@ -111,6 +111,11 @@ def parse(text: str, path: Path) -> WebConfig:
         line = f":{mark.line + 1}" if mark is not None else ""
         problem = getattr(error, "problem", None) or "it cannot be read"
         raise ConfigError(f"{path}{line}: not valid YAML: {problem}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: lists or mappings are nested too deeply") from None
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        # PyYAML lets Python's own refusals through, e.g. of the date 2001-13-45.
+        raise ConfigError(f"{path}: not valid YAML: {error}") from None
     return _Reader(path).config({} if document is None else document)
 
 
@@ -190,4 +195,5 @@ class _Reader:
         return found
 
     def _error(self, key: str, message: str) -> ConfigError:
-        return ConfigError(f"{self._path}: {key}: {message}")
+        shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in key)
+        return ConfigError(f"{self._path}: {shown}: {message}")

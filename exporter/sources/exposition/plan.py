@@ -22,27 +22,41 @@ _SPARE = 1024
 class Plan:
     """How a block looked.
 
-    `begins`: of each line all before its value, or what says that nobody wants it. `bare`: the
-    series without labels, as (line, where the value begins). `created`: the creation times,
-    likewise. `wanted`: the wanted series, with the index of their creation time or -1. `takers`:
-    the selectors, and which of `wanted` each takes. `regular`: nothing was refused.
+    `begins`: of each line all before its value, or what says that nobody wants it. `length`: theirs
+    together. `bare`: the lines of series without labels. `created`: those of creation times.
+    `places`, `series`, `slots`: the lines of the wanted series, who they are, and the index of
+    their creation time or -1. `takers`: the selectors, and which of the wanted each takes.
+    `regular`: nothing was refused.
     """
 
     begins: list[bytes] = field(default_factory=list)
-    bare: list[tuple[int, int]] = field(default_factory=list)
-    created: list[tuple[int, int]] = field(default_factory=list)
-    wanted: list[tuple[int, int, Series, int]] = field(default_factory=list)
+    length: int = 0
+    bare: list[int] = field(default_factory=list)
+    created: list[int] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
+    series: list[Series] = field(default_factory=list)
+    slots: list[int] = field(default_factory=list)
     takers: dict[Selector, list[int]] = field(default_factory=dict)
     regular: bool = True
 
-    def fits(self, lines: Sequence[bytes]) -> bool:
-        """Whether these are the same lines but for their values."""
-        return (
-            len(lines) == len(self.begins)
-            and all(map(bytes.startswith, lines, self.begins))
-            # `name ` begins `name {a="b"} 1` too.
-            and not any(lines[i][n:].lstrip(b" \t").startswith(b"{") for i, n in self.bare)
-        )
+    def rests(self, lines: Sequence[bytes]) -> list[bytes]:
+        """What each line has after its beginning."""
+        return list(map(bytes.removeprefix, lines, self.begins))
+
+    def fitting(self, block: bytes) -> list[bytes] | None:
+        """The same for a block of which only the values may have changed; None for others."""
+        lines = block.split(b"\n")
+        if len(lines) != len(self.begins):
+            return None
+        rests = self.rests(lines)
+        # A line that begins otherwise has lost nothing, and what is left is too long. To join is
+        # the fastest way to add lengths up.
+        if self.length + len(b"\n".join(rests)) != len(block):
+            return None
+        # `name ` begins `name {a="b"} 1` too.
+        if any(rests[i].lstrip(b" \t").startswith(b"{") for i in self.bare):
+            return None
+        return rests
 
 
 class _Entry(NamedTuple):
@@ -73,13 +87,14 @@ class Planner:
         """Read every line up to its value; `SourceError` when too many are wanted."""
         plan = Plan()
         created: dict[str, int] = {}
-        found: dict[Known, tuple[int, int]] = {}
+        found: dict[Known, int] = {}
         used: dict[bytes, _Entry] = {}
         try:
             for i, line in enumerate(lines):
                 entry = self._entry(line)
                 if entry is None:
                     plan.regular = False
+                    plan.begins.append(b"")
                     if name_of(line) in self._names:
                         refuse("malformed")
                     continue
@@ -88,42 +103,23 @@ class Planner:
                 if created_of is not None:
                     used[begin] = entry
                     created.setdefault(created_of, len(plan.created))
-                    plan.created.append((i, len(begin)))
+                    plan.created.append(i)
                 elif known is not None:
                     used[begin] = entry
-                    self._place(plan, found, known, lines, (i, len(begin)), refuse)
+                    _place(plan, found, known, lines, i, refuse)
                     if len(found) > max_series:
                         raise too_many(max_series)
         finally:
             if len(self._entries) > 2 * len(used) + _SPARE:
                 self._entries = used
-        for k, (known, (i, n)) in enumerate(found.items()):
-            plan.wanted.append((i, n, known.series, created.get(known.origin, -1)))
+        plan.length = sum(map(len, plan.begins))
+        for k, (known, i) in enumerate(found.items()):
+            plan.places.append(i)
+            plan.series.append(known.series)
+            plan.slots.append(created.get(known.origin, -1))
             for want in known.wanted_by:
                 plan.takers.setdefault(want, []).append(k)
         return plan
-
-    def _place(
-        self,
-        plan: Plan,
-        found: dict[Known, tuple[int, int]],
-        known: Known,
-        lines: Sequence[bytes],
-        place: tuple[int, int],
-        refuse: Callable[[str], None],
-    ) -> None:
-        if b"{" not in lines[place[0]][: place[1]]:
-            plan.bare.append(place)
-        if known not in found:
-            if known.wanted_by:
-                found[known] = place
-            return
-        # Twice on a page: the first one that can be read counts.
-        plan.regular = False
-        readable = [parse_rest(lines[i][n:]) is not None for i, n in (found[known], place)]
-        refuse("duplicate_on_page" if all(readable) else "malformed")
-        if not readable[0]:
-            found[known] = place
 
     def _entry(self, line: bytes) -> _Entry | None:
         """What the line's beginning tells; None when there is no telling."""
@@ -149,3 +145,26 @@ class Planner:
                 entry = _Entry(begin, created_of=origin(key.labels))
             self._entries[begin] = entry
         return entry
+
+
+def _place(
+    plan: Plan,
+    found: dict[Known, int],
+    known: Known,
+    lines: Sequence[bytes],
+    i: int,
+    refuse: Callable[[str], None],
+) -> None:
+    if b"{" not in plan.begins[i]:
+        plan.bare.append(i)
+    if known not in found:
+        if known.wanted_by:
+            found[known] = i
+        return
+    # Twice on a page: the first one that can be read counts.
+    plan.regular = False
+    pair = (found[known], i)
+    readable = [parse_rest(lines[j][len(plan.begins[j]) :]) is not None for j in pair]
+    refuse("duplicate_on_page" if all(readable) else "malformed")
+    if not readable[0]:
+        found[known] = i

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
-from exporter.core.sample import Reading
+from exporter.core.sample import Reading, Value
 from exporter.sources.exposition.catalogue import Catalogue
-from exporter.sources.exposition.lines import parse_rest
+from exporter.sources.exposition.lines import parse_rest, plain_numbers
 from exporter.sources.exposition.page import Page, too_many
 from exporter.sources.exposition.plan import Plan, Planner
 
@@ -24,8 +25,12 @@ _SUFFIXES = ("_total", "_bucket", "_count", "_sum")
 _UNTIDY = re.compile(rb"\n[ \t\r\n]")
 _BLANK = re.compile(rb"\n[ \t\r\n]+")
 _EARLIEST, _LATEST = 1e9, 1e10
-_MIXED = 1024
+_FOREIGN = 1024
 """So many foreign lines between a family's own are worth a search of their own."""
+_NEAR = 4096
+"""By so many bytes a family's lines may grow from page to page and be found at once."""
+_reading = partial(tuple.__new__, Reading)
+"""A `Reading` of a tuple, three times as fast as by its constructor."""
 
 
 class Clock(NamedTuple):
@@ -51,11 +56,15 @@ class Family:
 
     def __init__(self, base: str, names: Iterable[str], catalogue: Catalogue) -> None:
         self._names = frozenset(names)
-        escaped = base.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        self._needle = escaped.encode("utf-8", "surrogateescape")
+        created = base + "_created"
+        # All their names begin with it; the longer, the faster found.
+        stem = base + "_" if all(n.startswith(base + "_") for n in self._names) else base
+        self._needle = _written(stem)
         self._own = re.compile(rb"\n(" + re.escape(self._needle) + rb"[^\n]*+)")
-        self._planner = Planner(self._names, base + "_created", catalogue)
+        self._planner = Planner(self._names, created, catalogue)
         self._plan: Plan | None = None
+        self._length = 0
+        self._mixed = False
 
     def forget(self) -> None:
         """Learn everything anew from the next page."""
@@ -64,76 +73,89 @@ class Family:
 
     def read(self, page: Page, body: bytes, clock: Clock, max_series: int) -> None:
         """Put the wanted samples of a page into `page`; `SourceError` when they are too many."""
-        lines = self._lines(body)
+        block = self._block(body)
         plan = self._plan
-        if plan is None or not plan.fits(lines):
+        rests = plan.fitting(block) if plan and not self._mixed else None
+        if plan is None or rests is None:
+            block = self._tidied(block)
+            rests = plan.fitting(block) if plan else None
+        if plan is None or rests is None:
+            lines = block.split(b"\n") if block else []
             plan = self._planner.plan(lines, max_series, page.refuse)
             # What is refused is to be counted on each page: such a page is learnt each time.
             self._plan = plan if plan.regular else None
-        if page.samples + len(plan.wanted) > max_series:
+            rests = plan.rests(lines)
+        if page.samples + len(plan.places) > max_series:
             raise too_many(max_series)
-        self._take(page, plan, lines, clock)
+        _take(page, plan, rests, clock)
 
-    def _lines(self, body: bytes) -> list[bytes]:
-        """All lines between the first and the last one that names the family, these included."""
-        first = body.find(self._needle)
-        if first < 0:
-            return []
+    def _block(self, body: bytes) -> bytes:
+        """All lines from the first to the last one that names the family, these included."""
+        first = last = body.rfind(self._needle)
+        if last < 0:
+            return b""
+        # CPython searches bytes more than twice as fast backwards. So the first one is looked for
+        # near where it should be, and that none is before it is seen backwards too.
+        reach = self._length + _NEAR
+        while (before := body.rfind(self._needle, 0, first)) >= 0:
+            first = body.find(self._needle, max(0, before - reach))
+            reach *= 4
         begin = body.rfind(b"\n", 0, first) + 1
-        end = body.find(b"\n", body.rfind(self._needle))
-        block = body[begin : end if end >= 0 else len(body)].rstrip()
+        end = body.find(b"\n", last)
+        self._length = last - first
+        return body[begin : end if end >= 0 else len(body)].rstrip(b" \t\r\n")
+
+    def _tidied(self, block: bytes) -> bytes:
+        """Without blanks before a line, empty lines, and foreign lines where they are many."""
         if block[:1].isspace() or _UNTIDY.search(block):
             block = _BLANK.sub(b"\n", b"\n" + block)[1:]
-        if self._is_mixed(block):
-            return self._own.findall(b"\n" + block)
-        return block.split(b"\n") if block else []
-
-    def _is_mixed(self, block: bytes) -> bool:
         # A name like `up` also begins others; to pick its lines out then costs less than to read
         # everything between. A name in quotes, {"up"}, does not begin a line and stays as it is.
         own = block.count(b"\n" + self._needle)
-        return 4 * own + _MIXED < block.count(b"\n") and b'"' + self._needle not in block
-
-    def _take(self, page: Page, plan: Plan, lines: Sequence[bytes], clock: Clock) -> None:
-        since = [_created_time(lines[i][n:]) for i, n in plan.created]
-        since.append(None)  # index -1: of a series without
-        at, per_second, honor = clock
-        rests = [lines[i][n:] for i, n, _, _ in plan.wanted]
-        readings: list[Reading | None] = []
-        if (values := _plain_numbers(rests)) is not None:
-            readings += [
-                Reading(series, [(at, value)], since[slot])
-                for (_, _, series, slot), value in zip(plan.wanted, values, strict=True)
-            ]
-        else:
-            for (_, _, series, slot), rest in zip(plan.wanted, rests, strict=True):
-                parsed = parse_rest(rest)
-                if parsed is None:
-                    page.refuse("malformed")
-                    readings.append(None)
-                    continue
-                value, stamp = parsed
-                time = at if stamp is None or not honor else stamp / per_second
-                readings.append(Reading(series, [(time, value)], since[slot]))
-        page.samples += len(readings) - readings.count(None)
-        for want, places in plan.takers.items():
-            taken = readings if len(places) == len(readings) else [readings[k] for k in places]
-            page.readings[want] = [r for r in taken if r is not None]
+        self._mixed = 4 * own + _FOREIGN < block.count(b"\n") and b'"' + self._needle not in block
+        return b"\n".join(self._own.findall(b"\n" + block)) if self._mixed else block
 
 
-def _plain_numbers(rests: Sequence[bytes]) -> list[float] | None:
-    """The values, where no line has anything else; None where one has, or is malformed."""
-    # Python reads 1_000, the formats do not.
-    if b"_" in b"".join(rests):
-        return None
-    try:
-        return list(map(float, rests))
-    except ValueError:
-        return None
+def _written(name: str) -> bytes:
+    """A name as it stands on a page, in quotes where it must."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return escaped.encode("utf-8", "surrogateescape")
 
 
-def _created_time(rest: bytes) -> float | None:
+def _take(page: Page, plan: Plan, rests: Sequence[bytes], clock: Clock) -> None:
+    """The readings of the wanted series."""
+    since = _created_times([rests[i] for i in plan.created])
+    since.append(None)  # index -1: of a series without
+    wanted = [rests[i] for i in plan.places]
+    values = plain_numbers(wanted)
+    if values is not None:
+        samples: list[list[tuple[float, Value]]] = [[(clock.at, value)] for value in values]
+    else:
+        samples = [_samples(rest, clock) for rest in wanted]
+    refused = samples.count([])
+    for _ in range(refused):
+        page.refuse("malformed")
+    page.samples += len(samples) - refused
+    begun = [since[k] for k in plan.slots]
+    readings = list(map(_reading, zip(plan.series, samples, begun, strict=True)))
+    for want, places in plan.takers.items():
+        taken = readings[:] if len(places) == len(readings) else [readings[k] for k in places]
+        page.readings[want] = [r for r in taken if r.samples] if refused else taken
+
+
+def _samples(rest: bytes, clock: Clock) -> list[tuple[float, Value]]:
+    """The sample of a line in any form it may have; none when it cannot be read."""
+    parsed = parse_rest(rest)
+    if parsed is None:
+        return []
+    value, stamp = parsed
+    return [(clock.at if stamp is None or not clock.honor else stamp / clock.per_second, value)]
+
+
+def _created_times(rests: Sequence[bytes]) -> list[float | None]:
     # `jobs_created` may as well be a gauge beside the counter `jobs_total`, of which a rise would
     # look like a restart: only what can be a time in this century is one.
-    parsed = parse_rest(rest)
-    return parsed[0] if parsed and _EARLIEST <= parsed[0] <= _LATEST else None
+    values: Sequence[float | None] | None = plain_numbers(rests)
+    if values is None:
+        values = [parsed and parsed[0] for parsed in map(parse_rest, rests)]
+    return [v if v is not None and _EARLIEST <= v <= _LATEST else None for v in values]
