@@ -157,6 +157,11 @@ def test_a_regular_expression_that_cannot_be_read_is_refused_in_one_line() -> No
             parse_selector(text)
 
 
+def test_a_string_whose_escapes_are_no_utf_8_is_refused() -> None:
+    with pytest.raises(ValueError, match="is not UTF-8"):
+        parse_selector('m{a="\\xff"}')
+
+
 def test_an_escape_that_prometheus_does_not_know_is_refused_with_the_way_out() -> None:
     with pytest.raises(ValueError, match=r"unknown escape \\d; .* is written"):
         parse_selector('m{code=~"\\d+"}')
