@@ -20,7 +20,7 @@ from exporter.core.outbox import Outbox, Route
 from exporter.core.sample import Batch
 from exporter.core.selector import Want
 from exporter.core.slo import SLO, HistogramSLI
-from exporter.core.status import Snapshot
+from exporter.core.status import SLOStatus, Snapshot
 
 FORGET_EVERY = 3600.0
 """How often, in seconds, what is too old is dropped."""
@@ -108,7 +108,7 @@ class Engine:
             try:
                 out[account.slo.name] = account.take(batch)
             except _FAULTS as error:
-                account.fault = f"{type(error).__name__}: {error}"
+                account.fault = _one_line(error)
         return out
 
     def bounds(self, slo: str, bounds: Sequence[float]) -> None:
@@ -133,18 +133,19 @@ class Engine:
             alert.step(Condition.BELOW, now)
         said = to_say(self._parting)
         self._parting = []
+        forget = self._forgot is None or abs(now - self._forgot) > FORGET_EVERY
+        if forget:
+            self._forgot = now
         for account in self.accounts.values():
             try:
                 said += account.evaluate(now, self._show)
+                if forget:
+                    account.memory.do("forget", now)
             except _FAULTS as error:
-                account.fault = f"{type(error).__name__}: {error}"
+                account.fault = _one_line(error)
         full = [route for notification in said for route in self.outbox.put(notification, now)]
         for account in self.accounts.values():
             self.outbox.resend(account.alerts(), now)
-        if self._forgot is None or abs(now - self._forgot) > FORGET_EVERY:
-            self._forgot = now
-            for account in self.accounts.values():
-                account.memory.do("forget", now)
         return Tick(said, full)
 
     def _follow_clock(self, now: float) -> None:
@@ -158,15 +159,17 @@ class Engine:
                 account.watch_anew(now)
 
     def status(self, now: float) -> Snapshot:
-        """One consistent view of everything."""
-        return Snapshot(
-            now,
-            tuple(
-                instance.status(instance.as_of(now, account.patience))
-                for account in self.accounts.values()
-                for instance in account.memory.instances.values()
-            ),
-        )
+        """One consistent view of everything that can be computed."""
+        slos: list[SLOStatus] = []
+        for account in self.accounts.values():
+            try:
+                slos += [
+                    instance.status(instance.as_of(now, account.patience))
+                    for instance in account.memory.instances.values()
+                ]
+            except _FAULTS as error:
+                account.fault = _one_line(error)
+        return Snapshot(now, tuple(slos))
 
     def drain(self) -> dict[str, list[Op]]:
         """The operations since the last drain, by SLO."""
@@ -194,7 +197,7 @@ class Engine:
             for log in logs:
                 account.memory.replay(log)
         except _FAULTS as error:
-            return f"{type(error).__name__}: {error}"
+            return _one_line(error)
         self.accounts[name] = account
         return None
 
@@ -205,3 +208,7 @@ class Engine:
 
     def _of(self, source: str) -> list[Account]:
         return [a for a in self.accounts.values() if a.slo.source == source]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())

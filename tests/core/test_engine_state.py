@@ -258,3 +258,15 @@ def test_an_slo_is_worth_dumping_again_once_its_ledger_was_sealed() -> None:
     for i in range(70):
         t.run(10, good=i % 7)
     assert t.engine.seals("slo") > seals
+
+
+def test_a_fault_stays_in_its_slo_whatever_is_asked() -> None:
+    e = engine(slo("broken"), slo("sound"))
+    feed(e, T, {OK: 1.0, ERROR: 0.0})
+    feed(e, T + 10, {OK: 2.0, ERROR: 0.0})
+    e.accounts["broken"].memory.polled = "never"  # type: ignore[assignment]
+    e.accounts["broken"].memory.instance(()).seen = "never"  # type: ignore[assignment]
+    e.tick(T + 10)
+    assert [s.slo.name for s in e.status(T + 10).slos] == ["sound"]
+    assert e.accounts["broken"].fault is not None
+    assert e.accounts["sound"].fault is None

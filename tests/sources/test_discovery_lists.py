@@ -78,12 +78,19 @@ async def test_a_file_that_could_not_be_read_is_tried_again(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "bad", [b"", b"{}", b'["a:1"]', b"\xff\xfe", b'[{"labels": {}}]', b"[" * 100_000]
+    ("name", "bad"),
+    [
+        *(("a.json", bad) for bad in (b"", b"{}", b'["a:1"]', b"\xff\xfe", b'[{"labels": {}}]')),
+        ("a.json", b"[" * 100_000),
+        ("a.json", b'[{"targets": ["\xff"]}]'),
+        ("a.yml", b"- targets: [a:1]\n  labels: { since: 2001-13-45 }\n"),
+        ("a.yml", b"[" * 100_000),
+    ],
 )
 async def test_a_bad_document_neither_empties_a_list_nor_ends_the_looking(
-    tmp_path: Path, bad: bytes
+    tmp_path: Path, name: str, bad: bytes
 ) -> None:
-    path = tmp_path / "a.json"
+    path = tmp_path / name
     path.write_text('[{"targets": ["a:1"]}]')
     clock = ManualClock()
     rounds = Rounds(FileDiscovery(SETTINGS, [str(path)], clock), clock)

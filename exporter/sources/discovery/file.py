@@ -64,9 +64,10 @@ def _read(path: str, settings: ScrapeSource) -> list[Found]:
 
         try:
             return groups(yaml.safe_load(raw) or [], settings)
-        except (yaml.YAMLError, RecursionError) as error:
+        except (yaml.YAMLError, ArithmeticError, LookupError, RecursionError, ValueError) as error:
+            # PyYAML lets Python's own refusals through, e.g. of the date 2001-13-45.
             raise SourceError("malformed", " ".join(str(error).split())) from None
     try:
         return groups(msgspec.json.decode(raw), settings)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise SourceError("malformed", str(error)) from None

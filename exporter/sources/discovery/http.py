@@ -49,5 +49,5 @@ class HTTPDiscovery:
             raise SourceError("http_status", f"answered {answer.status}")
         try:
             return groups(msgspec.json.decode(answer.body), self._settings)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise SourceError("malformed", str(error)) from None
