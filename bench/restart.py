@@ -20,6 +20,7 @@ from bench.servers import child, get, site, slod_command, until
 from exporter.core.engine import Engine
 from exporter.core.sample import Batch, Target
 from exporter.core.selector import Selector
+from exporter.sources.base import wanted
 from exporter.sources.exposition import PageReader
 
 _SAVES = 64
@@ -52,7 +53,7 @@ def prepare(
 ) -> dict[str, float]:
     """Write the state file; the budget that is left, by SLO."""
     engine = history.engine(slos)
-    wants = [want for want in engine.wants("app0") if isinstance(want, Selector)]
+    wants = [want for want in wanted(engine.asks("app0")) if isinstance(want, Selector)]
     url = f"http://{target}/0"
     reader = PageReader(wants, url, {"instance": target}, max_series=10**6)
     clock = iter(range(saves + 1))

@@ -29,7 +29,8 @@ from exporter.cli.run import run_loop
 from exporter.clock import SystemClock
 from exporter.config.load import parse
 from exporter.config.settings import Log
-from exporter.sources.base import Poll, Resume
+from exporter.core.sample import Ask
+from exporter.sources.base import Poll
 
 _SAMPLES = 50
 GOAL = 0.15
@@ -73,7 +74,7 @@ def ours_per_round(targets: list[str], interval: float, rounds: int = 2) -> floa
                 seen()
 
         source = make_source(config.sources["app0"], SystemClock())
-        await source.run(wants, sink, Resume())
+        await source.run([Ask("all", tuple(wants))], sink)
 
     return _measured(scrape, len(targets), rounds)
 

@@ -217,7 +217,7 @@ class Daemon:
 
     def _start_sources(self) -> None:
         for name, settings in self.config.sources.items():
-            if self.engine.wants(name):
+            if self.engine.asks(name):
                 source = make_source(settings, self._clock)
                 polling = Polling(source, self.engine, self.metrics, self._clock, self._arrived.set)
                 self._polling[name] = (polling, self._spawn(polling.run()))

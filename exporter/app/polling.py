@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from exporter.app.backfill import Backfill
 from exporter.clock import Clock
 from exporter.core.engine import Engine
 from exporter.core.intake import Taken
 from exporter.core.slo import HistogramSLI
 from exporter.errors import SourceError
-from exporter.sources.base import Poll, Resume, Source
+from exporter.sources.base import Poll, Source
 from exporter.web.self_metrics import SelfMetrics
 
 log = structlog.get_logger()
@@ -42,13 +43,12 @@ class Polling:
         self._over_cap: dict[str, set[tuple[str, ...]]] = {}
         self._asked: dict[str, float] = {}
         self._asking: set[asyncio.Task[None]] = set()
+        self._backfill = Backfill(source.name)
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        name = self.source.name
-        resume = Resume(self._engine.since(name), self._engine.targets(name))
         try:
-            await self.source.run(self._engine.wants(name), self._sink, resume)
+            await self.source.run(self._engine.asks(self.source.name), self._sink)
         finally:
             for task in self._asking:
                 task.cancel()
@@ -57,9 +57,12 @@ class Polling:
     @property
     def missing(self) -> str | None:
         """What the source still lacks to be ready."""
-        if not self.polled and not set(self.source.targets) <= self._seen:
-            return f"source {self.source.name}: first poll"
-        self.polled = True
+        if not self.polled:
+            if not set(self.source.targets) <= self._seen:
+                return f"source {self.source.name}: first poll"
+            if (progress := self.source.progress) < 1.0:
+                return f"source {self.source.name}: backfill {progress:.0%}"
+            self.polled = True
         return None
 
     async def _sink(self, poll: Poll) -> None:
@@ -69,8 +72,10 @@ class Polling:
             return
         if poll.batch is not None:
             self._count(poll.source, self._engine.ingest(poll.batch))
-        if poll.batch is None or poll.batch.complete:
-            self._seen.add(poll.target)
+            self._engine.behind(poll.source, self.source.behind, self._clock.now())
+        self._seen.add(poll.target)
+        self._backfill.at(len(self.source.behind), self.source.progress)
+        self._metrics.backfill(poll.source, self.source.progress)
         self._metrics.poll(poll.source, poll.target, poll.seconds, poll.error is None)
         for reason, count in poll.refused.items():
             self._metrics.refused(poll.source, reason, count)

@@ -146,8 +146,9 @@ class PrometheusSource(
     url: str
     interval: Duration = Duration(15)
     backfill: Duration = Duration(0)
-    chunk: Duration = Duration(2 * 3600)
-    """The longest range asked for at once when catching up."""
+    chunk: Duration = Duration(86_400)
+    """The longest range asked for at once when catching up; where there are many samples, or the
+    server refuses so many, it is less."""
     concurrency: int = 4
 
 

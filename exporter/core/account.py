@@ -8,6 +8,7 @@ from typing import Any
 from exporter.core import words
 from exporter.core.alert import Alert, to_say
 from exporter.core.burn import Condition
+from exporter.core.exclusion import Exclusion, Span, merged
 from exporter.core.instance import MISSING
 from exporter.core.intake import Intake, Taken
 from exporter.core.memory import Memory
@@ -28,9 +29,12 @@ class Account:
         self.patience = max(4 * slo.interval, _MIN_PATIENCE)
         """Seconds without a sample after which data counts as missing; Prometheus looks back 5m."""
         self.fault: str | None = None
+        self.behind = False
+        """Its history is being fetched; it decides nothing before that is there."""
         self._intake = Intake(self.memory, self.patience)
         self._dirty = False
         self._watched_since: float | None = None
+        self._excluded: tuple[Span, ...] = ()
 
     def configure(self, slo: SLO) -> None:
         """Take another objective, labels or policy for the same SLI; the history stays."""
@@ -40,6 +44,13 @@ class Account:
         self._intake = Intake(self.memory, self.patience)
         for instance in self.memory.instances.values():
             instance.configure(slo)
+
+    def exclude(self, exclusions: tuple[Exclusion, ...]) -> None:
+        """Leave this time out from now on; takes the place of what was excluded before."""
+        self.memory.exclude(exclusions)
+        labels = {**self.slo.labels, "slo": self.slo.name, "service": self.slo.service}
+        self._excluded = merged(s for e in exclusions if e.covers(labels) for s in e.spans)
+        self._dirty = True
 
     def take(self, batch: Batch) -> Taken:
         """Count what a batch brings, exactly once however often it is brought."""
@@ -73,12 +84,15 @@ class Account:
         # Our clock may have been set back.
         if self._watched_since is None or now < self._watched_since:
             self._watched_since = now
+        if any(start <= now < end for start, end in self._excluded):
+            # Nobody expects data of what is taken down on purpose.
+            self._watched_since = now
         newest, alert = self.memory.newest, self.memory.missing
         silence = now - max(newest, self._watched_since)
         missing = silence > self.patience
         if missing:
             # Windows go on sliding while nothing comes.
-            self._dirty = True
+            self._dirty = self._dirty or not self.behind
         elif alert is None:
             return []
         if alert is None or not alert.firing:

@@ -22,6 +22,7 @@ from exporter.core.series import (
     restarted,
 )
 from exporter.core.slo import HistogramSLI
+from exporter.core.tally import LONG_GAP, evidence
 
 
 class Counters:
@@ -32,6 +33,7 @@ class Counters:
         self._batch = batch
         sli = memory.slo.sli
         self._threshold = sli.threshold if isinstance(sli, HistogramSLI) else 0.0
+        self._gap = max(LONG_GAP, 4 * memory.slo.interval)
         self._moved: set[tuple[int, str, str]] = set()
         self._vanished: dict[tuple[int, str, float], dict[str, Last]] = {}
 
@@ -44,6 +46,7 @@ class Counters:
         state = memory.targets.get(series.target)
         known = Known(state.last, state.started) if state else None
         born: float | None = None
+        before, samples, resets = last, facts.samples, facts.resets
         if last is None:
             if state is not None:
                 last = self._go_on(index, want, reading, state, target)
@@ -73,6 +76,14 @@ class Counters:
             memory.do("series", series.target, index, series.key, *newest)
             if began is not None and not ended:
                 self._moved.add((index, series.target, series.key))
+        gap = last is not None and reading.samples[0][0] - last.time > self._gap
+        resets, samples = facts.resets - resets, facts.samples - samples
+        # The usual sample of a series that goes on is none of the tally's business.
+        if memory.tally and (before is None or resets or gap or samples != len(reading.samples)):
+            why = evidence(reading, known, target) if born is not None else None
+            memory.tally.took(
+                index, reading, before, newest, out, resets=resets, gap=gap, evidence=why
+            )
         return out
 
     def end_old_processes(self) -> None:

@@ -6,19 +6,19 @@ survive comes out of `drain` and `dump`, and a fault in one SLO stays in that SL
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from exporter.core.account import Account
 from exporter.core.alert import Alert, to_say
 from exporter.core.burn import Condition
+from exporter.core.exclusion import Exclusion
 from exporter.core.intake import Taken
 from exporter.core.memory import Op
 from exporter.core.notification import Notification
 from exporter.core.outbox import Outbox, Route
-from exporter.core.sample import Batch
-from exporter.core.selector import Want
+from exporter.core.sample import Ask, Batch
 from exporter.core.slo import SLO, HistogramSLI
 from exporter.core.status import SLOStatus, Snapshot
 
@@ -67,6 +67,7 @@ class Engine:
         self._forgot: float | None = None
         self._ticked: float | None = None
         self._parting: list[Alert] = []
+        self._exclusions: tuple[Exclusion, ...] = ()
 
     def configure(self, slos: Sequence[SLO], routes: Iterable[Route]) -> Reconfigured:
         """Take another configuration; history stays wherever the SLI did."""
@@ -81,30 +82,36 @@ class Engine:
             else:
                 (added if account is None else restarted).append(slo.name)
                 account = Account(slo)
+            account.exclude(self._exclusions)
             self.accounts[slo.name] = account
         # Nobody would ever end these.
         self._parting += [a for gone in old.values() for a in gone.alerts() if a.firing]
         self.outbox.configure(routes)
         return Reconfigured(added, restarted, [name for name in old if name not in restarted])
 
-    def wants(self, source: str) -> list[Want]:
-        """What a source has to answer, each want once."""
-        found = {w: None for a in self._of(source) for w in a.slo.sli.wants()}
-        return list(found)
+    def exclude(self, exclusions: Iterable[Exclusion]) -> None:
+        """Leave this time out, and no other; budgets are what they would have been without it."""
+        self._exclusions = tuple(exclusions)
+        for account in self.accounts.values():
+            account.exclude(self._exclusions)
 
-    def since(self, source: str) -> float | None:
-        """From when on a source's samples are missing: the oldest last poll of its SLOs."""
-        polled = [a.memory.polled for a in self._of(source)]
-        return None if None in polled else min((p for p in polled if p is not None), default=None)
+    def asks(self, source: str) -> list[Ask]:
+        """What each SLO of a source wants, and from when on its samples are missing."""
+        return [Ask(a.slo.name, a.slo.sli.wants(), a.memory.polled) for a in self._of(source)]
 
-    def targets(self, source: str) -> frozenset[str]:
-        """The targets that were observed before."""
-        return frozenset(t for a in self._of(source) for t in a.memory.targets)
+    def behind(self, source: str, slos: Collection[str], now: float) -> None:
+        """The history of these is being fetched, and that goes on: their data is not missing."""
+        for account in self._of(source):
+            account.behind = account.slo.name in slos
+            if account.behind:
+                account.watch_anew(now)
 
     def ingest(self, batch: Batch) -> dict[str, Taken]:
-        """Count a batch for every SLO of its source; by SLO, what came of it."""
+        """Count a batch for every SLO it was asked for; by SLO, what came of it."""
         out: dict[str, Taken] = {}
         for account in self._of(batch.source):
+            if batch.slos is not None and account.slo.name not in batch.slos:
+                continue
             try:
                 out[account.slo.name] = account.take(batch)
             except _FAULTS as error:
@@ -198,6 +205,7 @@ class Engine:
                 account.memory.replay(log)
         except _FAULTS as error:
             return _one_line(error)
+        account.exclude(self._exclusions)
         self.accounts[name] = account
         return None
 

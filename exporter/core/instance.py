@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from math import inf
 from zlib import crc32
 
 from exporter.core import policy, words
 from exporter.core.alert import Alert, to_say
 from exporter.core.burn import Condition
+from exporter.core.exclusion import Exclusion, merged
 from exporter.core.ledger import Counts, Ledger, Since
 from exporter.core.notification import Notification
 from exporter.core.slo import SLO, BudgetStep, Rule, Window
@@ -65,6 +66,12 @@ class Instance:
             return rolling(ratio, period.seconds, self.ledger)
         # Until it ends a calendar period only gains events.
         return Ceiling(ratio, self._period, self._period, 0.0)
+
+    def exclude(self, exclusions: Iterable[Exclusion]) -> None:
+        """Leave out the time of those that are meant for it; takes the place of earlier ones."""
+        labels = {**self.labels, "slo": self.slo.name, "service": self.slo.service}
+        self.ledger.exclude(merged(s for e in exclusions if e.covers(labels) for s in e.spans))
+        self.configure(self.slo)
 
     def shift(self, seconds: float) -> None:
         """Move everything in time, after the clock that dated it was set."""
@@ -138,6 +145,10 @@ class Instance:
             states=(policy.OK, *(s.state for s in slo.steps)),
             gate_open=step.gate_open if step else True,
             ledger_bytes=ledger.nbytes,
+            excluded_seconds=(excluded := ledger.excluded(start, now)),
+            budget_unadjusted=policy.remaining(ledger.unadjusted(start, now), slo.objective)
+            if excluded
+            else left,
         )
 
     def _rule_status(self, key: str, rule: Rule) -> RuleStatus:

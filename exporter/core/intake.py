@@ -18,6 +18,7 @@ from exporter.core.memory import FORGET_AFTER, LOST, Memory
 from exporter.core.sample import Batch, NativeHistogram, Reading, Value
 from exporter.core.series import Facts, Increase, Last
 from exporter.core.slo import GaugeSLI, HistogramSLI, QuerySLI
+from exporter.core.tally import Tally
 
 _CLOCK_SET_BACK = 1.0
 """Smaller steps back (in seconds) cost one refused sample, which the next one bridges."""
@@ -58,6 +59,8 @@ class Intake:
         readings = self._readings(batch, taken)
         if taken.bucket_missing:
             return taken
+        if self.memory.tally is None:
+            self.memory.tally = Tally(self.memory.targets, batch.at)
         counters = Counters(self.memory, batch)
         gains: list[Gain] = []
         seen: dict[Group, set[float]] = {}

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from exporter.core.curve import Curve
 from exporter.core.edge import Edge
+from exporter.core.excluded import Excluded
+from exporter.core.exclusion import Span
 from exporter.core.thinning import EXACT, Tolerance
 
 _MAX_POINTS = 8192
@@ -52,10 +54,11 @@ class Ledger:
     half of it share a point.
     """
 
-    __slots__ = ("_bad", "_covered", "_since", "_total")
+    __slots__ = ("_bad", "_covered", "_excluded", "_since", "_total")
 
     def __init__(self, horizon: float, interval: float, phase: int = 0) -> None:
         self._since: dict[float, Since] = {}
+        self._excluded: Excluded | None = None
         total = Tolerance(_TOTAL_EPS, _TOTAL_LOOSE, 2 * horizon)
         self._bad, self._total, self._covered = (
             Curve(
@@ -87,6 +90,8 @@ class Ledger:
 
     def add(self, start: float, end: float, good: float, bad: float) -> None:
         """Events spread evenly over the time from `start` to `end`, in unix seconds."""
+        if self._excluded is not None:
+            self._excluded.changed(start)
         self._total.add(start, end, good + bad)
         self._bad.add(start, end, bad)
 
@@ -98,18 +103,27 @@ class Ledger:
         """Move all of it in time, after the clock that dated it was set."""
         for curve in self._curves:
             curve.shift(seconds)
+        if self._excluded is not None:
+            self.exclude(self._excluded.spans)
+
+    def exclude(self, spans: tuple[Span, ...]) -> None:
+        """Leave out what lies in these spans (and no others) wherever it is read from now on."""
+        self._excluded = Excluded(spans, self._bad, self._total) if spans else None
+        self.unwatch()
 
     # --- reading --------------------------------------------------------------------------------
 
     @property
     def all(self) -> Counts:
-        """Every event since the beginning; never falls."""
+        """Every event since the beginning, excluded or not; never falls."""
         return Counts(self._total.total - self._bad.total, self._bad.total)
 
     @property
     def bad(self) -> float:
-        """Every bad event since the beginning."""
-        return self._bad.total
+        """Every bad event since the beginning that is not excluded."""
+        if self._excluded is None:
+            return self._bad.total
+        return self._bad.total - self._excluded.upto(self._bad.last)[0]
 
     @property
     def nbytes(self) -> int:
@@ -123,18 +137,31 @@ class Ledger:
 
     def counts(self, start: float, end: float) -> Counts:
         """The events from `start` to `end`."""
-        bad = max(0.0, self._bad.between(start, end))
-        return Counts(max(0.0, self._total.between(start, end) - bad), bad)
+        return _difference(self.upto(start), self.upto(end))
+
+    def unadjusted(self, start: float, end: float) -> Counts:
+        """The same as if nothing were excluded."""
+        return _difference(
+            (self._bad.at(start), self._total.at(start)), (self._bad.at(end), self._total.at(end))
+        )
+
+    def excluded(self, start: float, end: float) -> float:
+        """How many seconds from `start` to `end` are excluded."""
+        return self._excluded.seconds(start, end) if self._excluded is not None else 0.0
 
     def upto(self, now: float) -> tuple[float, float]:
         """Bad and total events up to a moment; only their differences mean anything."""
-        return self._bad.at(now), self._total.at(now)
+        bad, total = self._bad.at(now), self._total.at(now)
+        if self._excluded is None:
+            return bad, total
+        out = self._excluded.upto(now)
+        return bad - out[0], total - out[1]
 
     def since(self, name: float) -> Since:
         """The events since a moment that moves on; one for each name, a window's length say."""
         since = self._since.get(name)
         if since is None:
-            since = self._since[name] = Since(self._bad.edge(), self._total.edge())
+            since = self._since[name] = Since(self._bad.edge(), self._total.edge(), self._excluded)
         return since
 
     def unwatch(self) -> None:
@@ -169,24 +196,32 @@ class Ledger:
         return (self._bad, self._total, self._covered)
 
 
+def _difference(start: tuple[float, float], end: tuple[float, float]) -> Counts:
+    bad = max(0.0, end[0] - start[0])
+    return Counts(max(0.0, end[1] - start[1] - bad), bad)
+
+
 class Since:
     """The events since a moment that moves on; `bad` and `total` are `Ledger.upto(now)`."""
 
-    __slots__ = ("_bad", "_total")
+    __slots__ = ("_bad", "_excluded", "_total")
 
-    def __init__(self, bad: Edge, total: Edge) -> None:
+    def __init__(self, bad: Edge, total: Edge, excluded: Excluded | None) -> None:
         self._bad = bad
         self._total = total
+        self._excluded = excluded
 
     def counts(self, start: float, bad: float, total: float) -> Counts:
         """Good and bad events from `start` to now."""
-        bad = max(0.0, bad - self._bad.at(start))
-        return Counts(max(0.0, total - self._total.at(start) - bad), bad)
+        bad = max(0.0, bad - self.bad_before(start))
+        return Counts(max(0.0, total - self.total_before(start) - bad), bad)
 
     def bad_before(self, start: float) -> float:
         """Bad events up to `start`."""
-        return self._bad.at(start)
+        bad = self._bad.at(start)
+        return bad if self._excluded is None else bad - self._excluded.upto(start)[0]
 
     def total_before(self, start: float) -> float:
         """All events up to `start`."""
-        return self._total.at(start)
+        total = self._total.at(start)
+        return total if self._excluded is None else total - self._excluded.upto(start)[1]

@@ -14,9 +14,11 @@ from typing import Any
 
 from exporter.core.alert import Alert, State
 from exporter.core.events import Group
+from exporter.core.exclusion import Exclusion
 from exporter.core.instance import MISSING, Instance
 from exporter.core.series import Last
 from exporter.core.slo import SLO
+from exporter.core.tally import Tally
 
 FORGET_AFTER = 86_400.0
 """A target or series that was silent for so long (a day, in seconds) is new when it returns."""
@@ -55,6 +57,9 @@ class Memory:
         self.missing: Alert | None = None
         self.instances: dict[Group, Instance] = {}
         self.targets: dict[str, TargetState] = {}
+        self.tally: Tally | None = None
+        """Not kept: what `explain` tells of each series; begins with the first batch."""
+        self._exclusions: tuple[Exclusion, ...] = ()
         self._interval = slo.interval
         """What the ledgers were made with; their packed points are read with it for ever."""
         self._terms = len(slo.sli.wants())
@@ -69,7 +74,17 @@ class Memory:
         if instance is None:
             labels = dict(zip(self.slo.group_by, group, strict=True))
             instance = self.instances[group] = Instance(self.slo, labels, self._interval)
+            if self._exclusions:
+                instance.exclude(self._exclusions)
         return instance
+
+    def exclude(self, exclusions: tuple[Exclusion, ...]) -> None:
+        """Leave this time out, also of instances that are still to come. Not kept: whoever knows
+        the exclusions says them again after a restart."""
+        if exclusions or self._exclusions:
+            self._exclusions = exclusions
+            for instance in self.instances.values():
+                instance.exclude(exclusions)
 
     def admits(self, group: Group) -> bool:
         """Whether a group is there or may still be added."""
@@ -114,6 +129,8 @@ class Memory:
 
     def _do_lost(self, target: str, index: int, key: str) -> None:
         series = self._target(target).series[index]
+        if self.tally is not None:
+            self.tally.lost((index, target, key), series[key])
         series[key] = series[key]._replace(value=LOST)
 
     def _do_events(self, group: Group, start: float, end: float, good: float, bad: float) -> None:
@@ -148,12 +165,14 @@ class Memory:
         # Not a day of ours: what was missed while slod was away is still to be bridged.
         oldest = (self.polled or 0.0) - FORGET_AFTER
         for target, state in list(self.targets.items()):
-            if state.last < oldest:
+            over = state.last < oldest
+            for index, series in enumerate(state.series):
+                for key in [k for k, s in series.items() if over or s.time < oldest]:
+                    last = series.pop(key)
+                    if self.tally is not None:
+                        self.tally.forgot((index, target, key), last)
+            if over:
                 del self.targets[target]
-                continue
-            for series in state.series:
-                for key in [k for k, s in series.items() if s.time < oldest]:
-                    del series[key]
         if self.missing is not None and self.missing.is_past(now):
             self.missing = None
         for group, instance in list(self.instances.items()):

@@ -67,6 +67,14 @@ class Target:
     observed: float | None = None
 
 
+class Ask(NamedTuple):
+    """What one SLO wants of its source; `since`: when it was counted last, None for never."""
+
+    slo: str
+    wants: tuple[Want, ...]
+    since: float | None = None
+
+
 @dataclass(slots=True)
 class Batch:
     """The answer of a source to its wants.
@@ -75,7 +83,7 @@ class Batch:
     (a scrape), not from an upstream. `readings`: by want; a want that matched nothing has an empty
     list. `failed`: wants that were not answered; an SLO that needs one of them takes nothing from
     this batch, and the next one bridges it. `complete`: False for all but the last chunk of a
-    catch-up; alerts wait for the last.
+    catch-up; alerts wait for the last. `slos`: for whom it was asked, None for all of the source.
     """
 
     source: str
@@ -85,3 +93,4 @@ class Batch:
     targets: dict[str, Target] = field(default_factory=dict)
     failed: frozenset[Want] = frozenset()
     complete: bool = True
+    slos: frozenset[str] | None = None

@@ -55,6 +55,8 @@ class SLOStatus:
     `labels`: those of the SLO and of the group. `good_total`, `bad_total`: counters since the
     beginning. `windows`: alert windows, shortest first, then the period last. `states`: all states
     of the budget policy including `ok`. `exhaustion_seconds`: `math.inf` when not burning.
+    `excluded_seconds`: how much of the period is excluded; `budget_unadjusted`: what would remain
+    of the budget if nothing were.
     """
 
     slo: SLO
@@ -70,6 +72,8 @@ class SLOStatus:
     states: tuple[str, ...]
     gate_open: bool
     ledger_bytes: int
+    excluded_seconds: float = 0.0
+    budget_unadjusted: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Protocol
 
-from exporter.core.sample import Batch
+from exporter.core.sample import Ask, Batch
 from exporter.core.selector import Selector, Want
 from exporter.errors import SourceError
 
@@ -29,12 +30,17 @@ class Poll:
 Sink = Callable[[Poll], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Resume:
-    """What an earlier run knew: when a source was last counted, and the targets seen by then."""
+def wanted(asks: Sequence[Ask]) -> list[Want]:
+    """What they want, each want once."""
+    return list(dict.fromkeys(want for ask in asks for want in ask.wants))
 
-    since: float | None = None
-    targets: frozenset[str] = field(default_factory=frozenset)
+
+def bucket_bounds(texts: Iterable[str]) -> list[float]:
+    """The bounds that `le` labels name, ascending, without infinity."""
+    try:
+        return sorted({float(le) for le in texts if le} - {inf})
+    except ValueError:
+        raise SourceError("malformed", "a bucket's le is no number") from None
 
 
 class Source(Protocol):
@@ -47,7 +53,18 @@ class Source(Protocol):
         """Today's targets; a source with none yet is ready all the same."""
         ...
 
-    async def run(self, wants: Sequence[Want], sink: Sink, resume: Resume) -> None:
+    @property
+    def behind(self) -> Collection[str]:
+        """The SLOs whose history is being fetched; one that fails at that is not among them."""
+        ...
+
+    @property
+    def progress(self) -> float:
+        """How much of the history is there, 0 to 1; 1 when nothing is behind, or only what the
+        upstream refuses for good."""
+        ...
+
+    async def run(self, asks: Sequence[Ask], sink: Sink) -> None:
         """Poll until cancelled; an upstream's failure is a `Poll` with an error, never raised."""
         ...
 

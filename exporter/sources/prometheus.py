@@ -1,39 +1,41 @@
 """Asks a Prometheus for all raw samples after the last ones there are, up to now.
 
 Polling, catching up after an outage and filling up at the start are one path: a range selector
-over what is missing (`selector[45s]`, `selector[2h]`), in chunks where it is long. Ranges overlap
-a little, for samples that come late; what comes twice is recognised by its time.
+over what is missing (`selector[45s]`, `selector[2h]`). Ranges overlap a little, for samples that
+come late; what comes twice is recognised by its time.
 
-Queries (the less exact forms) are asked for at each step of the interval that is missing.
+SLOs that are up to date are asked for together, once an interval. Those that are behind go through
+their history beside that, a few at a time and chunk by chunk, each chunk as long as about so many
+samples take, and join the others when they are there. Where they had got to is known to the ledger,
+so an interrupted catch-up goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import floor
-from urllib.parse import urlencode
 
 import structlog
 
 from exporter.clock import Clock
-from exporter.config.duration import format_duration
 from exporter.config.settings import PrometheusSource as Settings
-from exporter.core.sample import Batch, Reading, Target
-from exporter.core.selector import Matcher, Query, Selector, Want
+from exporter.core.sample import Ask, Batch, Reading, Target
+from exporter.core.selector import Want
 from exporter.errors import SourceError
-from exporter.http import Client, Response, TransportError, redact
-from exporter.sources.base import Poll, Resume, Sink
-from exporter.sources.promapi import FORGET_AFTER, Answer, Names, TooMuch, read
+from exporter.http import Client, redact
+from exporter.sources.base import Poll, Sink
+from exporter.sources.lane import FIRST_CHUNK, Lane
+from exporter.sources.promapi import TooMuch
+from exporter.sources.promclient import PromClient
 
 log = structlog.get_logger()
 
-_MIN_OVERLAP = 30.0
-"""Seconds a range reaches back before the last one: samples are stored a little late."""
-_BIRTHS_AT_ONCE = 200
-_LONGEST_RETRY_AFTER = 300.0
-_WINDOW = re.compile(r"\{\{\s*\.window\s*\}\}")
+_TOGETHER = 8
+"""SLOs of one lane: enough to share what they want, few enough for memory."""
+_NEARLY = 0.999
+_LIVE = 300.0
+"""Up to so many seconds (or ten intervals) are made good by the next poll, without a lane."""
 
 
 class PrometheusSource:
@@ -42,85 +44,185 @@ class PrometheusSource:
     def __init__(self, settings: Settings, client: Client, clock: Clock) -> None:
         self.name = settings.name
         self._settings = settings
-        self._client = client
         self._clock = clock
         self._interval = float(settings.interval)
-        self._overlap = max(self._interval, _MIN_OVERLAP)
-        self._url = settings.url.rstrip("/")
+        self._reach = max(10 * self._interval, _LIVE)
+        self._server = PromClient(settings, client, clock)
         self._shown = redact(settings.url)
-        self._method = "POST"
-        self._names = Names()
-        self._cursors: dict[Want, float] = {}
-        self._known: set[str] = set()
-        self._seen: dict[str, float] = {}
-        self._fresh = True
-        self._warned: set[str] = set()
-        self._retry_at = 0.0
-        self._gate = asyncio.Semaphore(settings.concurrency)
+        self._live = self._lane([])
+        self._lanes: list[Lane] = []
+        self._whole: dict[str, float] = {}
+        """Where each SLO began that is behind, or was a moment ago."""
+        self._woken = asyncio.Event()
+        self._walkers = asyncio.Semaphore(max(1, settings.concurrency // 2))
+        self.bounds = self._server.bounds
 
     @property
     def targets(self) -> Sequence[str]:
         """The server, as it is shown."""
         return [self._shown]
 
-    async def run(self, wants: Sequence[Want], sink: Sink, resume: Resume) -> None:
+    @property
+    def behind(self) -> Collection[str]:
+        """The SLOs whose history is being fetched; one that fails at that is not among them."""
+        return {slo for lane in self._lanes if lane.error is None for slo in lane.cursors}
+
+    @property
+    def progress(self) -> float:
+        """How much of that history is there, 0 to 1; 1 when nothing is behind."""
+        lanes = [lane for lane in self._lanes if not lane.stuck]
+        if not lanes:
+            return 1.0
+        now = self._clock.now()
+        left = sum(max(0.0, now - c) for lane in lanes for c in lane.cursors.values())
+        whole = sum(max(0.0, now - start) for start in self._whole.values())
+        return min(_NEARLY, max(0.0, 1.0 - left / whole)) if whole > 0 else _NEARLY
+
+    async def run(self, asks: Sequence[Ask], sink: Sink) -> None:
         """Poll until cancelled."""
-        now = self._clock.now()
-        backfill = float(self._settings.backfill)
-        since = now - backfill if resume.since is None else resume.since
-        self._cursors = dict.fromkeys(wants, since)
-        self._known = set(resume.targets)
-        self._fresh = resume.since is None
         try:
-            while True:
-                if self._clock.monotonic() >= self._retry_at:
-                    await self._poll(wants, sink)
-                elapsed = self._clock.monotonic()
-                beat = (floor(elapsed / self._interval) + 1) * self._interval
-                await self._clock.sleep(beat - elapsed)
+            self._begin(asks, self._clock.now())
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._catch_up(sink))
+                while True:
+                    if not self._server.must_wait:
+                        await self._poll(sink)
+                    elapsed = self._clock.monotonic()
+                    beat = (floor(elapsed / self._interval) + 1) * self._interval
+                    await self._clock.sleep(beat - elapsed)
         finally:
-            await self._client.close()
+            await self._server.close()
 
-    async def bounds(self, histogram: Selector) -> list[float]:
-        """The bucket bounds there are now."""
-        bucket = histogram.renamed(histogram.name + "_bucket")
-        answer = await self._ask("query", {"query": f"count by (le) ({bucket})"})
-        found = self._names.readings(answer, self._clock.now())
-        bounds = (r.series.labels.get("le", "") for r in found)
-        return sorted(float(le) for le in bounds if le and le != "+Inf")
+    async def history(self, asks: Sequence[Ask], end: float, sink: Sink) -> None:
+        """All samples from each ask's `since` up to `end`, as `run` would have delivered them;
+        `SourceError` when the server does not give them."""
+        try:
+            for low in range(0, len(asks), _TOGETHER):
+                lane = self._lane(asks[low : low + _TOGETHER], end)
+                while lane.cursors and lane.start < end:
+                    poll = await self._next_chunk(lane, end)
+                    if poll.error is not None:
+                        raise poll.error
+                    await sink(poll)
+        finally:
+            await self._server.close()
 
-    # --- one poll -------------------------------------------------------------------------------
+    def _lane(self, asks: Sequence[Ask], start: float = 0.0) -> Lane:
+        # The very first samples are baselines: a short chunk of them loses the fewest births.
+        fresh = any(ask.since is None for ask in asks)
+        chunk = self._interval if fresh else FIRST_CHUNK
+        return Lane(asks, start, chunk, float(self._settings.chunk))
 
-    async def _poll(self, wants: Sequence[Want], sink: Sink) -> None:
-        """Ask for all that is missing, chunk by chunk, until now."""
+    # --- who is where ---------------------------------------------------------------------------
+
+    def _begin(self, asks: Sequence[Ask], now: float) -> None:
+        start = now - float(self._settings.backfill)
+        late = [a for a in asks if now - (start if a.since is None else a.since) > self._reach]
+        self._live = self._lane([ask for ask in asks if ask not in late], start)
+        late.sort(key=lambda ask: -1.0 if ask.since is None else ask.since)
+        alike: list[Ask] = []
+        for ask in late:
+            if alike and (len(alike) == _TOGETHER or ask.since != alike[0].since):
+                self._lanes.append(self._lane(alike, start))
+                alike = []
+            alike.append(ask)
+        if alike:
+            self._lanes.append(self._lane(alike, start))
+        self._whole = {slo: c for lane in self._lanes for slo, c in lane.cursors.items()}
+
+    def _set_aside(self, now: float) -> None:
+        """Those that are far behind are no longer live."""
+        self._leave([slo for slo, c in self._live.cursors.items() if now - c > self._reach])
+
+    def _leave(self, late: Sequence[str]) -> None:
+        for low in range(0, len(late), _TOGETHER):
+            lane = self._live.split(late[low : low + _TOGETHER])
+            lane.chunk = min(FIRST_CHUNK, lane.most)
+            self._lanes.append(lane)
+            self._whole |= lane.cursors
+
+    # --- live -----------------------------------------------------------------------------------
+
+    async def _poll(self, sink: Sink) -> None:
+        """Ask for what is new, and let those that are behind go on."""
         now = self._clock.now()
-        if self._names.sweep(now):
-            self._seen = {k: t for k, t in self._seen.items() if now - t < FORGET_AFTER}
-        chunk = float(self._settings.chunk)
-        while True:
-            start = min(self._cursors.values(), default=now)
-            end = now if now - start <= chunk else start + chunk
+        self._set_aside(now)
+        if self._live.cursors or not self._lanes:
             begun = self._clock.monotonic()
             try:
-                batch, error = await self._chunk(wants, end, last=end >= now)
+                poll = await self._ask(self._live, now, last=True)
             except TooMuch as too_much:
-                # Not equal to the last bit: the difference of two times is rounded.
-                if end - start > self._interval * 1.01:
-                    chunk = max(self._interval, (end - start) / 2)
-                    log.info("source.smaller_chunks", source=self.name, chunk=chunk)
-                    continue
-                batch, error = None, SourceError(too_much.reason, f"{self._shown}: {too_much}")
-            seconds = self._clock.monotonic() - begun
-            await sink(Poll(self.name, self._shown, seconds, batch, error))
-            if end >= now or error is not None:
+                # A few at a time, and in smaller chunks.
+                self._leave(list(self._live.cursors))
+                error = SourceError(too_much.reason, f"{self._shown}: {too_much}")
+                poll = Poll(self.name, self._shown, self._clock.monotonic() - begun, error=error)
+            await sink(poll)
+        self._woken.set()
+
+    # --- catching up ----------------------------------------------------------------------------
+
+    async def _catch_up(self, sink: Sink) -> None:
+        """Lane after lane; one that fails is tried again at the next beat."""
+        while True:
+            await self._woken.wait()
+            self._woken.clear()
+            for lane in list(self._lanes):
+                await self._walk(lane, sink)
+
+    async def _walk(self, lane: Lane, sink: Sink) -> None:
+        while not self._server.must_wait:
+            poll = await self._next_chunk(lane, self._clock.now())
+            if poll.error is not None:
+                self._isolate(lane, poll)
+            if poll.batch is not None and poll.batch.complete:
+                self._lanes.remove(lane)
+                self._live.join(lane)
+                if not self._lanes:
+                    self._whole = {}
+            await sink(poll)
+            if lane.error is not None or lane not in self._lanes:
                 return
 
-    async def _chunk(
-        self, wants: Sequence[Want], end: float, *, last: bool
-    ) -> tuple[Batch | None, SourceError | None]:
-        """One batch up to `end`; in a catch-up all wants or none, so that time stays in order."""
+    def _isolate(self, lane: Lane, poll: Poll) -> None:
+        """Those that cannot be fetched go on alone, so that they hold up nobody else."""
+        if poll.batch is not None:
+            stuck = lane.split(set(lane.cursors).difference(poll.batch.slos or ()))
+            stuck.error, lane.error = lane.error, None
+            self._lanes.append(stuck)
+        elif len(lane.cursors) > 1 and isinstance(poll.error, TooMuch):
+            lane.error = None
+            self._lanes += [lane.split([slo]) for slo in list(lane.cursors)[1:]]
+
+    async def _next_chunk(self, lane: Lane, end: float) -> Poll:
+        """One chunk on, in as many pieces as the server insists on."""
+        while True:
+            start = lane.start
+            chunk = max(lane.chunk, self._interval)
+            upto = end if end - start <= chunk else start + chunk
+            try:
+                poll = await self._ask(lane, upto, last=upto >= end)
+            except TooMuch as too_much:
+                # Not equal to the last bit: the difference of two times is rounded.
+                if upto - start > self._interval * 1.01:
+                    lane.chunk = upto - start
+                    lane.too_much()
+                    log.info("source.smaller_chunks", source=self.name, chunk=lane.chunk)
+                    continue
+                error = TooMuch(too_much.reason, f"{self._shown}: {too_much}")
+                poll = Poll(self.name, self._shown, 0.0, error=error)
+            lane.error = poll.error
+            return poll
+
+    # --- one question ---------------------------------------------------------------------------
+
+    async def _ask(self, lane: Lane, end: float, *, last: bool) -> Poll:
+        """All a lane wants up to `end`, for those of its SLOs that get it; `TooMuch` when the
+        server would not."""
+        begun = self._clock.monotonic()
+        wants = lane.wants()
         answers = await asyncio.gather(
-            *(self._readings(want, end) for want in wants), return_exceptions=True
+            *(self._samples(lane, want, start, end) for want, start in wants.items()),
+            return_exceptions=True,
         )
         readings: dict[Want, list[Reading]] = {}
         errors: dict[Want, SourceError] = {}
@@ -131,127 +233,48 @@ class PrometheusSource:
                 raise answer
             else:
                 readings[want] = answer
+        if (too_much := _too_much(errors)) is not None:
+            raise too_much
         error = next(iter(errors.values()), None)
-        if isinstance(error, TooMuch) and len(errors) == len(wants):
-            raise error
         if error is not None:
             error = SourceError(error.reason, f"{self._shown}: {error}")
-            if not readings or not last:
-                return None, error
-        batch = Batch(
-            self.name,
-            end,
-            own_clock=False,
-            readings=readings,
-            failed=frozenset(errors),
-            complete=last,
-            targets=await self._births(readings, end),
-        )
-        for want in readings:
-            self._cursors[want] = end
-        return batch, error
+        slos = lane.answered(errors)
+        batch = None
+        if slos or not wants:
+            batch = Batch(
+                self.name,
+                end,
+                own_clock=False,
+                readings=readings,
+                failed=frozenset(errors),
+                complete=last,
+                targets=await self._births(lane, readings, end),
+                slos=frozenset(slos),
+            )
+            lane.moved(slos, end)
+            lane.got(sum(len(r.samples) for some in readings.values() for r in some))
+        return Poll(self.name, self._shown, self._clock.monotonic() - begun, batch, error)
 
-    async def _readings(self, want: Want, end: float) -> list[Reading]:
-        start = self._cursors[want]
-        if isinstance(want, Query):
-            return await self._steps(want, start, end)
-        reach = max(end - start, 0.0) + self._overlap
-        form = {"query": f"{want}[{format_duration(reach)}]", "time": f"{end:.3f}"}
-        return self._names.readings(await self._ask("query", form), end)
+    async def _samples(self, lane: Lane, want: Want, start: float, end: float) -> list[Reading]:
+        if lane is self._live:
+            return await self._server.samples(want, start, end, fresh=lane.fresh)
+        async with self._walkers:
+            return await self._server.samples(want, start, end, fresh=lane.fresh)
 
-    async def _steps(self, want: Query, start: float, end: float) -> list[Reading]:
-        step = self._interval
-        first = (floor(start / step) + 1) * step
-        latest = floor(end / step) * step
-        if first > latest:
-            # Between two steps there is nothing new; at the first poll the last step is the news.
-            if not self._fresh:
-                return []
-            first = latest
-        form = {
-            "query": _WINDOW.sub(format_duration(step), want.expr),
-            "start": f"{first:.3f}",
-            "end": f"{latest:.3f}",
-            "step": f"{step:g}",
-        }
-        return self._names.readings(await self._ask("query_range", form), end)
-
-    # --- births ---------------------------------------------------------------------------------
-
-    async def _births(self, readings: dict[Want, list[Reading]], end: float) -> dict[str, Target]:
+    async def _births(
+        self, lane: Lane, readings: dict[Want, list[Reading]], end: float
+    ) -> dict[str, Target]:
         """What is to be known of the targets of series that were not there before."""
-        new: dict[str, set[str]] = {}
-        for want, found in readings.items():
-            if isinstance(want, Query):
-                continue
-            for reading in found:
-                series = reading.series
-                if series.key not in self._seen or series.target not in self._known:
-                    labels = series.labels
-                    new.setdefault(labels.get("job", ""), set()).add(labels.get("instance", ""))
-                self._seen[series.key] = end
-                self._known.add(series.target)
-        fresh, self._fresh = self._fresh, False
-        if fresh or not new:
+        new = lane.new_targets(readings, end)
+        if lane.fresh or not new:
             return {}
-        out: dict[str, Target] = {}
-        start = min(self._cursors.values())
-        for job, instances in new.items():
-            names = sorted(instances)
-            for low in range(0, len(names), _BIRTHS_AT_ONCE):
-                some = names[low : low + _BIRTHS_AT_ONCE]
-                pattern = "|".join(re.escape(name) for name in some)
-                where = (Matcher("job", "=", job), Matcher("instance", "=~", pattern))
-                try:
-                    await self._facts(out, where, start, end)
-                except SourceError as error:
-                    log.warning("source.births_unknown", source=self.name, error=str(error))
-        return out
+        facts = await self._server.facts((where for where, _ in new.values()), lane.start, end)
+        for name, (_, first) in new.items():
+            target = facts.setdefault(name, Target())
+            # Without `up`: it was observed when any of its series was.
+            target.observed = first if target.observed is None else min(first, target.observed)
+        return facts
 
-    async def _facts(
-        self, out: dict[str, Target], where: tuple[Matcher, ...], start: float, end: float
-    ) -> None:
-        reach = format_duration(end - start + self._overlap + self._interval)
-        for name in ("up", "process_start_time_seconds"):
-            form = {"query": f"{Selector(name, where)}[{reach}]", "time": f"{end:.3f}"}
-            for reading in self._names.readings(await self._ask("query", form), end):
-                if not reading.samples:
-                    continue
-                target = out.setdefault(reading.series.target, Target())
-                if name == "up":
-                    # A target that was only unreachable (up 0) was not observed.
-                    ups = [time for time, value in reading.samples if value == 1.0]
-                    target.observed = min(ups, default=None)
-                elif isinstance(value := reading.samples[-1][1], float):
-                    target.started = value
 
-    # --- the wire -------------------------------------------------------------------------------
-
-    async def _ask(self, what: str, form: dict[str, str]) -> Answer:
-        url = f"{self._url}/api/v1/{what}"
-        async with self._gate:
-            try:
-                answer = await self._send(url, form)
-            except TransportError as error:
-                kind = TooMuch if error.reason == "too_large" else SourceError
-                raise kind(error.reason, str(error)) from error
-        if answer.status == 429:
-            after = answer.headers.get("Retry-After", "")
-            pause = min(float(after), _LONGEST_RETRY_AFTER) if after.isdigit() else 0.0
-            self._retry_at = self._clock.monotonic() + pause
-        found = read(answer)
-        for warning in set(found.warnings) - self._warned:
-            self._warned.add(warning)
-            log.warning("source.warning", source=self.name, warning=warning[:300])
-        return found
-
-    async def _send(self, url: str, form: dict[str, str]) -> Response:
-        """POST, as a long selector may not fit a URL; GET for good where that is not allowed."""
-        if self._method == "POST":
-            body = urlencode(form).encode()
-            headers = {"Content-Type": "application/x-www-form-urlencoded"}
-            answer = await self._client.request("POST", url, body=body, headers=headers)
-            if answer.status != 405:
-                return answer
-            self._method = "GET"
-        return await self._client.request("GET", url, params=form)
+def _too_much(errors: dict[Want, SourceError]) -> TooMuch | None:
+    return next((e for e in errors.values() if isinstance(e, TooMuch)), None)

@@ -7,18 +7,18 @@ its own on the interval's grid, by a hash of its URL, as in Prometheus.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import blake2b
 
 import structlog
 
 from exporter.clock import Clock
 from exporter.config.settings import ScrapeSource as Settings
-from exporter.core.sample import Batch, Reading, Target
+from exporter.core.sample import Ask, Batch, Reading, Target
 from exporter.core.selector import Query, Selector, Want
 from exporter.errors import ConfigError, SourceError
 from exporter.http import Client, Response, TransportError, redact
-from exporter.sources.base import Poll, Resume, Sink
+from exporter.sources.base import Poll, Sink, bucket_bounds, wanted
 from exporter.sources.discovery import discoveries
 from exporter.sources.discovery.base import Discovery, Found, instance_of, shown, target_url
 from exporter.sources.exposition import PageReader
@@ -39,6 +39,9 @@ _TEXT = "text/plain;version=0.0.4"
 class ScrapeSource:
     """Pages in the Prometheus text, OpenMetrics or protobuf format."""
 
+    behind: Collection[str] = ()
+    progress = 1.0
+
     def __init__(self, settings: Settings, client: Client, clock: Clock) -> None:
         self.name = settings.name
         self._settings = settings
@@ -58,8 +61,9 @@ class ScrapeSource:
         """Today's targets, as they are shown."""
         return list(self._today)
 
-    async def run(self, wants: Sequence[Want], sink: Sink, resume: Resume) -> None:
-        """Scrape until cancelled; `resume` is not needed, the next page bridges by its counters."""
+    async def run(self, asks: Sequence[Ask], sink: Sink) -> None:
+        """Scrape until cancelled; what was missed is bridged by the next page's counters."""
+        wants = wanted(asks)
         try:
             try:
                 for discovery in discoveries(self._settings, self._client, self._clock):
@@ -95,7 +99,7 @@ class ScrapeSource:
             assert batch is not None  # only a failed scrape has none
             texts = {r.series.labels.get("le", "") for r in batch.readings[bucket]}
             if texts:
-                return _bounds(texts)
+                return bucket_bounds(texts)
         if error is not None:
             raise error
         return []
@@ -290,10 +294,3 @@ def _accept(protobuf: bool | None, selectors: Sequence[Selector]) -> str:
     if protobuf:
         kinds.insert(0, _PROTOBUF)
     return ",".join(f"{kind};q={1 - i / 10:g}" for i, kind in enumerate(kinds))
-
-
-def _bounds(texts: set[str]) -> list[float]:
-    try:
-        return sorted({float(le) for le in texts} - {float("inf")})
-    except ValueError:
-        raise SourceError("malformed", "a bucket's le is no number") from None

@@ -64,7 +64,7 @@ def _row(status: SLOStatus) -> str:
         f'<td class="n">{slo.objective * 100:.10g}%'
         f"<br><small>{escape(slo.period.label)}</small></td>"
         f'<td class="n">{_percent(period.sli, 4)}</td>'
-        f"<td>{_budget(status.budget_remaining)}</td>"
+        f"<td>{_budget(status.budget_remaining)}{_unadjusted(status)}</td>"
         f"<td>{escape(status.policy_state)}</td><td>{gate}</td><td>{alerts}</td></tr>"
     )
 
@@ -77,6 +77,15 @@ def _budget(remaining: float | None) -> str:
     # A <meter> and not a styled box: the policy above allows no style attributes.
     bar = f'<meter min="0" max="1" low="0.25" high="0.5" optimum="1" value="{share:.4f}"></meter>'
     return f"{bar} " + (f'<span class="bad">{text}</span>' if remaining < 0 else text)
+
+
+def _unadjusted(status: SLOStatus) -> str:
+    """An exclusion must not make an objective pass silently."""
+    if not status.excluded_seconds:
+        return ""
+    without = _percent(status.budget_unadjusted, 1)
+    hours = status.excluded_seconds / 3600
+    return f"<br><small>{without} without exclusions ({hours:.1f} h)</small>"
 
 
 def _percent(ratio: float | None, digits: int) -> str:

@@ -54,6 +54,11 @@ class SelfMetrics:
         self._births = counter(
             "slod_series_births", "Series that appeared on a known target.", "source"
         )
+        self._backfill = gauge(
+            "slod_backfill_progress_ratio",
+            "How much of the history that is being fetched is there; 1 when all is.",
+            "source",
+        )
         self._poll_errors = counter(
             "slod_poll_errors", "Polls that failed, by reason.", "source", "reason"
         )
@@ -128,6 +133,10 @@ class SelfMetrics:
         """A target was polled; `up` is whether it answered usefully."""
         self._up.labels(source, target).set(up)
         self._poll.labels(source).observe(seconds)
+
+    def backfill(self, source: str, progress: float) -> None:
+        """So much of a source's history is there, 0 to 1."""
+        self._backfill.labels(source).set(progress)
 
     def poll_error(self, source: str, reason: str) -> None:
         """A poll failed, or a part of it."""

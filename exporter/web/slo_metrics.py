@@ -34,6 +34,7 @@ _FAMILIES = {
     "slo_alert_firing": ("gauge", "Whether the alert rule fires."),
     "slo_budget_policy_state": ("gauge", "1 on the budget policy's current state."),
     "slo_gate_open": ("gauge", "Whether the budget policy allows a deployment."),
+    "slo_excluded_seconds": ("gauge", "Time of the period that an exclusion leaves out."),
     "slod_ledger_bytes": ("gauge", "Memory of the SLO's ledger."),
 }
 _RESERVED = frozenset(
@@ -110,6 +111,7 @@ class _Lines:
         for state, line in self._states:
             states.add(line, float(state == status.policy_state))
         into["slo_gate_open"].add(base, float(status.gate_open))
+        into["slo_excluded_seconds"].add(base, status.excluded_seconds)
         into["slod_ledger_bytes"].add(base, float(status.ledger_bytes))
 
     def _collect_windows(self, status: SLOStatus, into: dict[str, Family]) -> None:

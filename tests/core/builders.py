@@ -121,7 +121,7 @@ def batch(
     `pages`: by target, then by series as written on a page; a bare value is sampled at `at`.
     """
     out = Batch(source, at, own_clock, **more)
-    for want in of.wants(source):
+    for want in {want: None for ask in of.asks(source) for want in ask.wants}:
         readings = out.readings.setdefault(want, [])
         for target, page in pages.items():
             for text, value in page.items():

@@ -113,7 +113,7 @@ def test_an_unanswered_want_skips_the_slo_and_the_next_batch_bridges() -> None:
     taken = e.ingest(batch(e, T + 10, {"a": later}, failed=frozenset({bad})))
     assert taken["slo"].skipped and not taken["other"].skipped
     assert counted(e) == (0, 0) and counted(e, "other") == (1, 1)
-    assert e.since("app") == T
+    assert [a.since for a in e.asks("app")] == [T, T + 10]
     feed(e, T + 20, {**page, OK: 9.0, ERROR: 6.0, "up": 1.0, "all": 2.0})
     assert counted(e) == (9, 6) and counted(e, "other") == (1, 1)
 
@@ -165,12 +165,12 @@ def test_a_whole_history_brought_again_is_not_counted_again() -> None:
         feed(e, T + 3600 * hour, {OK: [history[hour]]}, "b", own_clock=False)
         e.tick(T + 3600 * hour)
     before = counted(e)
-    assert e.targets("app") == {"b"}
+    assert list(e.accounts["slo"].memory.targets) == ["b"]
     for low in range(0, 24 * 4, 24):
         pages = {"short-lived": {OK: history[:2]}, "b": {OK: history[low : low + 24]}}
         e.ingest(batch(e, history[low + 23][0], pages, own_clock=False))
     assert counted(e) == before
-    assert e.targets("app") == {"b"}
+    assert list(e.accounts["slo"].memory.targets) == ["b"]
 
 
 def test_a_catch_up_is_counted_sample_by_sample() -> None:

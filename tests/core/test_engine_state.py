@@ -199,16 +199,18 @@ def test_a_state_that_cannot_be_used_says_why_and_leaves_a_fresh_slo(break_it: A
 # --- what sources ask ---------------------------------------------------------------------------
 
 
-def test_a_source_learns_its_wants_once_its_targets_and_since_when_it_is_behind() -> None:
+def test_a_source_learns_what_each_slo_wants_and_since_when() -> None:
     e = engine(slo(), slo("same"), slo("other", histogram(), source="prom"))
-    assert len(e.wants("app")) == 2 and len(e.wants("prom")) == 3 and e.wants("nobody") == []
-    assert e.since("app") is None and e.since("nobody") is None
+    assert [(a.slo, len(a.wants), a.since) for a in e.asks("app")] == [
+        ("slo", 2, None),
+        ("same", 2, None),
+    ]
+    assert [len(a.wants) for a in e.asks("prom")] == [3] and e.asks("nobody") == []
     feed(e, T, {OK: 1.0}, "a")
     feed(e, T + 10, {OK: 1.0}, "b")
-    assert e.since("app") == T + 10
-    assert e.targets("app") == {"a", "b"} and e.targets("prom") == frozenset()
+    assert [a.since for a in e.asks("app")] == [T + 10, T + 10]
     e.configure([slo(), slo("same"), slo("new")], [])
-    assert e.since("app") is None
+    assert [a.since for a in e.asks("app")] == [T + 10, T + 10, None]
 
 
 def test_a_batch_is_for_the_slos_of_its_source_alone() -> None:

@@ -104,7 +104,7 @@ async def test_a_wrong_page_is_used_as_far_as_it_is_right_and_the_next_good_one_
             name="app", targets=(f"{url}/sick", f"{url}/well"), interval=Duration(10)
         )
         source = scrape.ScrapeSource(settings, Client(settings), clock)
-        async with running(source, of.wants("app")) as polls:
+        async with running(source, of.asks("app")) as polls:
             await polls.count(2)
             for name, wrong in PAGES.items():
                 for site.wrong in (wrong, None):
@@ -201,7 +201,7 @@ async def test_an_answer_that_is_none_is_an_error_and_the_next_one_counts_all_it
     async with serving(serve) as url:
         settings = PrometheusSource(name="app", url=url, interval=Duration(15))
         source = prometheus.PrometheusSource(settings, Client(settings), clock)
-        async with running(source, of.wants("app")) as polls:
+        async with running(source, of.asks("app")) as polls:
             first = (await polls.count(1))[0]
             assert first.error is None
             for wrong in (True, False):

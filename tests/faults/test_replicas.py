@@ -121,8 +121,8 @@ class Replica:
 
         async with asyncio.timeout(30):
             while self._task is not None:
-                polled = self.daemon.engine.since("prom")
-                if polled is not None and polled >= self._clock.now():
+                asks = self.daemon.engine.asks("prom")
+                if all((ask.since or 0.0) >= self._clock.now() for ask in asks):
                     break
                 await asyncio.sleep(0.002)
 

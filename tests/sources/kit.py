@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from aiohttp import web
 
+from exporter.core.sample import Ask
 from exporter.core.selector import Want
-from exporter.sources.base import Poll, Resume, Source
+from exporter.sources.base import Poll, Source
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -58,11 +59,12 @@ class Polls:
 
 @contextlib.asynccontextmanager
 async def running(
-    source: Source, wants: Sequence[Want], resume: Resume | None = None
+    source: Source, wants: Sequence[Want | Ask], since: float | None = None
 ) -> AsyncIterator[Polls]:
-    """The source polls while the block runs."""
+    """The source polls while the block runs, a mere want for an SLO of its own."""
     polls = Polls()
-    task = asyncio.create_task(source.run(wants, polls, resume or Resume()))
+    asks = [w if isinstance(w, Ask) else Ask(str(w), (w,), since) for w in wants]
+    task = asyncio.create_task(source.run(asks, polls))
     try:
         yield polls
         if task.done():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +13,11 @@ from aiohttp import web
 
 from exporter.config.settings import BasicAuth, Duration
 from exporter.config.settings import PrometheusSource as Settings
-from exporter.core.sample import NativeHistogram
+from exporter.core.sample import Ask, NativeHistogram
 from exporter.core.selector import Query, Want, parse_selector
 from exporter.errors import SourceError
 from exporter.http import Client
-from exporter.sources.base import Poll, Resume
+from exporter.sources.base import Poll
 from exporter.sources.prometheus import PrometheusSource
 from tests.sources.kit import Polls, running, serving
 from tests.support import ManualClock
@@ -125,10 +126,11 @@ async def test_at_the_first_start_history_is_filled_up_and_later_only_what_was_m
         filled = source(url, clock, backfill=Duration(7200), chunk=Duration(3600))
         async with running(filled, [M]) as polls:
             await polls.until(lambda p: bool(p and p[-1].batch and p[-1].batch.complete))
-        assert len(api.queries) == 2
+        # The very first samples are baselines, so those are few.
+        assert api.queries == ['m{job="x"}[45s]', 'm{job="x"}[1h30s]', 'm{job="x"}[1h15s]']
         api.asked.clear()
         again = source(url, clock, backfill=Duration(7200), chunk=Duration(3600))
-        async with running(again, [M], Resume(NOW - 600, frozenset())) as polls:
+        async with running(again, [M], NOW - 600) as polls:
             await polls.count(1)
     assert api.queries == ['m{job="x"}[10m30s]']
 
@@ -147,9 +149,7 @@ async def test_a_server_that_will_not_answer_so_much_is_asked_for_less() -> None
         async with running(source(url, clock, backfill=Duration(7200)), [M]) as polls:
             all_ = await polls.until(lambda p: bool(p and p[-1].batch and p[-1].batch.complete))
     assert all(p.error is None for p in all_)
-    assert len(all_) == 4
-    assert all_[-1].batch is not None
-    assert all_[-1].batch.at == NOW
+    assert [p.batch.at - NOW for p in all_ if p.batch] == [-7185, -5388.75, -3592.5, -1796.25, 0]
 
 
 async def test_a_want_that_fails_is_named_and_the_others_are_delivered() -> None:
@@ -349,3 +349,107 @@ async def test_a_server_that_is_not_there_is_refused_without_its_password_in_the
     assert isinstance(poll.error, SourceError)
     assert poll.error.reason == "refused"
     assert "secret" not in str(poll.error) + poll.target
+
+
+# --- those that are behind ------------------------------------------------------------------------
+
+
+def at_end(form: dict[str, str]) -> float:
+    return float(form["time"])
+
+
+async def test_one_that_needs_its_history_is_filled_alone_while_the_others_go_on() -> None:
+    api = API(lambda path, form: matrix())
+    clock = ManualClock(NOW)
+    async with serving(api) as url:
+        asked = source(url, clock, backfill=Duration(7200), chunk=Duration(3600))
+        polls = Polls()
+        asks = [Ask("old", (M,), NOW - 30), Ask("new", (M, N))]
+        task = asyncio.create_task(asked.run(asks, polls))
+        await polls.until(lambda p: bool(p) and asked.progress == 1.0)
+        both = await step(clock, polls)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    slos = [sorted(p.batch.slos or ()) for p in polls.all if p.batch]
+    assert slos == [["old"], ["new"], ["new"], ["new"], ["new", "old"]]
+    assert both.batch is not None and both.batch.complete
+    assert api.queries[0] == 'm{job="x"}[1m]'
+    assert sorted(q.partition("[")[0] for q in api.queries[1:7]) == ['m{job="x"}'] * 3 + ["n"] * 3
+
+
+async def test_one_that_cannot_be_fetched_holds_up_nobody_else() -> None:
+    def answer(path: str, form: dict[str, str]) -> Any:
+        if form["query"].startswith("n"):
+            body = {"status": "error", "errorType": "bad_data", "error": "parse error"}
+            return web.json_response(body, status=400)
+        return matrix((SERIES, [[at_end(form), "1"]]))
+
+    api = API(answer)
+    clock = ManualClock(NOW)
+    async with serving(api) as url:
+        asked = source(url, clock, backfill=Duration(7200), chunk=Duration(3600))
+        async with running(asked, [M, N]) as polls:
+            await polls.until(lambda p: bool(p and p[-1].batch and p[-1].batch.complete))
+            # What the server refuses for good is nothing to wait for.
+            assert (asked.progress, asked.behind) == (1.0, set())
+            before = len(polls.all)
+            await step(clock, polls)
+            await step(clock, polls)
+            later = polls.all[before:]
+    done = [p.batch.slos for p in later if p.batch]
+    assert set(done) == {frozenset({str(M)})}
+    assert {p.error.reason for p in later if p.error} == {"bad_query"}
+
+
+async def test_history_that_is_too_much_for_one_is_fetched_for_the_others() -> None:
+    def answer(path: str, form: dict[str, str]) -> Any:
+        if form["query"].startswith("n"):
+            error = "query processing would load too many samples into memory"
+            body = {"status": "error", "errorType": "execution", "error": error}
+            return web.json_response(body, status=422)
+        return matrix()
+
+    clock = ManualClock(NOW)
+    async with serving(API(answer)) as url:
+        asked = source(url, clock, backfill=Duration(600))
+        async with running(asked, [M, N]) as polls:
+            await polls.until(lambda p: any(q.batch and q.batch.complete for q in p))
+            await step(clock, polls)
+            await polls.until(lambda p: bool(p) and asked.progress == 1.0)
+    found = [p for p in polls.all if p.batch]
+    assert {p.batch.slos for p in found if p.batch} == {frozenset({str(M)})}
+    assert {p.error.reason for p in polls.all if p.error} == {"too_much"}
+
+
+async def test_history_comes_in_time_order_and_tells_what_was_there_before_a_birth() -> (
+    None
+):
+    start, born = NOW - 7200, NOW - 3000
+
+    def answer(path: str, form: dict[str, str]) -> Any:
+        if not form["query"].startswith("m"):
+            return matrix()
+        end = at_end(form)
+        times = [start + 60 * i for i in range(121) if start + 60 * i <= end]
+        rows = [(SERIES, [[t, str(t - start)] for t in times])]
+        if late := [t for t in times if t >= born]:
+            rows.append(({**SERIES, "code": "500"}, [[t, "3"] for t in late]))
+        return matrix(*rows)
+
+    clock = ManualClock(NOW)
+    async with serving(API(answer)) as url:
+        asked = source(url, clock, chunk=Duration(3600))
+        polls = Polls()
+        await asked.history([Ask("slo", (M,), start)], NOW, polls)
+    batches = [p.batch for p in polls.all if p.batch]
+    assert [b.complete for b in batches] == [False] * (len(batches) - 1) + [True]
+    assert [b.at for b in batches] == sorted(b.at for b in batches)
+    [target] = [t for b in batches for t in b.targets.values() if b.at > born]
+    assert target.observed is not None and target.observed < born
+
+
+async def test_history_that_is_not_given_is_an_error() -> None:
+    async with serving(API(lambda path, form: web.Response(status=500))) as url:
+        asked = source(url, ManualClock(NOW))
+        with pytest.raises(SourceError, match="500"):
+            await asked.history([Ask("slo", (M,), NOW - 60)], NOW, Polls())

@@ -12,9 +12,10 @@ from aiohttp import web
 
 from exporter.config.settings import Discover, Duration, KubernetesSD
 from exporter.config.settings import ScrapeSource as Settings
+from exporter.core.sample import Ask
 from exporter.core.selector import parse_selector
 from exporter.http import Client
-from exporter.sources.base import Poll, Resume
+from exporter.sources.base import Poll
 from exporter.sources.scrape import ScrapeSource
 from tests.sources.kit import running, serving
 from tests.support import ManualClock
@@ -244,7 +245,7 @@ async def test_a_fault_of_whoever_takes_the_polls_does_not_end_the_scraping() ->
     async with serving(app) as url:
         settings = Settings(name="app", targets=(url,))
         source = ScrapeSource(settings, Client(settings), clock)
-        task = asyncio.create_task(source.run([M], sink, Resume()))
+        task = asyncio.create_task(source.run([Ask("m", (M,))], sink))
         await taken.get()
         await clock.until_sleeping()
         await clock.advance(15)

@@ -1,0 +1,51 @@
+"""The events of a ledger that lie in excluded spans: what its readings leave out."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from math import inf
+
+from exporter.core.curve import Curve
+from exporter.core.exclusion import Span
+
+
+class Excluded:
+    """Reads two curves in spans that do not overlap, in ascending order.
+
+    What lies in spans that are over is summed up once, so an answer costs at most one span however
+    many there are.
+    """
+
+    __slots__ = ("_bad", "_starts", "_sums", "_total", "spans")
+
+    def __init__(self, spans: tuple[Span, ...], bad: Curve, total: Curve) -> None:
+        self.spans = spans
+        self._starts = [start for start, _ in spans]
+        self._sums = [(0.0, 0.0)]
+        """Bad and total events of the first so many spans."""
+        self._bad = bad
+        self._total = total
+
+    def upto(self, when: float) -> tuple[float, float]:
+        """Bad and total events in all spans, up to a moment."""
+        k = bisect_right(self._starts, when) - 1
+        if k < 0:
+            return (0.0, 0.0)
+        while len(self._sums) <= k:
+            self._sums.append(self._after(len(self._sums) - 1, inf))
+        return self._after(k, when)
+
+    def _after(self, k: int, when: float) -> tuple[float, float]:
+        bad, total = self._sums[k]
+        start, end = self.spans[k]
+        end = min(end, when)
+        return bad + self._bad.between(start, end), total + self._total.between(start, end)
+
+    def changed(self, since: float) -> None:
+        """Events were added from a moment on: sums of what lies behind it are good no more."""
+        while len(self._sums) > 1 and self.spans[len(self._sums) - 2][1] > since:
+            self._sums.pop()
+
+    def seconds(self, start: float, end: float) -> float:
+        """How much of the time from `start` to `end` is excluded, in seconds."""
+        return sum(max(0.0, min(b, end) - max(a, start)) for a, b in self.spans)
