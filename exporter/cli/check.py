@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from exporter.errors import ConfigError
 
 if TYPE_CHECKING:
     from exporter.config.detection import Detection
+    from exporter.config.findings import Finding
+    from exporter.config.load import Config
 
 EPILOG = """\
 Every finding names the file, the line where it can, and the key. The table shows how long an
@@ -20,6 +23,7 @@ outage lasts until the first alert of a severity fires, with steady traffic and 
 examples:
   slod check
   slod check -c /etc/slod/config.toml --strict     # in CI: warnings fail too
+  slod check --live                                # asks the sources too: a day of history, a page
 
 exit status: 0 usable, 1 warnings and --strict, 2 errors
 """
@@ -39,12 +43,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "-c", "--config", default="config.toml", metavar="FILE", help="default: %(default)s"
     )
     parser.add_argument("--strict", action="store_true", help="exit with 1 on warnings")
+    parser.add_argument(
+        "--live", action="store_true", help="ask the sources whether they have what is wanted"
+    )
     parser.set_defaults(func=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Findings go to stderr, the table and the summary to stdout; returns the exit status."""
     from exporter.config.detection import detections
+    from exporter.config.findings import in_order
     from exporter.config.lint import lint
     from exporter.config.load import load
 
@@ -56,6 +64,8 @@ def run(args: argparse.Namespace) -> int:
         print(f"{args.config}: {_count(len(error.findings), 'error')}")
         return 2
     findings = lint(config)
+    if args.live:
+        findings = in_order([*findings, *asyncio.run(_look(config))])
     for finding in findings:
         print(f"{finding.level}: {finding}", file=sys.stderr)
     if table := detection_table(detections(config.slos)):
@@ -74,6 +84,13 @@ def run(args: argparse.Namespace) -> int:
     if counts["error"]:
         return 2
     return 1 if args.strict and counts["warning"] else 0
+
+
+async def _look(config: Config) -> list[Finding]:
+    from exporter.app.live import look
+    from exporter.clock import SystemClock
+
+    return await look(config, SystemClock())
 
 
 def detection_table(rows: Sequence[Detection]) -> str:

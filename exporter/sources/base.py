@@ -68,6 +68,10 @@ class Source(Protocol):
         """Poll until cancelled; an upstream's failure is a `Poll` with an error, never raised."""
         ...
 
+    async def close(self) -> None:
+        """Close the connections of whoever was asked without `run`."""
+        ...
+
     async def bounds(self, histogram: Selector) -> list[float]:
         """The bucket bounds there are, for the message about a threshold that is none of them."""
         ...

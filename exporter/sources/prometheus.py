@@ -34,6 +34,7 @@ log = structlog.get_logger()
 _TOGETHER = 8
 """SLOs of one lane: enough to share what they want, few enough for memory."""
 _NEARLY = 0.999
+_HOUR = 3600.0
 _LIVE = 300.0
 """Up to so many seconds (or ten intervals) are made good by the next poll, without a lane."""
 
@@ -91,21 +92,28 @@ class PrometheusSource:
                     beat = (floor(elapsed / self._interval) + 1) * self._interval
                     await self._clock.sleep(beat - elapsed)
         finally:
-            await self._server.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the connections; `run` does it itself."""
+        await self._server.close()
 
     async def history(self, asks: Sequence[Ask], end: float, sink: Sink) -> None:
         """All samples from each ask's `since` up to `end`, as `run` would have delivered them;
-        `SourceError` when the server does not give them."""
-        try:
-            for low in range(0, len(asks), _TOGETHER):
-                lane = self._lane(asks[low : low + _TOGETHER], end)
-                while lane.cursors and lane.start < end:
-                    poll = await self._next_chunk(lane, end)
-                    if poll.error is not None:
-                        raise poll.error
-                    await sink(poll)
-        finally:
-            await self._server.close()
+        `SourceError` when the server does not give them. To be closed afterwards."""
+        for low in range(0, len(asks), _TOGETHER):
+            lane = self._lane(asks[low : low + _TOGETHER], end)
+            while lane.cursors and lane.start < end:
+                poll = await self._next_chunk(lane, end)
+                if poll.error is not None:
+                    raise poll.error
+                await sink(poll)
+
+    async def reaches(self, want: Want, start: float, end: float) -> bool:
+        """Whether there were samples within an hour after `start`."""
+        upto = min(end, start + _HOUR)
+        found = await self._server.samples(want, start, upto, fresh=False)
+        return any(reading.samples for reading in found)
 
     def _lane(self, asks: Sequence[Ask], start: float = 0.0) -> Lane:
         # The very first samples are baselines: a short chunk of them loses the fewest births.

@@ -83,7 +83,11 @@ class ScrapeSource:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             self._loops.clear()
-            await self._client.close()
+            await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.close()
 
     async def bounds(self, histogram: Selector) -> list[float]:
         """The bucket bounds on the first target that has any; empty when none of a few has."""

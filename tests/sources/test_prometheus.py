@@ -441,6 +441,7 @@ async def test_history_comes_in_time_order_and_tells_what_was_there_before_a_bir
         asked = source(url, clock, chunk=Duration(3600))
         polls = Polls()
         await asked.history([Ask("slo", (M,), start)], NOW, polls)
+        await asked.close()
     batches = [p.batch for p in polls.all if p.batch]
     assert [b.complete for b in batches] == [False] * (len(batches) - 1) + [True]
     assert [b.at for b in batches] == sorted(b.at for b in batches)
@@ -453,3 +454,4 @@ async def test_history_that_is_not_given_is_an_error() -> None:
         asked = source(url, ManualClock(NOW))
         with pytest.raises(SourceError, match="500"):
             await asked.history([Ask("slo", (M,), NOW - 60)], NOW, Polls())
+        await asked.close()
