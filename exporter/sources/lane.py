@@ -17,7 +17,7 @@ _FORGET_AFTER = 86_400.0
 FIRST_CHUNK = 2 * 3600.0
 """Seconds to ask for before it is known how many samples they bring."""
 _OWN_FAULT = frozenset({"bad_query", "too_much", "too_large"})
-_ENOUGH = 60_000
+_ENOUGH = 30_000
 """Samples that one chunk should bring: some megabytes."""
 
 
