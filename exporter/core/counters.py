@@ -6,7 +6,9 @@ its other series for that.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from itertools import pairwise
+from operator import itemgetter
 
 from exporter.core.memory import LOST, Memory, TargetState
 from exporter.core.sample import Batch, NativeHistogram, Reading, Target, Value
@@ -44,7 +46,8 @@ class Counters:
         memory, series = self._memory, reading.series
         target = self._batch.targets.get(series.target)
         state = memory.targets.get(series.target)
-        known = Known(state.last, state.started) if state else None
+        # One of its other series made it known, in this very batch: it was not observed before.
+        known = Known(state.last, state.started) if state and state.last else None
         born: float | None = None
         before, samples, resets = last, facts.samples, facts.resets
         if last is None:
@@ -79,7 +82,8 @@ class Counters:
         gap = last is not None and reading.samples[0][0] - last.time > self._gap
         resets, samples = facts.resets - resets, facts.samples - samples
         # The usual sample of a series that goes on is none of the tally's business.
-        if memory.tally and (before is None or resets or gap or samples != len(reading.samples)):
+        usual = before is not None and samples == _newer(reading, before.time)
+        if memory.tally and (not usual or resets or gap):
             why = evidence(reading, known, target) if born is not None else None
             memory.tally.took(
                 index, reading, before, newest, out, resets=resets, gap=gap, evidence=why
@@ -141,6 +145,14 @@ class Counters:
         spacing = times[1] - times[0] if len(times) > 1 else self._memory.slo.interval
         begin = times[0] - spacing
         return max(begin, known.last) if known and known.last < times[0] else begin
+
+
+def _newer(reading: Reading, than: float) -> int:
+    """How many samples are; those of an overlap come a second time."""
+    samples = reading.samples
+    if samples[0][0] > than:
+        return len(samples)
+    return len(samples) - bisect_right(samples, than, key=itemgetter(0))
 
 
 def _first_of_new_process(reading: Reading, last: Last | None, began: float) -> int:

@@ -146,14 +146,15 @@ class Peers:
     def said(self) -> dict[Group, Heard]:
         """All they say, by group."""
         self.advance(self.edges[1])
-        for series in self._series.values():
+        late, alone = set(), set()
+        for (_, *name), series in self._series.items():
             heard = self._heard.setdefault(series.group, Heard({}, {}, {}))
             if series.count and not series.there_before:
-                heard.late += 1
+                late.add((series.group, *name))
                 role = series.role
                 heard.late_events[role] = heard.late_events.get(role, 0.0) + series.first
             if series.count == 1:
-                heard.alone += 1
+                alone.add((series.group, *name))
             if series.count > 1:
                 role, gained = series.role, series.lasting - series.lasting_first
                 stretched = extrapolated(
@@ -165,6 +166,9 @@ class Peers:
                 )
                 heard.sampled[role] = heard.sampled.get(role, 0.0) + gained
                 heard.increase[role] = heard.increase.get(role, 0.0) + stretched
+        for group, heard in self._heard.items():
+            heard.late = sum(one[0] == group for one in late)
+            heard.alone = sum(one[0] == group for one in alone)
         return self._heard
 
 

@@ -22,7 +22,6 @@ MOST = 1000
 """Series that are told apart; each is some 300 bytes."""
 LONG_GAP = 300.0
 """So many seconds (or four intervals) without a sample are a gap in a series."""
-_LOST = inf
 
 Key = tuple[int, str, str]
 """The want's index, the target, the series' key."""
@@ -57,12 +56,12 @@ class Seen:
 class Tally:
     """`since`: unix seconds. `targets` is memory's own, and is read, never changed."""
 
-    def __init__(self, targets: Mapping[str, TargetState], since: float, most: int = MOST) -> None:
+    def __init__(self, targets: Mapping[str, TargetState], since: float) -> None:
         self.since = since
         self.others: dict[int, Line] = {}
         """By want: those that are not told apart."""
         self._targets = targets
-        self._most = most
+        self._most = MOST
         self._lines: dict[Key, Line] = {}
         for target, state in targets.items():
             for index, series in enumerate(state.series):
@@ -166,14 +165,19 @@ def evidence(reading: Reading, known: Known | None, target: Target | None) -> st
 
 def _value(last: Last | None) -> float:
     """What a series' newest sample counts for; nothing once it goes on elsewhere."""
-    return 0.0 if last is None or last.value == _LOST else last.value
+    return 0.0 if last is None or last.value == inf else last.value
 
 
 def _refused(reading: Reading, known: Last | None) -> list[str]:
-    """Why samples of a reading were refused; as `series` does it, for the few where any was."""
+    """Why samples of a reading were refused; as `series` does it, for the few where any was.
+
+    Samples of an overlap that were counted before are none of them.
+    """
     out: list[str] = []
-    newest = known.time if known is not None else -_LOST
+    newest = known.time if known is not None else -inf
     for time, value in reading.samples:
+        if known is not None and time <= known.time:
+            continue
         number = value.count if isinstance(value, NativeHistogram) else value
         if not isfinite(number):
             out.append("not_a_number")

@@ -190,3 +190,15 @@ def test_the_upstreams_first_scrape_of_a_new_target_dates_births_within_a_batch(
     new = {OK: [(T + 20, 900.0), (T + 30, 901.0)], ERROR: [(T + 30, 2.0)]}
     feed(e, T + 30, new, "b", own_clock=False, observed={"b": T + 20})
     assert counted(e) == (1, 2)
+
+
+def test_all_series_of_a_target_met_for_the_first_time_are_baselines_not_only_the_first_one() -> (
+    None
+):
+    e = engine()
+    feed(e, T, {OK: 0.0, ERROR: 0.0}, "old")
+    later = {"old": {OK: 5.0, ERROR: 1.0}, "new": {OK: 700.0, ERROR: 30.0}}
+    e.ingest(batch(e, T + 10, later))
+    assert counted(e) == (5, 1)
+    e.ingest(batch(e, T + 20, {"new": {OK: 701.0, ERROR: 30.0}, "old": later["old"]}))
+    assert counted(e) == (6, 1)

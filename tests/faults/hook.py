@@ -42,6 +42,11 @@ class Hook:
         found = [h for h in self.heard if h.alert["status"] == status]
         return {h.key for h in found if h.alert["labels"]["alertname"] == name}
 
+    def last(self, name: str) -> str | None:
+        """What an alert's newest notification says."""
+        found = (h.alert for h in reversed(self.heard))
+        return next((a["status"] for a in found if a["labels"]["alertname"] == name), None)
+
 
 @contextlib.asynccontextmanager
 async def hook(deafness: float = 0.0, seed: int = 0) -> AsyncIterator[Hook]:

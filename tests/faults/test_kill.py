@@ -53,14 +53,15 @@ class Load:
             await asyncio.sleep(0.02)
 
     async def weather(self, heard: Hook) -> None:
-        """Outage after outage; each ends when its page came, the calm when its end was told."""
+        """Outage after outage; each ends when its page was told, the calm when its end was. Not
+        when something new is told: after a kill an alert may begin and end at once, or the other
+        way round, since what was missed is spread over the gap."""
         while True:
             for status in ("firing", "resolved"):
                 self.burning = status == "firing"
-                before = heard.keys("ErrorBudgetBurn", status)
 
-                async def told(status: str = status, before: set[str] = before) -> bool:
-                    return heard.keys("ErrorBudgetBurn", status) > before
+                async def told(status: str = status) -> bool:
+                    return heard.last("ErrorBudgetBurn") == status
 
                 await eventually(told, f"{status} in phase {self.phases}", seconds=60)
             self.phases += 1
