@@ -10,6 +10,8 @@ import os
 import socket
 import time
 
+from exporter.clock import Clock
+
 
 def ready() -> bool:
     """The start, or a reload, is complete. All of these return whether systemd was told."""
@@ -63,3 +65,10 @@ def _send(message: str) -> bool:
     except OSError:
         return False
     return True
+
+
+async def keep_alive(clock: Clock, interval: float) -> None:
+    """Tell the watchdog every `interval` seconds, until cancelled."""
+    while True:
+        watchdog()
+        await clock.sleep(interval)

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "exporter"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 EDGES = frozenset({"sources", "receivers", "store", "web", "formats", "demo"})
-KNOW_EVERYBODY = frozenset({"app", "cli", "__main__"})
+KNOW_EVERYBODY = frozenset({"app", "backtest", "cli", "__main__"})
 SHARED = frozenset({"errors", "clock", "log", "http", "lean", "config", "sdnotify"})
 """What stands beside the core: no edge of its own, may be used by every edge."""
 

@@ -11,6 +11,8 @@ import structlog
 
 from exporter import __version__, sdnotify
 from exporter.app.delivery import Delivery, routes
+from exporter.app.endpoints import endpoints
+from exporter.app.exclusions import Exclusions
 from exporter.app.keeper import Keeper
 from exporter.app.page import page
 from exporter.app.parts import make_receivers, make_source
@@ -45,11 +47,13 @@ class Daemon:
         self._clock = clock
         receivers = make_receivers(config)
         self.engine = Engine(config.slos, routes(receivers), approximate)
-        self._keeper = Keeper(self.engine, Store(config.state.path, now=clock.now))
+        store = Store(config.state.path, now=clock.now)
+        self._keeper = Keeper(self.engine, store)
         self._polling: dict[str, tuple[Polling, asyncio.Task[None]]] = {}
         self._delivery: list[tuple[Delivery, asyncio.Task[None]]] = []
         self._receivers = receivers
         self._arrived = asyncio.Event()
+        self._exclusions = Exclusions(self.engine, store, clock, self._arrived.set)
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self.started = asyncio.Event()
@@ -70,6 +74,7 @@ class Daemon:
                 ready=self._readiness,
                 reload=self.reload,
                 status=self.snapshot,
+                routes=endpoints(self.engine, lambda: self.config.sources, clock, self._exclusions),
                 stop_timeout=1.0,
             )
         )
@@ -78,6 +83,12 @@ class Daemon:
     def port(self) -> int:
         """The port that is listened on."""
         return self._web.port
+
+    @property
+    def backfill(self) -> tuple[float, str]:
+        """How much of the history that is being fetched is there, 0 to 1, and of which source."""
+        shares = ((p.source.progress, name) for name, (p, _) in self._polling.items())
+        return min(shares, default=(1.0, ""))
 
     # --- life -----------------------------------------------------------------------------------
 
@@ -88,14 +99,16 @@ class Daemon:
         """
         await self._keeper.restore()
         try:
+            await self._exclusions.start(self.config.exclusions)
             self._expect()
             await self._web.start()
             self._start_receivers()
             self._start_sources()
             self._spawn(self._work())
             self._spawn(self._beat())
+            self._spawn(self._exclusions.run())
             if (interval := sdnotify.watchdog_interval()) is not None:
-                self._spawn(self._watchdog(interval / 2))
+                self._spawn(sdnotify.keep_alive(self._clock, interval / 2))
             sdnotify.ready()
             self.started.set()
             log.info("slod.started", version=__version__, slos=len(self.engine.accounts))
@@ -195,11 +208,6 @@ class Daemon:
             await self._clock.sleep(BEAT)
             self._arrived.set()
 
-    async def _watchdog(self, interval: float) -> None:
-        while True:
-            sdnotify.watchdog()
-            await self._clock.sleep(interval)
-
     # --- parts ----------------------------------------------------------------------------------
 
     def _expect(self) -> None:
@@ -247,6 +255,7 @@ class Daemon:
         self.config, self._receivers = config, receivers
         change = self.engine.configure(config.slos, routes(receivers))
         self._keeper.reconfigured(change.added + change.restarted, change.removed)
+        await self._exclusions.configure(config.exclusions)
         for name in (*change.removed, *change.restarted):
             self.metrics.forget_slo(name)
             self._faults.pop(name, None)

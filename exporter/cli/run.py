@@ -11,11 +11,14 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from exporter.cli.progress import Bar
 from exporter.clock import SystemClock
 
 if TYPE_CHECKING:
     from exporter.app.daemon import Daemon
     from exporter.config.load import Config
+
+_REDRAW = 0.2
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -74,6 +77,7 @@ async def serve(
         loop.add_signal_handler(number, shutdown.set)
     loop.add_signal_handler(signal.SIGHUP, lambda: start(daemon.reload()))
     start(_collect_garbage(daemon))
+    start(_show_backfill(daemon))
     if beside is not None:
         start(beside(daemon))
     try:
@@ -89,3 +93,18 @@ async def _collect_garbage(daemon: Daemon) -> None:
     await daemon.started.wait()
     gc.freeze()
     gc.enable()
+
+
+async def _show_backfill(daemon: Daemon) -> None:
+    """How far the history is, for whoever looks on."""
+    bar = Bar(sys.stderr)
+    await daemon.started.wait()
+    try:
+        share = 0.0
+        while share < 1.0:
+            await asyncio.sleep(_REDRAW)
+            share, source = daemon.backfill
+            if share < 1.0:
+                bar.show(share, f"of the history of source {source}")
+    finally:
+        bar.close()

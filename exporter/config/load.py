@@ -16,6 +16,7 @@ import tomli
 from exporter.config.checks import check_receiver, check_server, check_source
 from exporter.config.convert import convert, convert_tagged
 from exporter.config.duration import parse_duration
+from exporter.config.exclusions import Planned, read_exclusion, warn_of_idle
 from exporter.config.findings import Finding, Findings, nearest
 from exporter.config.lines import KeyLines, Path
 from exporter.config.policies import (
@@ -49,6 +50,7 @@ SECTIONS = (
     "slo",
     "alert_policy",
     "budget_policy",
+    "exclusion",
 )
 _SOURCES = (PrometheusSource, ScrapeSource)
 _RECEIVERS = (AlertmanagerReceiver, WebhookReceiver)
@@ -76,6 +78,7 @@ class Config:
     sources: dict[str, ScrapeSource | PrometheusSource]
     receivers: dict[str, AnyReceiver]
     slos: tuple[SLO, ...]
+    exclusions: tuple[Planned, ...]
     keys: Keys
 
 
@@ -136,7 +139,11 @@ def parse(text: str, path: str) -> Config:
     slos = _each(
         document, "slo", lambda path, raw: read_slo(str(path[1]), raw, around, findings), findings
     )
+    exclusions = _each(
+        document, "exclusion", lambda path, raw: read_exclusion(path, raw, findings), findings
+    )
     findings.raise_errors()
+    warn_of_idle(exclusions, [s for s in slos.values() if s is not None], findings)
     return Config(
         path=path,
         server=server,
@@ -145,6 +152,7 @@ def parse(text: str, path: str) -> Config:
         sources={name: s for name, s in sources.items() if s is not None},
         receivers={name: r for name, r in receivers.items() if r is not None},
         slos=tuple(s for s in slos.values() if s is not None),
+        exclusions=tuple(e for e in exclusions.values() if e is not None),
         keys=Keys(findings.lines, document, tuple(findings.warnings)),
     )
 

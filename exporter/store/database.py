@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from exporter.errors import StateError
+from exporter.store.faults import is_corruption, translated
 from exporter.store.files import FileLock, is_database, set_aside, size
 from exporter.store.schema import APPLICATION_ID, MIGRATIONS, VERSION, checksum
 
@@ -78,7 +79,11 @@ class Store:
 
     async def save(self, save: Save) -> None:
         """Write all of it or, with a `StateError`, nothing."""
-        await self._call(lambda: self._save(save))
+        await self.transact(lambda db: self._write(db, save))
+
+    async def transact(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Do something in one transaction, all of it or, with a `StateError`, nothing."""
+        return await self._call(lambda: self._transact(work))
 
     async def size(self) -> int:
         """Bytes on disk, the write-ahead log included."""
@@ -121,8 +126,8 @@ class Store:
                 self._migrate(self._db)
                 return self._load(self._db)
         except sqlite3.DatabaseError as error:
-            if not _is_corruption(error):
-                raise _translated(error, self._path) from error
+            if not is_corruption(error):
+                raise translated(error, self._path) from error
             problem = "corrupt"
         self._disconnect()
         self.set_aside = set_aside(self._path, problem or "corrupt", self._now())
@@ -130,7 +135,7 @@ class Store:
         try:
             self._migrate(self._db)
         except sqlite3.DatabaseError as error:
-            raise _translated(error, self._path) from error
+            raise translated(error, self._path) from error
         return Loaded()
 
     def _connect(self) -> sqlite3.Connection:
@@ -191,18 +196,21 @@ class Store:
             one = OutboxRow(*row)
             _verify(crc, one.body, one.id, one.endpoint)
             loaded.outbox.append(one)
+        # Read later; that they are there must be known before this file is taken.
+        db.execute("SELECT origin, id, body, crc FROM exclusion LIMIT 0")
+        db.execute("SELECT seq, body, crc FROM exclusion_audit LIMIT 0")
         return loaded
 
-    def _save(self, save: Save) -> None:
+    def _transact(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
             db = self._db or self._connect()
             with _Transaction(db):
-                self._write(db, save)
+                return work(db)
         except sqlite3.Error as error:
             # A connection that has met a full disk or an I/O error is not trusted again.
             if self._path != MEMORY:
                 self._disconnect()
-            raise _translated(error, self._path) from error
+            raise translated(error, self._path) from error
 
     def _write(self, db: sqlite3.Connection, save: Save) -> None:
         if save.replace_all:
@@ -271,29 +279,3 @@ def _number(db: sqlite3.Connection, pragma: str) -> int:
 def _verify(crc: int | None, body: bytes, *key: str | int) -> None:
     if crc is not None and crc != checksum(body, *key):
         raise sqlite3.DataError(f"a row of {key[0]} is not what was written")
-
-
-def _is_corruption(error: sqlite3.DatabaseError) -> bool:
-    """Whether the content is at fault, not the way to it. Python's own objections have no code."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (
-        0,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_ERROR,  # the tables are not those that the version says
-    ) or isinstance(error, sqlite3.DataError)
-
-
-_REASONS = {
-    sqlite3.SQLITE_FULL: "disk_full",
-    sqlite3.SQLITE_READONLY: "read_only",
-    sqlite3.SQLITE_BUSY: "locked",
-    sqlite3.SQLITE_LOCKED: "locked",
-    sqlite3.SQLITE_CANTOPEN: "cannot_open",
-    sqlite3.SQLITE_CORRUPT: "corrupt",
-    sqlite3.SQLITE_NOTADB: "corrupt",
-}
-
-
-def _translated(error: sqlite3.Error, path: str) -> StateError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    return StateError(_REASONS.get(code, "io"), f"cannot use the state file {path}: {error}")

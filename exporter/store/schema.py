@@ -5,6 +5,8 @@
 | journal | one save: what changed in all SLOs, opaque here |
 | snapshot | one SLO as a whole, and the save it was written in |
 | outbox | one notification that waits for one endpoint |
+| exclusion | time that does not count: made at run time, or as the configuration last had it |
+| exclusion_audit | what was done to one of them, by whom, when and why; never changed |
 
 `crc` is over key and body: SQLite notices a damaged tree, not a damaged value. NULL in rows of
 schema 1.
@@ -26,6 +28,17 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     ),
     tuple(
         f"ALTER TABLE {table} ADD COLUMN crc INTEGER" for table in ("journal", "snapshot", "outbox")
+    ),
+    (
+        """CREATE TABLE exclusion (origin TEXT NOT NULL, id TEXT NOT NULL, body BLOB NOT NULL,
+            crc INTEGER NOT NULL, PRIMARY KEY (origin, id))""",
+        """CREATE TABLE exclusion_audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL,
+            crc INTEGER NOT NULL)""",
+        *(
+            f"CREATE TRIGGER exclusion_audit_{event} BEFORE {event} ON exclusion_audit"
+            " BEGIN SELECT RAISE(ABORT, 'an audit record is only added to'); END"
+            for event in ("UPDATE", "DELETE")
+        ),
     ),
 )
 """Statements that lead from schema version i to i + 1; 0 is an empty file. Never change one."""

@@ -17,8 +17,8 @@ from aiohttp import web
 from exporter import __version__
 from exporter.core.status import Snapshot
 from exporter.errors import SlodError
-from exporter.web import index
-from exporter.web.auth import BasicAuth, require_bcrypt
+from exporter.web import api, index
+from exporter.web.auth import BasicAuth, parse_basic, require_bcrypt
 from exporter.web.door import MOST, PATIENCE, Door
 from exporter.web.exposition import OPENMETRICS, TEXT, Family
 from exporter.web.listen import cannot_listen, parse_listen
@@ -166,6 +166,8 @@ class WebServer:
         if users and not await self._auth.allows(users, request.headers.get("Authorization")):
             log.debug("http.unauthorized", path=request.path, remote=request.remote)
             return _text(401, "Unauthorized", {"WWW-Authenticate": 'Basic realm="slod"'})
+        login = parse_basic(request.headers.get("Authorization", "")) if users else None
+        api.USER.set(login[0] if login else "")
         return await handler(request)
 
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
@@ -224,6 +226,7 @@ async def _answer_errors(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
     """One line for what no handler answered; a handler's own answer passes as it is."""
+    say = api.refused if request.path.startswith(api.PREFIX) else _text
     try:
         return await handler(request)
     except web.HTTPException as error:
@@ -231,13 +234,13 @@ async def _answer_errors(
             raise
         if error.status == 405:
             allowed = error.headers.get("Allow", "")
-            return _text(405, f"{request.method} is not allowed here", {"Allow": allowed})
-        return _text(error.status, "not found; see /")
+            return say(405, f"{request.method} is not allowed here", {"Allow": allowed})
+        return say(error.status, "not found; see /")
     except asyncio.CancelledError:
         raise
     except Exception as error:
         log.error("http.failed", path=request.path, exc_info=error)
-        return _text(500, "internal error; the log says more")
+        return say(500, "internal error; the log says more")
 
 
 def _text(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:

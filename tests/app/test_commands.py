@@ -50,7 +50,10 @@ def test_a_state_folder_that_is_not_there_is_one_line_and_exit_code_1(tmp_path: 
 
 
 def test_every_command_has_help_with_an_example() -> None:
-    for command in ("run", "demo", "check"):
+    listed = subprocess.run([*SLOD, "--help"], capture_output=True, text=True).stdout
+    commands = re.findall(r"^    ([a-z]+) ", listed, re.MULTILINE)
+    assert {"run", "demo", "check", "explain"} <= set(commands)
+    for command in commands:
         done = subprocess.run([*SLOD, command, "--help"], capture_output=True, text=True)
         assert done.returncode == 0
         assert re.search(rf"example.*slod {command}", done.stdout, re.DOTALL)

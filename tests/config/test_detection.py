@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.config.detection import detections, highest_burn_rate, time_to_detect
+from exporter.config.detection import detections, highest_burn_rate
 from exporter.config.load import parse
+from exporter.core.outage import detection
 from exporter.core.slo import SLO
 
 
@@ -39,6 +40,6 @@ def test_a_rate_that_is_only_reached_is_never_passed() -> None:
     # 1/(1-0.9) is 10.000000000000002 in floats; a rule at 10 must not be thought to fire.
     (rule, *_) = slo("90").rules
     assert highest_burn_rate(0.9) == pytest.approx(10)
-    assert time_to_detect(rule, 0.9, 1.0) is None
+    assert detection(rule, 0.9, 1.0) is None
     rules = slo("99").rules
-    assert time_to_detect(rules[3], 0.99, 1 - 0.99) is None
+    assert detection(rules[3], 0.99, 1 - 0.99) is None

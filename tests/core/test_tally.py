@@ -138,3 +138,16 @@ def test_gauges_are_listed_up_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> N
     feed(of, T, {f'up{{n="{i}"}}': 1.0 for i in range(5)})
     (want,) = explain(of.accounts["slo"], (), T, show).wants
     assert (len(want.series), want.increase) == (3, None)
+
+
+def test_what_is_over_before_anything_came_is_not_told() -> None:
+    before = engine()
+    feed(before, T, {OK: 1.0}, target="a")
+    feed(before, T + 2 * DAY, {OK: 1.0}, target="b")
+    after = engine()
+    after.restore("slo", before.dump("slo"), [])
+    after.tick(T + 2 * DAY)
+    feed(after, T + 2 * DAY + 10, {OK: 4.0}, target="b")
+    said = total(after, T + 2 * DAY + 10)
+    assert [(s.target, s.increase) for s in said.series] == [("b", 3.0)]
+    assert said.others == 0

@@ -44,6 +44,7 @@ def test_the_table_of_metrics_is_on_the_page() -> None:
         f'slo_budget_policy_state{{{base},state="warning"}}': 0.0,
         f'slo_budget_policy_state{{{base},state="exhausted"}}': 1.0,
         f"slo_gate_open{{{base}}}": 0.0,
+        f"slo_excluded_seconds{{{base}}}": 0.0,
         f"slod_ledger_bytes{{{base}}}": 4096.0,
     }
     assert found.keys() == expected.keys()

@@ -1,0 +1,71 @@
+"""Asking the running daemon over its own API."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from exporter.errors import SlodError
+
+URL = "http://127.0.0.1:9947"
+ROOT = "/api/slo/v1"
+
+
+class Unreachable(SlodError):
+    """The daemon gave no usable answer."""
+
+
+class Refused(SlodError):
+    """The daemon answered that what was asked cannot be done, and why."""
+
+
+def ask(
+    base: str,
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    body: object = None,
+) -> Any:
+    """What the daemon answers, read from JSON; `path` is below the root of the API."""
+    from exporter.config.settings import HTTP
+    from exporter.http import Client, Response
+
+    url = f"{base.rstrip('/')}{ROOT}{path}" + (f"?{urlencode(query)}" if query else "")
+
+    async def request() -> Response:
+        client = Client(HTTP())
+        try:
+            return await client.request(
+                method,
+                url,
+                headers={"Content-Type": "application/json"},
+                body=None if body is None else json.dumps(body).encode(),
+            )
+        finally:
+            await client.close()
+
+    try:
+        answer = asyncio.run(request())
+    except SlodError as error:
+        raise Unreachable(
+            f"cannot reach the daemon: {error}; is it running, and is --url right?"
+        ) from None
+    if answer.status in (400, 404, 409, 413, 422):
+        raise Refused(_reason(answer.body))
+    if not 200 <= answer.status < 300:
+        raise Unreachable(f"the daemon answered {answer.status}: {_reason(answer.body)}")
+    try:
+        return json.loads(answer.body) if answer.body else None
+    except ValueError:
+        raise Unreachable(f"{url} does not answer as slod does; is --url right?") from None
+
+
+def _reason(body: bytes) -> str:
+    try:
+        return str(json.loads(body)["error"])
+    except (ValueError, TypeError, KeyError):
+        return " ".join(body.decode("utf-8", "replace").split())[:200]

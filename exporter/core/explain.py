@@ -1,0 +1,263 @@
+"""How the number of an SLO instance came to be: everything the engine knows of it, and why."""
+
+from __future__ import annotations
+
+from math import inf, isinf
+
+from exporter.core import events, outage, policy, sure
+from exporter.core.account import Account
+from exporter.core.burn import Condition, judge
+from exporter.core.explained import (
+    BudgetSaid,
+    Explanation,
+    OutageSaid,
+    RuleSaid,
+    WindowSaid,
+)
+from exporter.core.explained_series import wants_said
+from exporter.core.gaps import gaps
+from exporter.core.indicator import describe
+from exporter.core.instance import Instance
+from exporter.core.ledger import Counts
+from exporter.core.slo import GaugeSLI, QuerySLI, Rule
+from exporter.core.status import RuleStatus, SLOStatus, WindowStatus
+from exporter.core.words import Show
+
+MOST_GAPS = 20
+"""How many gaps are listed, the newest."""
+
+
+def explain(account: Account, group: events.Group, now: float, show: Show) -> Explanation:
+    """Explain one instance of an SLO as of `now`; `show` writes seconds as a duration."""
+    slo, memory = account.slo, account.memory
+    instance = memory.instances[group]
+    at = instance.as_of(now, account.patience)
+    status = instance.status(at)
+    period = status.windows[-1]
+    found, complete = gaps(
+        instance.ledger.coverage,
+        at - period.seconds,
+        at,
+        shortest=2 * slo.interval,
+        most=MOST_GAPS,
+    )
+    budget = _budget(status, at, show)
+    unit = "seconds" if _weighs_time(status) else "events"
+    return Explanation(
+        slo=slo.name,
+        service=slo.service,
+        group=instance.group,
+        labels=status.labels,
+        at=at,
+        summary=_summary(status, budget, unit, show),
+        objective=slo.objective,
+        period=slo.period.label,
+        source=slo.source,
+        interval=slo.interval,
+        unit=unit,
+        sli=describe(slo.sli, slo.interval, show),
+        fault=account.fault,
+        counted_since=memory.since,
+        good_total=status.good_total,
+        bad_total=status.bad_total,
+        windows=tuple(_window(w, slo.objective) for w in status.windows),
+        rules=tuple(
+            _rule(rule, said, status, account.behind)
+            for rule, said in zip(slo.rules, status.rules, strict=True)
+        ),
+        budget=budget,
+        gaps=tuple(found),
+        all_gaps=complete,
+        excluded_seconds=status.excluded_seconds,
+        series_since=memory.tally.since if memory.tally is not None else None,
+        wants=wants_said(memory, instance.group),
+    )
+
+
+def find(account: Account, wanted: dict[str, str]) -> list[Instance]:
+    """The instances whose group has these labels; all of them when none are wanted."""
+    return [
+        instance
+        for instance in account.memory.instances.values()
+        if wanted.items() <= dict(instance.group).items()
+    ]
+
+
+def _weighs_time(status: SLOStatus) -> bool:
+    sli = status.slo.sli
+    return isinstance(sli, GaugeSLI) or (isinstance(sli, QuerySLI) and sli.error_ratio is not None)
+
+
+def _window(window: WindowStatus, objective: float) -> WindowSaid:
+    counts = Counts(window.good, window.bad)
+    return WindowSaid(
+        window.label,
+        window.seconds,
+        window.good,
+        window.bad,
+        counts.error_ratio,
+        counts.burn_rate(objective),
+        window.coverage,
+    )
+
+
+# --- rules --------------------------------------------------------------------------------------
+
+
+def _rule(rule: Rule, said: RuleStatus, status: SLOStatus, behind: bool) -> RuleSaid:
+    objective = status.slo.objective
+    by_length = {w.seconds: Counts(w.good, w.bad) for w in status.windows[:-1]}
+    long, short = by_length[rule.long.seconds], by_length[rule.short.seconds]
+    return RuleSaid(
+        rule.severity,
+        rule.long.label,
+        rule.short.label,
+        rule.rate,
+        long.burn_rate(objective),
+        short.burn_rate(objective),
+        said.firing,
+        said.since,
+        _why(rule, objective, long, short, firing=said.firing, behind=behind),
+        tuple(
+            OutageSaid(e, outage.detection(rule, objective, e), outage.reset(rule, objective, e))
+            for e in outage.OUTAGES
+        ),
+    )
+
+
+def _why(
+    rule: Rule, objective: float, long: Counts, short: Counts, *, firing: bool, behind: bool
+) -> str:
+    """Why a rule fires, or does not."""
+    condition = judge(rule, objective, long, short)
+    empty = [w.label for w, c in ((rule.long, long), (rule.short, short)) if c.total <= 0]
+    if condition is Condition.UNKNOWN:
+        state = "fires on" if firing else "does not fire"
+        return f"{state}: no events in {' and '.join(empty)}, which decides nothing"
+    if condition is Condition.ABOVE:
+        both = f"{rule.long.label} and {rule.short.label} are both above {rule.rate:g}x"
+        if firing:
+            return f"fires: {both}"
+        return f"waits: {both}, but " + (
+            "history is still being fetched" if behind else "it was not evaluated since"
+        )
+    below = [
+        f"{window.label} burns {burn:.3g}x"
+        for window, counts in ((rule.long, long), (rule.short, short))
+        if (burn := counts.burn_rate(objective)) is not None and burn <= rule.rate
+    ]
+    if below:
+        why = f"{' and '.join(below)}, not above {rule.rate:g}x"
+    elif long.total < rule.min_events:
+        why = f"{long.total:.0f} events in {rule.long.label}, min_events is {rule.min_events:g}"
+    elif long.bad < rule.min_bad_events:
+        why = (
+            f"{long.bad:.0f} bad events in {rule.long.label}, "
+            f"min_bad_events is {rule.min_bad_events:g}"
+        )
+    else:
+        why = f"too few events to be sure at confidence {rule.confidence:g}"
+    return f"ends at the next evaluation: {why}" if firing else f"does not fire: {why}"
+
+
+# --- budget -------------------------------------------------------------------------------------
+
+
+def _budget(status: SLOStatus, at: float, show: Show) -> BudgetSaid:
+    slo = status.slo
+    period = status.windows[-1]
+    fastest = min((r.long.seconds for r in slo.rules), default=None)
+    window = next((w for w in status.windows[:-1] if w.seconds == fastest), period)
+    counts = Counts(window.good, window.bad)
+    left, ends = status.budget_remaining, status.exhaustion_seconds
+    length = slo.period.length(at)
+    earliest = latest = None
+    if ends is None:
+        sure_ = "no statement: no events"
+    elif ends == 0:
+        sure_ = "it is spent"
+    elif _weighs_time(status):
+        sure_ = "no statement: samples of one gauge or query do not fail independently"
+    elif (found := sure.interval(counts)) is None:
+        sure_ = (
+            f"no statement: {counts.bad:.0f} bad of {counts.total:.0f} events in {window.label} "
+            "are too few"
+        )
+    else:
+        soonest, last = (
+            policy.exhaustion(left, r / (1 - slo.objective), length) for r in found[::-1]
+        )
+        assert soonest is not None  # known, as `ends` is
+        assert last is not None
+        earliest, latest = at + soonest, at + last
+        sure_ = (
+            f"between {show(soonest)} and {show(last)} from now, at {sure.CONFIDENCE:.0%} "
+            f"confidence by the {counts.bad:.0f} bad events in {window.label} (Clopper-Pearson), "
+            "if they fail independently and it goes on so"
+        )
+    return BudgetSaid(
+        remaining=left,
+        remaining_events=status.budget_remaining_events,
+        allowed_events=(1 - slo.objective) * period.total,
+        unadjusted=status.budget_unadjusted,
+        burn_window=window.label,
+        burn_rate=counts.burn_rate(slo.objective),
+        exhaustion=None if ends is None or isinf(ends) else ends,
+        earliest=earliest,
+        latest=latest,
+        sure=sure_,
+    )
+
+
+# --- words --------------------------------------------------------------------------------------
+
+
+def _summary(status: SLOStatus, budget: BudgetSaid, unit: str, show: Show) -> str:
+    period, slo = status.windows[-1], status.slo
+    if budget.remaining is None or period.sli is None:
+        return (
+            f"There were no {unit} in {period.label}, so nothing can be said of the objective of "
+            f"{_percent(slo.objective)}. {_data(period)}"
+        )
+    spent = f"{period.bad:,.0f} of the {budget.allowed_events:,.1f} bad {unit} it allows"
+    if budget.remaining <= 0:
+        state = (
+            f"the budget is overspent by {-budget.remaining:.1%}"
+            if budget.remaining
+            else ("the budget is spent")
+        )
+    else:
+        state = f"{budget.remaining:.1%} of the budget is left"
+    ends = status.exhaustion_seconds
+    if budget.remaining <= 0 or ends is None:
+        future = ""
+    elif ends == inf:
+        future = f" Over {budget.burn_window} nothing burns."
+    else:
+        future = (
+            f" Over {budget.burn_window} it burns {budget.burn_rate or 0:.3g}x; going on so it is "
+            f"spent in {show(ends)}."
+        )
+    outside = ""
+    if status.excluded_seconds:
+        without = status.budget_unadjusted
+        outside = f" Excluded from that: {show(status.excluded_seconds)}" + (
+            f"; without that {without:.1%} would be left." if without is not None else "."
+        )
+    return (
+        f"{_percent(period.sli)} of {period.total:,.0f} {unit} in {period.label} were good, and "
+        f"the objective is {_percent(slo.objective)}: {state}, because {spent} have happened."
+        f"{future}{outside} {_data(period)}"
+    )
+
+
+def _data(period: WindowStatus) -> str:
+    if period.coverage >= 0.9995:
+        return f"There is data for all of {period.label}."
+    return f"There is data for {period.coverage:.1%} of {period.label}."
+
+
+def _percent(ratio: float) -> str:
+    """With as many digits as tell it from all, seven at most: 99.9993%."""
+    digits = next((d for d in range(2, 7) if round(ratio * 100, d) < 100), 7)
+    return f"{ratio * 100:.{digits}f}".rstrip("0").rstrip(".") + "%"

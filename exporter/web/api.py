@@ -1,0 +1,111 @@
+"""What the JSON endpoints share: answers, refusals in one line, bodies read with a limit, and that
+no foreign web page can change anything through somebody's browser.
+
+A room of the API is a `Part`: its routes, and its share of the OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from aiohttp import web
+
+PREFIX = "/api/"
+ROOT = "/api/slo/v1"
+JSON = "application/json"
+NOT_SIMPLE = "X-Requested-With"
+"""With this header a browser asks the server first, so a page of another origin cannot send it."""
+
+USER: ContextVar[str] = ContextVar("user", default="")
+"""Who the request at hand is from, where basic auth is in force; set for every request."""
+
+_LONGEST = 64 * 1024
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """`paths` and `schemas` are fragments of an OpenAPI 3.1 document, paths written whole."""
+
+    routes: Sequence[web.AbstractRouteDef]
+    paths: Mapping[str, Any]
+    schemas: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Refusal(web.HTTPException):
+    """Raised by a handler: a status and, in one line, why."""
+
+    def __init__(self, status: int, why: str, headers: Mapping[str, str] | None = None) -> None:
+        self.status_code = status
+        super().__init__(headers=headers, text=_line(why), content_type=JSON)
+
+
+def answer(
+    value: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    """Anything that msgspec can encode; what is not finite becomes null."""
+    return web.Response(
+        status=status, body=_encode(value) + b"\n", content_type=JSON, headers=headers
+    )
+
+
+def refused(status: int, why: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """`{"error": why}`, as an answer."""
+    return web.Response(status=status, text=_line(why), content_type=JSON, headers=headers)
+
+
+async def read_object(request: web.Request) -> dict[str, Any]:
+    """The body, which must be one JSON object; a `Refusal` says what is wrong with it."""
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        body = None
+    if body is None or len(body) > _LONGEST:
+        raise Refusal(413, f"the body is longer than {_LONGEST} bytes")
+    if not body:
+        raise Refusal(400, "the body is empty; send a JSON object")
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal(400, f"the body is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise Refusal(400, "the body must be a JSON object")
+    return found
+
+
+def changes(handler: Handler) -> Handler:
+    """For handlers that change something: refuse what a page of another origin could send.
+
+    Browsers send `Origin` with every POST and DELETE, and neither JSON nor a header of one's own
+    to another origin unless that agrees, which slod never does.
+    """
+
+    async def guarded(request: web.Request) -> web.StreamResponse:
+        origin = request.headers.get("Origin")
+        if origin is not None and not _is_own(origin, request.host):
+            raise Refusal(403, "refused: the request comes from a page of another origin")
+        if request.content_type != JSON and NOT_SIMPLE not in request.headers:
+            raise Refusal(415, f"send Content-Type: {JSON}, or a header {NOT_SIMPLE}")
+        return await handler(request)
+
+    return guarded
+
+
+def _is_own(origin: str, host: str) -> bool:
+    try:
+        # Not the scheme: a proxy in front may end TLS.
+        return urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:
+        return False
+
+
+def _line(why: str) -> str:
+    return _encode({"error": " ".join(why.split())}).decode() + "\n"

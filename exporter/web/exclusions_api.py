@@ -1,0 +1,177 @@
+"""`/api/slo/v1/exclusions`: time that does not count, listed, made, taken back, and the record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from exporter.config.moments import rfc3339
+from exporter.core.exclusion import Span
+from exporter.errors import ConfigError, StateError
+from exporter.web.api import USER, Part, Refusal, answer, changes, read_object
+from exporter.web.exclusions_openapi import PATH, PATHS, SCHEMAS
+
+_MOST_RECORDS = 10_000
+_LONGEST_WHY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One exclusion and what it comes to now.
+
+    `origin`: `config`, whose id is the table's name, or `api`. `document` is what was asked for.
+    `last`: the newest span that has begun. `covers`: each SLO it is for, and how many seconds of
+    that SLO's period it excludes by now.
+    """
+
+    id: str
+    origin: str
+    document: Mapping[str, Any]
+    by: str
+    at: float
+    last: Span | None
+    next: Span | None
+    active: bool
+    covers: Sequence[tuple[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of the audit record; `document` as it was then. `unreadable`: damaged on disk."""
+
+    number: int
+    at: float = 0.0
+    by: str = ""
+    action: str = "unreadable"
+    origin: str = ""
+    id: str = ""
+    why: str = ""
+    document: Mapping[str, Any] | None = None
+
+
+class Exclusions(Protocol):
+    """Whoever keeps them."""
+
+    def listed(self) -> Sequence[Entry]:
+        """All of them, those of the configuration first."""
+        ...
+
+    async def add(self, raw: Mapping[str, Any], by: str) -> Entry:
+        """Make one; `ConfigError` when it cannot be, `StateError` when it cannot be kept."""
+        ...
+
+    async def remove(self, ident: str, by: str, why: str) -> None:
+        """Take one back; `KeyError` when there is none, otherwise as `add`."""
+        ...
+
+    async def records(self, most: int) -> Sequence[Record]:
+        """The audit record, newest first; `StateError` when it cannot be read."""
+        ...
+
+
+def part(exclusions: Exclusions) -> Part:
+    """The endpoints and their description."""
+    to = _Endpoints(exclusions)
+    routes = (
+        web.get(PATH, to.list_all),
+        web.post(PATH, changes(to.add)),
+        web.get(f"{PATH}/audit", to.audit),
+        web.delete(f"{PATH}/{{ident}}", changes(to.remove)),
+    )
+    return Part(routes, PATHS, SCHEMAS)
+
+
+class _Endpoints:
+    def __init__(self, exclusions: Exclusions) -> None:
+        self._exclusions = exclusions
+
+    async def list_all(self, request: web.Request) -> web.Response:
+        return answer({"exclusions": [_entry(entry) for entry in self._exclusions.listed()]})
+
+    async def add(self, request: web.Request) -> web.Response:
+        raw = await read_object(request)
+        owner = raw.get("owner")
+        by = _who(owner if isinstance(owner, str) else "", "the key 'owner' is missing")
+        try:
+            made = await self._exclusions.add(raw, by)
+        except ConfigError as error:
+            raise Refusal(400, str(error)) from None
+        except StateError as error:
+            raise Refusal(503, _unwritten(error)) from None
+        return answer(_entry(made), 201)
+
+    async def remove(self, request: web.Request) -> web.Response:
+        ident = request.match_info["ident"]
+        by = _who(request.query.get("by", ""), "say who: ?by=NAME&why=REASON")
+        why = request.query.get("why", "").strip()
+        if not 0 < len(why) <= _LONGEST_WHY:
+            raise Refusal(400, f"say why in up to {_LONGEST_WHY} characters: ?by=NAME&why=REASON")
+        try:
+            await self._exclusions.remove(ident, by, why)
+        except KeyError:
+            raise Refusal(404, f"there is no exclusion {ident!r}; see {PATH}") from None
+        except ConfigError as error:
+            raise Refusal(409, str(error)) from None
+        except StateError as error:
+            raise Refusal(503, _unwritten(error)) from None
+        return web.Response(status=204)
+
+    async def audit(self, request: web.Request) -> web.Response:
+        text = request.query.get("limit", "100")
+        if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= _MOST_RECORDS):
+            raise Refusal(400, f"limit: must be from 1 to {_MOST_RECORDS}, not {text!r}")
+        try:
+            found = await self._exclusions.records(int(text))
+        except StateError as error:
+            raise Refusal(503, str(error)) from None
+        return answer({"records": [_record(record) for record in found]})
+
+
+def _who(said: str, missing: str) -> str:
+    """Who it is by the password, where there are any, or else by their own word."""
+    who = USER.get() or said.strip()
+    if not who:
+        raise Refusal(400, missing)
+    if len(who) > 200:
+        raise Refusal(400, "a name of more than 200 characters")
+    return who
+
+
+def _unwritten(error: StateError) -> str:
+    return f"nothing was changed, since it could not be written down: {error}"
+
+
+def _entry(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "origin": entry.origin,
+        **entry.document,
+        "by": entry.by,
+        "at": rfc3339(entry.at),
+        "last": _span(entry.last),
+        "next": _span(entry.next),
+        "active": entry.active,
+        "covers": [
+            {"slo": slo, "excluded_seconds": round(seconds, 3)} for slo, seconds in entry.covers
+        ],
+    }
+
+
+def _record(record: Record) -> dict[str, Any]:
+    return {
+        "number": record.number,
+        "at": rfc3339(record.at),
+        "by": record.by,
+        "action": record.action,
+        "origin": record.origin,
+        "id": record.id,
+        "why": record.why,
+        "exclusion": record.document,
+    }
+
+
+def _span(span: Span | None) -> dict[str, str] | None:
+    return None if span is None else {"start": rfc3339(span[0]), "end": rfc3339(span[1])}
