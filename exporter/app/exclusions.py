@@ -107,7 +107,8 @@ class Exclusions:
         findings = Findings("")
         now = self._clock.now()
         # A rule can take seconds until it is clear that it never holds.
-        plan = await asyncio.to_thread(read_exclusion, (), dict(raw), findings)
+        given = {key: value for key, value in raw.items() if value is not None}
+        plan = await asyncio.to_thread(read_exclusion, (), given, findings)
         findings.raise_errors()
         assert plan is not None  # or there were errors
         try:

@@ -94,7 +94,7 @@ def moment(text: str, now: datetime, *, zoned: bool) -> str:
 
 
 def _add(args: argparse.Namespace) -> None:
-    now = datetime.now(UTC)
+    now = datetime.now(UTC).replace(microsecond=0)
     asked = {key: getattr(args, key) for key in ("slos", "duration", "rrule", "timezone", "reason")}
     for key in ("start", "end"):
         if (text := getattr(args, key)) is not None:

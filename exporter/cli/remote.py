@@ -54,18 +54,21 @@ def ask(
         raise Unreachable(
             f"cannot reach the daemon: {error}; is it running, and is --url right?"
         ) from None
-    if answer.status in (400, 404, 409, 413, 422):
-        raise Refused(_reason(answer.body))
+    reason = _reason(answer.body)
+    if answer.status in (400, 404, 409, 413) and reason is not None:
+        raise Refused(reason)
     if not 200 <= answer.status < 300:
-        raise Unreachable(f"the daemon answered {answer.status}: {_reason(answer.body)}")
+        shown = reason or " ".join(answer.body.decode("utf-8", "replace").split())[:200]
+        raise Unreachable(f"{base} answered {answer.status}: {shown}")
     try:
         return json.loads(answer.body) if answer.body else None
     except ValueError:
         raise Unreachable(f"{url} does not answer as slod does; is --url right?") from None
 
 
-def _reason(body: bytes) -> str:
+def _reason(body: bytes) -> str | None:
+    """Why it was refused, if it was slod that said so."""
     try:
         return str(json.loads(body)["error"])
     except (ValueError, TypeError, KeyError):
-        return " ".join(body.decode("utf-8", "replace").split())[:200]
+        return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -105,6 +105,9 @@ def read_exclusion(path: Path, raw: object, findings: Findings) -> Planned | Non
     zone = _try(parse_zone, table.timezone, (*path, "timezone"), findings)
     faulty_zone = table.timezone is not None and zone is None
     begin = _moment(table.start, zone, (*path, "start"), findings, quiet=faulty_zone)
+    if not isinstance(raw, dict) or ("end" in raw) == ("duration" in raw):
+        findings.error(path, "needs exactly one of 'end' and 'duration'")
+        return None
     seconds = None if begin is None else _seconds(table, begin, zone, path, findings)
     rule = _try(parse_rule, table.rrule, (*path, "rrule"), findings)
     if table.rrule is not None and table.timezone is None:
@@ -112,6 +115,9 @@ def read_exclusion(path: Path, raw: object, findings: Findings) -> Planned | Non
     if begin is None or seconds is None or len(findings.errors) > before:
         return None
     here = begin if zone is None else begin.astimezone(zone)
+    if rule is not None and here.astimezone(UTC).astimezone(zone).hour != here.hour:
+        findings.error((*path, "start"), "does not exist that day: clocks are put forward over it")
+        return None
     plan = Planned(
         str(path[-1]) if path else "",
         where,
@@ -159,10 +165,10 @@ def _where(slos: str | tuple[str, ...], path: Path, findings: Findings) -> tuple
 def _seconds(
     table: ExclusionTable, begin: datetime, zone: ZoneInfo | None, path: Path, findings: Findings
 ) -> float | None:
-    if (table.end is None) == (table.duration is None):
-        findings.error(path, "needs exactly one of 'end' and 'duration'")
-        return None
-    if table.duration is not None:
+    if table.end is None:
+        # One that is faulty was reported.
+        if table.duration is None:
+            return None
         seconds = float(table.duration)
         end = _moment(begin.timestamp() + seconds, zone, (*path, "duration"), findings)
         return None if end is None else seconds

@@ -61,7 +61,7 @@ def _read(raw: object) -> datetime:
     if isinstance(raw, date):
         return datetime(raw.year, raw.month, raw.day)  # noqa: DTZ001 - its zone comes after this
     if isinstance(raw, (int, float)) and not isinstance(raw, bool):
-        if 0 <= raw < 4e9 * 2:
+        if 0 <= raw < 1e11:
             return datetime.fromtimestamp(raw, UTC)
     elif isinstance(raw, str) and _TIME.fullmatch(raw):
         try:

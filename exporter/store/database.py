@@ -129,6 +129,9 @@ class Store:
             if not is_corruption(error):
                 raise translated(error, self._path) from error
             problem = "corrupt"
+        except UnicodeDecodeError:
+            # SQLite quotes a damaged schema in its message, and Python cannot read that.
+            problem = "corrupt"
         self._disconnect()
         self.set_aside = set_aside(self._path, problem or "corrupt", self._now())
         self._db = self._connect()
