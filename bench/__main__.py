@@ -18,12 +18,22 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from bench import baseline, growth, history, ledger, table
+from bench import backtest, baseline, growth, history, ledger, table
 from bench.measure import Row, yardstick
 from bench.plot import svg
 from bench.servers import PEERS, here
 
-NAMES = ("tick", "parse", "exposition", "sidecar", "detection", "restart", "ledger", "targets")
+NAMES = (
+    "tick",
+    "parse",
+    "exposition",
+    "sidecar",
+    "detection",
+    "restart",
+    "ledger",
+    "targets",
+    "backtest",
+)
 GROWTH = "growth"
 _TITLE = "How slod's cost grows with SLOs and targets"
 
@@ -116,13 +126,15 @@ def measure(name: str, *, full: bool) -> list[Row] | dict[str, growth.Curve]:
         return growth.run()
     if name == "ledger" and full:
         return ledger.run(ledger.YEAR)
+    if name == "backtest" and full:
+        return backtest.run(*backtest.FULL)
     found: list[Row] = importlib.import_module(f"bench.{name}").run()
     return found
 
 
 def apart(name: str, *, full: bool) -> Any:
     """The same in a process of its own, so that none finds the heap of another."""
-    if name not in ("parse", "ledger", "detection", "targets"):
+    if name not in ("parse", "ledger", "detection", "targets", "backtest"):
         history.month()
     with ProcessPoolExecutor(1, get_context("fork")) as pool:
         return pool.submit(measure, name, full=full).result()
@@ -132,7 +144,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("./dev bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(NAMES)}, {GROWTH}")
     parser.add_argument("--commit", action="store_true", help="make this the baseline")
-    parser.add_argument("--full", action="store_true", help="the ledger over a whole year")
+    parser.add_argument(
+        "--full", action="store_true", help="the ledger over a year, the backtest of 100"
+    )
     return parser
 
 

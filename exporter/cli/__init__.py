@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import structlog
 
 from exporter import __version__
-from exporter.cli import check, demo, exclude, explain, run
+from exporter.cli import backtest, check, demo, exclude, explain, run
 from exporter.errors import ConfigError, SlodError
 
-_COMMANDS = (run, demo, check, explain, exclude)
+_COMMANDS = (run, demo, check, explain, exclude, backtest)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -78,6 +78,7 @@ class Config:
     sources: dict[str, ScrapeSource | PrometheusSource]
     receivers: dict[str, AnyReceiver]
     slos: tuple[SLO, ...]
+    alert_policies: Mapping[str, AlertPolicy]
     exclusions: tuple[Planned, ...]
     keys: Keys
 
@@ -151,6 +152,7 @@ def parse(text: str, path: str) -> Config:
         log=log,
         sources={name: s for name, s in sources.items() if s is not None},
         receivers={name: r for name, r in receivers.items() if r is not None},
+        alert_policies={name: p for name, p in around.alert_policies.items() if p is not None},
         slos=tuple(s for s in slos.values() if s is not None),
         exclusions=tuple(e for e in exclusions.values() if e is not None),
         keys=Keys(findings.lines, document, tuple(findings.warnings)),

@@ -11,6 +11,7 @@ from itertools import pairwise
 from operator import itemgetter
 
 from exporter.core.memory import LOST, Memory, TargetState
+from exporter.core.runs import columns
 from exporter.core.sample import Batch, NativeHistogram, Reading, Target, Value
 from exporter.core.selector import Want
 from exporter.core.series import (
@@ -18,6 +19,7 @@ from exporter.core.series import (
     Increase,
     Known,
     Last,
+    created_anew,
     increases,
     is_birth,
     relabelled,
@@ -89,6 +91,39 @@ class Counters:
                 index, reading, before, newest, out, resets=resets, gap=gap, evidence=why
             )
         return out
+
+    def goes_on(self, reading: Reading) -> bool:
+        """Whether its process is the one that was observed last."""
+        state = self._memory.targets.get(reading.series.target)
+        known = Known(state.last, state.started) if state else None
+        return not restarted(known, self._batch.targets.get(reading.series.target))
+
+    def run(
+        self, index: int, reading: Reading, last: Last, facts: Facts
+    ) -> tuple[list[float], list[float]] | None:
+        """The same of many samples at one go: times from the last one on, and what was gained
+        between; None where they have to be looked at one by one."""
+        memory, series = self._memory, reading.series
+        if created_anew(last, last._replace(created=reading.created)):
+            return None
+        found = columns(reading.samples, last)
+        if found is None:
+            return None
+        times, values, gained, resets = found
+        newest = Last(times[-1], values[-1], values[-1], reading.created)
+        memory.do("series", series.target, index, series.key, *newest)
+        facts.samples += len(values)
+        facts.resets += resets
+        gap = times[1] - times[0] > self._gap
+        if memory.tally and (resets or gap):
+            increases = [
+                Increase(*pair, amount, amount)
+                for pair, amount in zip(pairwise(times), gained, strict=True)
+            ]
+            memory.tally.took(
+                index, reading, last, newest, increases, resets=resets, gap=gap, evidence=None
+            )
+        return times, gained
 
     def end_old_processes(self) -> None:
         """What a new process has not shown yet will begin at zero, however high it is then."""

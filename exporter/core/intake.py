@@ -6,15 +6,17 @@ what of the SLO's memory they are made from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import inf, isfinite
 
 from exporter.core import events
 from exporter.core.counters import Counters
 from exporter.core.events import Gain, Group, Term
 from exporter.core.memory import FORGET_AFTER, LOST, Memory
+from exporter.core.runs import Row, Run, ascending, is_long, settled
 from exporter.core.sample import Batch, NativeHistogram, Reading, Value
 from exporter.core.series import Facts, Increase, Last
 from exporter.core.slo import GaugeSLI, HistogramSLI, QuerySLI
@@ -62,8 +64,8 @@ class Intake:
         if self.memory.tally is None:
             self.memory.tally = Tally(self.memory.targets, batch.at)
         counters = Counters(self.memory, batch)
-        gains: list[Gain] = []
-        seen: dict[Group, set[float]] = {}
+        gains: list[Gain | Run] = []
+        seen: dict[Group, list[list[float]]] = {}
         used: list[Reading] = []
         for index, term, whole, counts in readings:
             last, after = self._last(index, whole)
@@ -76,14 +78,14 @@ class Intake:
             group = tuple(reading.series.labels.get(name, "") for name in self.memory.slo.group_by)
             facts = taken.facts if counts else Facts()
             new = self._gains(index, term, reading, last, counters, group, facts)
-            times = self._times(reading) if counts else None
+            times = self._times(reading, new) if counts else None
             if not times:
                 continue
             if not self.memory.admits(group):
                 taken.over_cap.add(group)
                 continue
             self.memory.instance(group)
-            seen.setdefault(group, set()).update(times)
+            seen.setdefault(group, []).append(times)
             gains += new
         self._book(gains, seen)
         if not isinstance(self.memory.slo.sli, GaugeSLI | QuerySLI):
@@ -139,9 +141,32 @@ class Intake:
         counters: Counters,
         group: Group,
         facts: Facts,
-    ) -> list[Gain]:
+    ) -> list[Gain | Run]:
         if isinstance(self.memory.slo.sli, GaugeSLI | QuerySLI):
-            return self._values(index, term, reading, last, group, facts)
+            return [*self._values(index, term, reading, last, group, facts)]
+        parts: list[Gain | Run] = []
+        if is_long(reading) and term.role != "native" and counters.goes_on(reading):
+            if last is None:
+                # What the first one means needs a look at the target, and at the one after it.
+                head = reading._replace(samples=reading.samples[:2])
+                parts += self._gains_of(index, term, head, None, counters, group, facts)
+                reading = reading._replace(samples=reading.samples[2:])
+                last, _ = self._last(index, reading)
+            run = counters.run(index, reading, last, facts) if last is not None else None
+            if run is not None:
+                return [*parts, Run(group, term.role, *run)]
+        return parts + self._gains_of(index, term, reading, last, counters, group, facts)
+
+    def _gains_of(
+        self,
+        index: int,
+        term: Term,
+        reading: Reading,
+        last: Last | None,
+        counters: Counters,
+        group: Group,
+        facts: Facts,
+    ) -> list[Gain | Run]:
         return [
             events.gain(term.role, group, i.start, i.end, i.amount, self._under(i, reading))
             for i in counters.increases(index, term.want, reading, last, facts)
@@ -183,8 +208,10 @@ class Intake:
         self.memory.do("series", series.target, index, series.key, samples[-1][0], value, 0.0, None)
         return out
 
-    def _times(self, reading: Reading) -> list[float]:
+    def _times(self, reading: Reading, gains: Sequence[Gain | Run]) -> list[float]:
         """When there was data. A query's NaN is an answer too: nothing happened."""
+        if gains and isinstance(run := gains[-1], Run):
+            return [time for time, _ in reading.samples[: 1 - len(run.times)]] + run.times[1:]
         query = isinstance(self.memory.slo.sli, QuerySLI)
         return [time for time, value in reading.samples if query or _is_number(value)]
 
@@ -194,22 +221,30 @@ class Intake:
         good = all(m.matches(reading.series.labels.get(m.label, "")) for m in good_if)
         return increase.under if good else 0.0
 
-    def _book(self, gains: list[Gain], seen: Mapping[Group, set[float]]) -> None:
-        by_group: dict[Group, list[Gain]] = {}
+    def _book(self, gains: list[Gain | Run], seen: Mapping[Group, list[list[float]]]) -> None:
+        by_group: dict[Group, list[Gain | Run]] = {}
         for gain in gains:
             by_group.setdefault(gain.group, []).append(gain)
         for group, times in seen.items():
             instance = self.memory.instance(group)
-            found, debt = events.settle(by_group.get(group, ()), self._derived, instance.debt)
-            for start, end, good, bad in found:
-                self.memory.do("events", group, start, end, good, bad)
+            found, debt = settled(by_group.get(group, ()), self._derived, instance.debt)
             if debt != instance.debt:
                 self.memory.do("debt", group, debt)
-            fresh = sorted(t for t in times if instance.seen is None or t > instance.seen)
-            if fresh:
-                begin = fresh[0] if instance.seen is None else instance.seen
-                for start, end in self._stretches([begin, *fresh]):
-                    self.memory.do("cover", group, start, end)
+            fresh = times[0]
+            if any(other != fresh for other in times) or not ascending(fresh):
+                fresh = sorted(set(chain.from_iterable(times)))
+            if instance.seen is not None:
+                fresh = fresh[bisect_right(fresh, instance.seen) :]
+            self._write(group, found, fresh)
+
+    def _write(self, group: Group, found: Sequence[Row], fresh: Sequence[float]) -> None:
+        """Into the ledger; `fresh`: when there was data."""
+        for start, end, good, bad in found:
+            self.memory.do("events", group, start, end, good, bad)
+        seen = self.memory.instance(group).seen
+        if fresh:
+            for start, end in self._stretches([fresh[0] if seen is None else seen, *fresh]):
+                self.memory.do("cover", group, start, end)
 
     def _stretches(self, times: list[float]) -> list[tuple[float, float]]:
         """Stretches with a sample at least every `patience` seconds."""

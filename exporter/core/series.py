@@ -128,7 +128,7 @@ def increases(
         elif time <= last.time:
             facts.refuse("duplicate" if time == last.time else "out_of_order")
             continue
-        elif sample.value < last.value or restarted or _created_anew(last, sample):
+        elif sample.value < last.value or restarted or created_anew(last, sample):
             facts.resets += 1
             out.append(Increase(last.time, time, sample.value, sample.under))
         else:
@@ -140,7 +140,8 @@ def increases(
     return out, last
 
 
-def _created_anew(last: Last, sample: Last) -> bool:
+def created_anew(last: Last, sample: Last) -> bool:
+    """Whether a sample is of a counter that began again since the one before."""
     # Against what the source itself said before, not against our clock: theirs may be ahead.
     before, now = last.created, sample.created
     return before is not None and now is not None and now > before + _START_JITTER

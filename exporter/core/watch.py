@@ -73,11 +73,11 @@ class Watch:
         """Up to which count of bad events the rule cannot fire, and until when that is so."""
         rule = self.rule
         short, long = self._ceilings
-        most = short.allowed(now, now - rule.short.seconds, bad, total)
+        # One window that is not above the rate is enough, and the long one's answer holds longer.
+        most = long.allowed(now, now - rule.long.seconds, bad, total)
         if bad <= most:
-            return most, short.until
-        # One window that is not above the rate is enough.
-        return long.allowed(now, now - rule.long.seconds, bad, total), long.until
+            return most, long.until
+        return short.allowed(now, now - rule.short.seconds, bad, total), short.until
 
     def judge(self, now: float, bad: float, total: float) -> Condition:
         """Whether the rule's condition holds; `bad` and `total` as in `Since`."""

@@ -1,0 +1,173 @@
+"""History from a file: OpenMetrics text with timestamps, packed by gzip or not.
+
+That is what `promtool tsdb create-blocks-from openmetrics` reads and `promtool tsdb
+dump-openmetrics` writes; the lines of `promtool tsdb dump`, with milliseconds and the name among
+the labels, are read too. Series may come one after the other or mixed; the samples of each must be
+in ascending time.
+
+Source: OpenMetrics 1.0, "ABNF" and "Timestamps".
+"""
+
+from __future__ import annotations
+
+import gzip
+from array import array
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import IO, cast
+
+from exporter.backtest.spool import Index, Spool, Strand
+from exporter.core.sample import Series, Target
+from exporter.core.selector import Selector
+from exporter.errors import SourceError
+from exporter.sources.exposition.lines import parse_key, parse_rest
+
+_NAME_IS = b"{__name__="
+_GZIP = b"\x1f\x8b"
+_MILLIS_FROM = 1e11
+"""A time from here on (the year 5138 in seconds) is in milliseconds."""
+_AT_ONCE = 1_000_000
+"""Samples in memory until they are written."""
+_TELL_EVERY = 100_000
+_FACTS = ("up", "process_start_time_seconds")
+
+Tell = Callable[[float], None]
+"""Hears how much of the file is read, 0 to 1."""
+
+
+class Column:
+    """One series of the file, and those who want it."""
+
+    __slots__ = ("fact", "last", "strands", "target", "times", "value", "values")
+
+    def __init__(self, fact: str, target: str, strands: list[tuple[Index, Strand]]) -> None:
+        self.fact = fact
+        self.target = target
+        self.strands = strands
+        self.times, self.values = array("d"), array("d")
+        self.last = float("-inf")
+        self.value = 0.0
+
+
+class Dump:
+    """Reads one file into a spool. `refused`: samples not in ascending time."""
+
+    def __init__(self, path: Path, spool: Spool) -> None:
+        self.refused = 0
+        self._path = path
+        self._spool = spool
+        self._columns: dict[bytes, Column | None] = {}
+        self._by_series: dict[tuple[str, str], Column | None] = {}
+        self._buffered = 0
+        self._facts: list[tuple[float, str, Target]] = []
+
+    def read(self, tell: Tell) -> None:
+        """All of it; `SourceError` names the line that cannot be read."""
+        try:
+            with self._path.open("rb") as raw:
+                packed = raw.peek(2)[:2] == _GZIP
+                lines = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
+                self._lines(lines, raw, tell)
+        except (OSError, EOFError) as error:
+            said = getattr(error, "strerror", None) or error
+            raise SourceError("unreadable", f"{self._path}: cannot be read: {said}") from None
+        self._flush()
+        for index in self._spool.indexes.values():
+            for at, target, fact in sorted(self._facts, key=lambda fact: fact[0]):
+                index.targets.append((at, {target: fact}))
+
+    def _lines(self, lines: Iterable[bytes], raw: IO[bytes], tell: Tell) -> None:
+        size = max(1, self._path.stat().st_size)
+        for number, line in enumerate(lines, 1):
+            if number % _TELL_EVERY == 0:
+                tell(raw.tell() / size)
+            if line.startswith(b"#") or line.isspace():
+                continue
+            self._line(line.rstrip(b"\r\n"), number)
+
+    def _line(self, line: bytes, number: int) -> None:
+        if b"#" in line:
+            # An exemplar, or a label's value that looks so: the careful way.
+            key = parse_key(line)
+            end = key.length if key else 0
+        else:
+            # Up to the value: after the labels, or after the name.
+            end = line.rfind(b"}") + 1 or line.find(b" ")
+        begin = line[:end]
+        column = self._columns.get(begin, self)
+        if column is self:
+            column = self._columns[begin] = self._column(line, number)
+        if column is None:
+            return
+        parsed = parse_rest(line[end:])
+        if parsed is None:
+            raise self._wrong(number, "no value and timestamp at its end")
+        value, stamp = parsed
+        if stamp is None:
+            raise self._wrong(
+                number, "has no timestamp; write the file with promtool tsdb dump-openmetrics"
+            )
+        self._add(cast("Column", column), stamp / 1000 if stamp >= _MILLIS_FROM else stamp, value)
+
+    def _add(self, column: Column, time: float, value: float) -> None:
+        if time <= column.last:
+            self.refused += 1
+            return
+        column.last = time
+        if column.fact:
+            self._note_fact(column, time, value)
+        if not column.strands:
+            return
+        column.times.append(time)
+        column.values.append(value)
+        self._buffered += 1
+        if self._buffered >= _AT_ONCE:
+            self._flush()
+
+    def _note_fact(self, column: Column, time: float, value: float) -> None:
+        if value == column.value:
+            return
+        column.value = value
+        if column.fact != "up":
+            self._facts.append((time, column.target, Target(started=value)))
+        elif value == 1.0:
+            # One that was only unreachable was not observed.
+            self._facts.append((time, column.target, Target(observed=time)))
+
+    def _flush(self) -> None:
+        for column in self._by_series.values():
+            if column is not None and column.times:
+                portion = self._spool.columns(column.times, column.values)
+                for index, strand in column.strands:
+                    self._spool.note(index, strand, portion, column.times[0], column.last)
+                column.times, column.values = array("d"), array("d")
+        self._buffered = 0
+
+    # --- series -----------------------------------------------------------------------------------
+
+    def _column(self, line: bytes, number: int) -> Column | None:
+        # `{__name__="up", job="a"}` of `promtool tsdb dump` is `{"up", job="a"}` elsewhere.
+        key = parse_key(line.replace(_NAME_IS, b"{", 1))
+        if key is None:
+            raise self._wrong(number, "is not OpenMetrics")
+        name, labels = key.name, {k: v for k, v in key.labels.items() if v}
+        pairs = ",".join(f'{k}="{v}"' for k, v in sorted(labels.items()))
+        identity = (name, pairs)
+        if identity not in self._by_series:
+            self._by_series[identity] = self._wanted(name, pairs, labels)
+        return self._by_series[identity]
+
+    def _wanted(self, name: str, pairs: str, labels: dict[str, str]) -> Column | None:
+        target = f"{labels.get('job', '')}/{labels.get('instance', '')}"
+        fact = name if name in _FACTS else ""
+        series = Series(f"{name}{{{pairs}}}", target, dict(sorted(labels.items())))
+        strands = [
+            (index, self._spool.strand(index, want, series))
+            for index in self._spool.indexes.values()
+            for want in index.wants
+            if isinstance(want, Selector) and want.name == name and want.matches(labels)
+        ]
+        return Column(fact, target, strands) if strands or fact else None
+
+    def _wrong(self, number: int, what: str) -> SourceError:
+        return SourceError("malformed", f"{self._path}:{number}: {what}")

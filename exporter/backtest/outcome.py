@@ -1,0 +1,182 @@
+"""What a variant would have brought: its alerts beside the incidents, its budget, its periods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from statistics import median
+
+from exporter.backtest.incidents import Stretch, incidents, steps
+from exporter.backtest.judge import Firing, Judge
+from exporter.backtest.periods import History, is_met
+from exporter.backtest.recommend import recommend
+from exporter.backtest.result import Backtest, Fired, Incident, Outcome
+from exporter.backtest.tape import Sums
+from exporter.backtest.variant import Variant
+from exporter.backtest.whole import Whole
+from exporter.core.alert import PAGE
+from exporter.core.ledger import Counts
+from exporter.core.policy import remaining
+from exporter.core.slo import SLO
+
+POINTS = 400
+"""Of the burn-down, at most."""
+WORTH_IT = 0.01
+"""A page that spent less of the budget was not worth it."""
+
+
+def summed_up(
+    slo: SLO,
+    variants: Sequence[Variant],
+    judges: Sequence[Judge],
+    ledger: Whole,
+    span: tuple[float, float],
+    sums: Sums,
+    significant: float,
+    notes: tuple[str, ...],
+) -> Backtest:
+    """All about one instance; `span`: the beginning and the end of history."""
+    start, end = span
+    history = History(ledger, slo.period, start, end)
+    found = steps(history, slo.interval)
+    moments = [start + (end - start) * k / POINTS for k in range(1, POINTS + 1)]
+    counts = [(when, history.ending(when)) for when in moments]
+    periods = history.whole()
+    every = ledger.all
+    if not periods:
+        notes += (f"history is shorter than one whole period of {slo.period.label}",)
+    return Backtest(
+        slo=slo.name,
+        service=slo.service,
+        group=judges[0].group,
+        period=slo.period.label,
+        start=start,
+        end=end,
+        good=every.good,
+        bad=every.bad,
+        coverage=min(1.0, sums.covered / (end - start)) if end > start else 0.0,
+        resets=sums.resets,
+        births=sums.births,
+        outcomes=tuple(
+            _outcome(history, variant, judge.fired, found, counts, periods, significant)
+            for variant, judge in zip(variants, judges, strict=True)
+        ),
+        recommendation=recommend(periods),
+        notes=notes,
+    )
+
+
+def _outcome(
+    history: History,
+    variant: Variant,
+    firings: Sequence[Firing],
+    found: Sequence[Stretch],
+    counts: Sequence[tuple[float, Counts]],
+    periods: Sequence[Counts],
+    significant: float,
+) -> Outcome:
+    objective = variant.objective
+    stretches = incidents(history, objective, found)
+    spent = [history.spent(s.bad, objective, s.end) for s in stretches]
+    alerts = [_fired(history, objective, firing, stretches) for firing in firings]
+    shown = _shown(spent, alerts, significant)
+    alerts = [replace(a, incident=shown.get(a.incident)) for a in alerts]
+    listed = [
+        _incident(stretches[old], spent[old], new, alerts)
+        for old, new in shown.items()
+        if old is not None
+    ]
+    pages = [a for a in alerts if a.severity == PAGE]
+    large = [i for i in listed if i.spent >= significant]
+    burn_down = tuple((when, remaining(c, objective)) for when, c in counts)
+    return Outcome(
+        objective=objective,
+        policy=variant.policy,
+        alerts=tuple(alerts),
+        incidents=tuple(listed),
+        precision=_share([a.spent >= WORTH_IT for a in pages]),
+        recall=_share([i.detected is not None for i in large]),
+        detection=_median([i.detected for i in listed]),
+        reset=_median([i.reset for i in listed]),
+        remaining=burn_down[-1][1],
+        lowest=_lowest(history, objective, burn_down, stretches),
+        periods=len(periods),
+        met=sum(is_met(c, objective) for c in periods),
+        burn_down=burn_down,
+    )
+
+
+def _fired(
+    history: History, objective: float, firing: Firing, stretches: Sequence[Stretch]
+) -> Fired:
+    rule, until = firing.rule, history.end if firing.end is None else firing.end
+    since = firing.start - rule.long.seconds
+    bad = history.ledger.counts(since, until).bad
+    # Of several that its window has seen it belongs to the one that brought most.
+    seen = [i for i, s in enumerate(stretches) if s.start < firing.start and s.end > since]
+    return Fired(
+        severity=rule.severity,
+        long=rule.long.label,
+        short=rule.short.label,
+        rate=rule.rate,
+        start=firing.start,
+        end=firing.end,
+        peak=history.peak(firing.start, until, rule.long.seconds, objective),
+        spent=history.spent(bad, objective, until),
+        incident=max(seen, key=lambda i: stretches[i].bad, default=None),
+    )
+
+
+def _shown(
+    spent: Sequence[float], alerts: Sequence[Fired], significant: float
+) -> dict[int | None, int]:
+    """Incidents worth telling, by their place among all, with their new place: those that are
+    significant, and those that an alert belongs to. The others are noise."""
+    alerted = {a.incident for a in alerts}
+    kept = [i for i, share in enumerate(spent) if share >= significant or i in alerted]
+    return {old: new for new, old in enumerate(kept)}
+
+
+def _incident(stretch: Stretch, spent: float, index: int, alerts: Sequence[Fired]) -> Incident:
+    start, end, bad, total = stretch
+    pages = [
+        a
+        for a in alerts
+        if a.severity == PAGE
+        # Whoever was paged already when it began knew of it at once.
+        and (a.incident == index or (a.start <= start and (a.end is None or start < a.end)))
+    ]
+    detected = max(0.0, min(a.start for a in pages) - start) if pages else None
+    ends = [a.end for a in pages if a.end is not None]
+    reset = max(0.0, max(ends) - end) if ends and len(ends) == len(pages) else None
+    return Incident(start, end, bad, total, spent, detected, reset)
+
+
+def _lowest(
+    history: History,
+    objective: float,
+    burn_down: Sequence[tuple[float, float | None]],
+    stretches: Sequence[Stretch],
+) -> float | None:
+    """The least that was left at any point of the burn-down, or after an incident; not while less
+    than half of the period (or of history, if that is shorter) was known, when little weighs much.
+    """
+
+    def known(when: float) -> bool:
+        start = history.period.start(when)
+        half = min(history.period.length(when), history.end - history.start) / 2
+        return when - max(start, history.start) >= half
+
+    left = [value for when, value in burn_down if known(when)]
+    ends = [s.end for s in stretches if known(s.end)]
+    left += [remaining(history.ending(when), objective) for when in ends]
+    return min((value for value in left if value is not None), default=burn_down[-1][1])
+
+
+def _share(of: Sequence[bool]) -> float | None:
+    return sum(of) / len(of) if of else None
+
+
+def _median(of: Sequence[float | None]) -> float | None:
+    known = [value for value in of if value is not None]
+    return median(known) if known else None

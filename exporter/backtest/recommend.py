@@ -1,0 +1,31 @@
+"""The objective that history supports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from exporter.backtest.periods import is_met
+from exporter.backtest.result import Recommendation
+from exporter.core.ledger import Counts
+
+LADDER = (
+    0.5, 0.75, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 0.993, 0.995, 0.997, 0.998, 0.999,
+    0.9993, 0.9995, 0.9997, 0.9998, 0.9999, 0.99995, 0.99999,
+)  # fmt: skip
+"""Objectives people choose, loosest first."""
+_SHARE = 0.95
+
+
+def recommend(periods: Sequence[Counts]) -> Recommendation:
+    """The tightest objective of the ladder that was met in at least 95% of the periods.
+
+    It allows at least one bad event a period: a tighter one could not be told from 100%. None where
+    there is no whole period, or where none was met.
+    """
+    least = min((counts.total for counts in periods), default=0.0)
+    for objective in reversed(LADDER):
+        met = sum(is_met(counts, objective) for counts in periods)
+        # Rounding: 1 - 0.9 is a little under a tenth.
+        if met and met >= _SHARE * len(periods) and (1 - objective) * least >= 1 - 1e-9:
+            return Recommendation(objective, len(periods), met)
+    return Recommendation(None, len(periods), 0)

@@ -1,0 +1,99 @@
+"""A ledger that keeps every point, for as long as one SLO is replayed; several may judge by it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from sys import maxsize
+
+from exporter.core.curve import Curve
+from exporter.core.ledger import Ledger
+
+
+class Whole(Ledger):
+    """Exact as far back as it goes: at least 32 bytes for each sample."""
+
+    __slots__ = ()
+
+    _bad: Kept
+    _total: Kept
+
+    def __init__(self) -> None:
+        super().__init__(0.0, 0.0)
+        self._bad, self._total, self._covered = Kept(), Kept(), Kept()
+
+    def unwatch(self) -> None:
+        """Others ask by the same names."""
+
+    def pieces(self, start: float, end: float) -> Iterator[tuple[float, float]]:
+        """The stretches that lie at least partly between, each with bad events evenly spread."""
+        times, counts = self._bad.times, self._bad.counts
+        low = max(0, bisect_right(times, start) - 1)
+        high = bisect_left(times, end, low) + 1
+        points = zip(times[low:high], counts[low:high], strict=True)
+        for (begin, before), (until, after) in pairwise(points):
+            if after > before:
+                yield begin, until
+
+    def moments(self, start: float, end: float) -> Sequence[float]:
+        """When events ended between two moments."""
+        times = self._total.times
+        return times[bisect_right(times, start) : bisect_left(times, end)]
+
+    def readings(self, moments: Sequence[float]) -> Iterable[tuple[float, float]]:
+        """`upto` at each of many moments, in ascending order."""
+        return zip(self._bad.readings(moments), self._total.readings(moments), strict=True)
+
+    @property
+    def total(self) -> float:
+        """Every event so far."""
+        return self._total.total
+
+    def extend(
+        self, start: float, ends: Sequence[float], bad: Sequence[float], total: Sequence[float]
+    ) -> None:
+        """Events end to end, the first from `start` on, where all so far ended; `bad` and `total`
+        are the ledger's counts after each."""
+        self._bad.extend(start, ends, bad)
+        self._total.extend(start, ends, total)
+
+
+class Kept(Curve):
+    """A curve whose points all stay in its head."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._full = maxsize
+
+    def _append(self, start: float, end: float, amount: float) -> None:
+        if start > self.last:
+            self.times.append(start)
+            self.counts.append(self.total)
+        self.total += amount
+        self.times.append(end)
+        self.counts.append(self.total)
+
+    def extend(self, start: float, ends: Sequence[float], counts: Sequence[float]) -> None:
+        """Straight on from `start` to these points."""
+        if start > self.last:
+            self.times.append(start)
+            self.counts.append(self.total)
+        self.times.extend(ends)
+        self.counts.extend(counts)
+        self.total = counts[-1]
+
+    def readings(self, moments: Sequence[float]) -> Iterator[float]:
+        """`at` each of many moments, in ascending order."""
+        times, counts = self.times, self.counts
+        size, i = len(times), 0
+        for when in moments:
+            i = bisect_right(times, when, i)
+            if 0 < i < size:
+                begin, low = times[i - 1], counts[i - 1]
+                slope = (counts[i] - low) / (times[i] - begin)
+                yield low + slope * (when - begin)
+            else:
+                yield self.total if i else counts[0] if size else 0.0

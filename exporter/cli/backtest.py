@@ -1,0 +1,214 @@
+"""`slod backtest`: history through the same engine, and what would have happened."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from exporter.cli.progress import Bar
+from exporter.errors import ConfigError
+
+if TYPE_CHECKING:
+    from exporter.backtest.result import Backtest
+    from exporter.backtest.spool import Spool
+    from exporter.backtest.variant import Variant
+    from exporter.config.load import Config
+    from exporter.core.slo import SLO
+    from exporter.sources.base import Poll
+
+EPILOG = """\
+Shows for each SLO the alerts that would have fired, how fast and how rightly, what would have been
+left of the budget, and the tightest objective that history supports. See docs/backtest.md.
+
+examples:
+  slod backtest --source prom --since 90d
+  slod backtest --source prom --since 30d --objectives 99,99.5,99.9 --alert-policy workbook,mine
+  slod backtest --file dump.om.gz --slo checkout-availability --html checkout.html
+
+exit status: 0 done, 2 bad arguments or configuration, 1 the history cannot be had
+"""
+
+
+# Stated by argparse only as a private class.
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand; `args.func(args)` runs it and gives the exit status."""
+    parser = subparsers.add_parser(
+        "backtest",
+        help="replay history: what would have fired, and been left",
+        description="Replay history through the same engine.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("-c", "--config", default="config.toml", help="default: %(default)s")
+    parser.add_argument("--source", metavar="NAME", help="a source of the type prometheus")
+    parser.add_argument("--since", default="30d", help="how far back (default: %(default)s)")
+    parser.add_argument(
+        "--file", metavar="FILE", help="OpenMetrics with timestamps, also .gz, in place of a source"
+    )
+    parser.add_argument(
+        "--slo", action="append", default=[], metavar="NAME", help="only this; may be repeated"
+    )
+    parser.add_argument(
+        "--objectives", type=_objectives, default=[], metavar="LIST", help="what if: 99,99.5,99.9"
+    )
+    parser.add_argument(
+        "--alert-policy", type=_names, default=[], metavar="LIST", help="what if: NAME,NAME"
+    )
+    parser.add_argument(
+        "--significant",
+        type=_share,
+        default=0.02,
+        metavar="SHARE",
+        help="incidents that spend so much of the budget should be paged (default: 2%%)",
+    )
+    parser.add_argument("--format", choices=("table", "json"), default="table")
+    parser.add_argument("--html", metavar="FILE", help="write a self-contained page with charts")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.set_defaults(func=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fetch, replay, show; errors are the caller's to show."""
+    from exporter.backtest.choice import chosen, variants
+    from exporter.backtest.spool import Spool
+    from exporter.config.load import load
+
+    if (args.file is None) is (args.source is None):
+        raise ConfigError("give either --source NAME or --file FILE")
+    config = load(args.config)
+    slos = chosen(config, args.source, args.slo)
+    what_if = {slo.name: variants(config, slo, args.objectives, args.alert_policy) for slo in slos}
+    bar = Bar(sys.stderr)
+    try:
+        with tempfile.TemporaryDirectory(prefix="slod-backtest-") as folder:
+            with Spool(Path(folder, "samples")) as spool:
+                for slo in slos:
+                    spool.expect(slo.name, slo.source, slo.sli.wants())
+                if args.file is not None:
+                    _read(Path(args.file), spool, bar)
+                else:
+                    asyncio.run(_fetch(config, args.source, args.since, slos, spool, bar))
+            results = _replay(slos, what_if, spool, args.significant, args.jobs, bar)
+    finally:
+        bar.close()
+    return _show(args, results, slos)
+
+
+def _read(path: Path, spool: Spool, bar: Bar) -> None:
+    from exporter.backtest.dump import Dump
+
+    dump = Dump(path, spool)
+    dump.read(lambda share: bar.show(share, f"of {path.name}"))
+    bar.close()
+    if dump.refused:
+        print(
+            f"slod: {path}: {dump.refused:,} samples are not newer than the one before of their "
+            "series, and were left out",
+            file=sys.stderr,
+        )
+
+
+async def _fetch(
+    config: Config, name: str, since: str, slos: Sequence[SLO], spool: Spool, bar: Bar
+) -> None:
+    from exporter.app.parts import make_source
+    from exporter.clock import SystemClock
+    from exporter.config.duration import parse_duration
+    from exporter.core.sample import Ask
+    from exporter.sources.prometheus import PrometheusSource
+
+    try:
+        span = parse_duration(since)
+    except ValueError as error:
+        raise ConfigError(f"--since: {error}") from None
+    clock = SystemClock()
+    source = make_source(config.sources[name], clock)
+    if not isinstance(source, PrometheusSource):
+        raise ConfigError(f"source {name} is scraped and has no history; give it by --file")
+    now = clock.now()
+    at = {slo.name: now - span for slo in slos}
+
+    async def sink(poll: Poll) -> None:
+        if poll.batch is not None:
+            spool.take(poll.batch)
+            at.update(dict.fromkeys(poll.batch.slos or (), poll.batch.at))
+            share = 1 - sum(now - when for when in at.values()) / (span * len(at))
+            bar.show(share, f"of the history of source {name}")
+
+    asks = [Ask(slo.name, slo.sli.wants(), now - span) for slo in slos]
+    try:
+        await source.history(asks, now, sink)
+    finally:
+        await source.close()
+
+
+def _replay(
+    slos: Sequence[SLO],
+    what_if: dict[str, list[Variant]],
+    spool: Spool,
+    significant: float,
+    jobs: int,
+    bar: Bar,
+) -> list[Backtest]:
+    from concurrent.futures import ProcessPoolExecutor, as_completed
+
+    from exporter.backtest.work import one
+
+    with ProcessPoolExecutor(max(1, min(jobs, len(slos)))) as pool:
+        work = {
+            pool.submit(
+                one, slo, spool.path, spool.indexes[slo.name], what_if[slo.name], significant
+            ): slo.name
+            for slo in slos
+        }
+        found: dict[str, list[Backtest]] = {}
+        try:
+            for future in as_completed(work):
+                found[work[future]] = future.result()
+                bar.show(len(found) / len(slos), f"of {len(slos)} SLOs replayed")
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [result for slo in slos for result in found[slo.name]]
+
+
+def _show(args: argparse.Namespace, results: Sequence[Backtest], slos: Sequence[SLO]) -> int:
+    from exporter.backtest.html import page
+    from exporter.backtest.plain import to_json
+    from exporter.backtest.table import table
+
+    there = {result.slo for result in results}
+    for slo in slos:
+        if slo.name not in there:
+            print(f"slod: slo {slo.name}: there are no samples of it", file=sys.stderr)
+    print(to_json(results) if args.format == "json" else table(results))
+    if args.html is not None:
+        try:
+            Path(args.html).write_text(page(results, "slod backtest"), "utf-8")
+        except OSError as error:
+            raise ConfigError(f"--html: cannot write {args.html}: {error.strerror}") from None
+    return 0
+
+
+def _objectives(text: str) -> list[float]:
+    found = [float(part) / 100 for part in text.split(",")]
+    if not all(0 < objective < 1 for objective in found):
+        raise argparse.ArgumentTypeError(f"percent above 0 and below 100, not {text}")
+    return [round(objective, 12) for objective in found]
+
+
+def _names(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _share(text: str) -> float:
+    share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 < share < 1:
+        raise argparse.ArgumentTypeError(f"a share such as 2% or 0.02, not {text}")
+    return share

@@ -1,0 +1,154 @@
+"""The replay beside a plain loop that feeds an account poll by poll and ticks it, as the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from exporter.backtest.replay import replay
+from exporter.backtest.result import Outcome
+from exporter.backtest.variant import Variant
+from exporter.backtest.whole import Whole
+from exporter.core.account import Account
+from exporter.core.sample import Batch
+from exporter.core.slo import SLO
+from tests.backtest.histories import (
+    INTERVAL,
+    Samples,
+    configured,
+    cut,
+    days,
+    errors,
+    plain,
+    polls,
+    whole,
+)
+from tests.core.builders import T, rule, show, workbook
+
+Fires = tuple[str, str, float, float | None]
+
+FAST = (rule("page", "20m", "5m", 2.0), rule("ticket", "2h", "10m", 1.0))
+"""So short that histories of a few hours hold alerts of all kinds."""
+
+
+def naive(slo: SLO, batch: Batch, *, exact: bool) -> list[Fires]:
+    """Every alert of an account that is fed a poll's samples at a time."""
+    account = Account(slo)
+    if exact:
+        (instance,) = account.memory.instances.values()
+        instance.ledger = Whole()
+        instance.configure(slo)
+    out: list[Fires] = []
+    open_at: dict[str, int] = {}
+    for part in cut(batch, polls(batch, slo.interval)):
+        account.take(part)
+        account.evaluate(part.at, show)
+        for instance in account.memory.instances.values():
+            seen = instance.as_of(part.at, account.patience)
+            for key, alert in instance.alerts.items():
+                if alert.firing and key not in open_at:
+                    open_at[key] = len(out)
+                    labels = alert.labels
+                    out.append((labels["severity"], labels["long_window"], alert.since, None))
+                elif not alert.firing and key in open_at:
+                    i = open_at.pop(key)
+                    out[i] = (*out[i][:3], seen)
+        account.memory.do("forget", part.at)
+    return sorted(out, key=lambda fires: fires[:3])
+
+
+def alerts(outcome: Outcome) -> list[Fires]:
+    found = [(a.severity, a.long, a.start, a.end) for a in outcome.alerts]
+    return sorted(found, key=lambda fires: fires[:3])
+
+
+def replayed(slo: SLO, batches: Sequence[Batch], *variants: Variant) -> tuple[Outcome, ...]:
+    (found,) = replay(slo, batches, variants or [configured(slo)], significant=0.02, show=show)
+    return found.outcomes
+
+
+PIECE = st.tuples(
+    st.integers(1, 60),
+    st.sampled_from([0.0, 0.0, 0.001, 0.0019, 0.002, 0.003, 0.01, 0.3, 1.0]),
+    st.sampled_from(["go on", "go on", "go on", "silence", "reset", "no traffic"]),
+)
+"""So many samples with such a share of errors."""
+
+
+def played(pieces: Sequence[tuple[int, float, str]], phase: float = 0.0) -> tuple[Samples, Samples]:
+    """The samples of one target."""
+    now, bad, total = T + phase, 0.0, 1000.0
+    bads: Samples = [(now, bad)]
+    totals: Samples = [(now, total)]
+    for count, share, how in pieces:
+        if how == "reset":
+            bad = total = 0.0
+        for _ in range(count):
+            now += INTERVAL
+            events = 0.0 if how == "no traffic" else 3000.0
+            total += events
+            bad += events * share
+            if how != "silence":
+                bads.append((now, bad))
+                totals.append((now, total))
+    return bads, totals
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(PIECE, min_size=1, max_size=12), min_size=1, max_size=3),
+    st.sampled_from([600.0, 3600.0, 86_400.0]),
+)
+def test_alerts_are_those_of_an_account_that_is_polled_all_the_time(
+    targets: list[list[tuple[int, float, str]]], length: float
+) -> None:
+    slo = plain(rules=FAST)
+    pages = {f"t{i}": played(pieces, 7.0 * i) for i, pieces in enumerate(targets)}
+    batch = whole(slo, pages)
+    expected = naive(slo, batch, exact=True)
+    moments = [T + 11.0 + length * k for k in range(1, 200)]
+    (outcome,) = replayed(slo, list(cut(batch, moments)))
+    assert alerts(outcome) == expected
+
+
+def test_a_month_has_the_alerts_of_a_daemon_whose_ledger_is_thinned() -> None:
+    slo = plain()
+    outages = [(40_000.0, 42_000.0, 0.05), (100_000.0, 150_000.0, 0.004), (2e5, 2.002e5, 1.0)]
+    batch = whole(slo, {"a": errors(3 * 86_400, outages)})
+    (outcome,) = replayed(slo, days(batch))
+    expected = naive(slo, batch, exact=False)
+    assert len(expected) >= 6
+    found = alerts(outcome)
+    assert [f[:2] for f in found] == [e[:2] for e in expected]
+    for ours, theirs in zip(found, expected, strict=True):
+        assert abs(ours[2] - theirs[2]) <= 2 * INTERVAL
+        assert ours[3] is not None
+        assert theirs[3] is not None
+        assert abs(ours[3] - theirs[3]) <= 4 * INTERVAL
+
+
+def test_a_variant_is_what_it_would_be_alone() -> None:
+    slo = plain()
+    batch = whole(slo, {"a": errors(5 * 86_400, [(86_400.0, 90_000.0, 0.05)])})
+    others = [Variant(0.99, "configured", slo.rules), Variant(0.999, "fast", FAST)]
+    together = replayed(slo, days(batch), configured(slo), *others)
+    alone = [replayed(slo, days(batch), one)[0] for one in (configured(slo), *others)]
+    assert list(together) == alone
+    assert len({alerts(o)[0] if o.alerts else None for o in together}) == 3
+
+
+def test_groups_are_replayed_apart() -> None:
+    slo = plain(group_by=("pod",), rules=workbook())
+    batch = whole(slo, {"a": errors(86_400, [(50_000.0, 54_000.0, 0.1)]), "b": errors(86_400, [])})
+    for some in batch.readings.values():
+        some[:] = [
+            r._replace(series=type(r.series)(r.series.key, t, {"pod": t}))
+            for r in some
+            for t in [r.series.target]
+        ]
+    found = replay(slo, days(batch), [configured(slo)], significant=0.02, show=show)
+    by_pod = {b.group["pod"]: b.outcomes[0] for b in found}
+    assert by_pod["a"].alerts
+    assert not by_pod["b"].alerts
