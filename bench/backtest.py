@@ -1,9 +1,8 @@
-"""A backtest of months of history: counting, the ledger, alerts and the analysis, for many SLOs.
+"""A backtest of months of history: from local samples to the results, for many SLOs.
 
 Each SLO has a counter of requests and one of errors, every 30 seconds, with a rhythm, noise and an
-outage every few days. The samples lie in memory as columns and become batches of a day while the
-replay asks for them, so that is part of the time; making them up is not. Two processes share the
-SLOs, as `slod backtest` does.
+outage every few days; two such histories serve all of them. Their samples are spooled as
+`slod backtest` does it, and two processes share the SLOs. Spooling them is not part of the time.
 
     ./dev bench backtest --full      90 days of 100 SLOs
 """
@@ -14,20 +13,20 @@ import math
 import random
 import time
 from array import array
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from functools import cache
+from itertools import cycle, islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from bench import history
 from bench.history import poisson
 from bench.measure import Row
-from exporter.backtest.replay import replay
+from exporter.backtest import work
+from exporter.backtest.spool import Index, Spool
 from exporter.backtest.variant import Variant
-from exporter.config.duration import approximate
 from exporter.config.load import parse
-from exporter.core.sample import Batch, Reading, Series, Target
-from exporter.core.selector import Want
+from exporter.core.sample import Series
 from exporter.core.slo import SLO, CounterSLI
 
 STEP = 30.0
@@ -37,7 +36,6 @@ _BEGIN = 1_700_000_000.0
 _DAY = 86_400.0
 _WORKERS = 2
 _OUTAGE_EVERY = 6 * _DAY
-_SERIES = (Series("requests", "t", {}), Series("errors", "t", {}))
 
 
 class Columns(NamedTuple):
@@ -48,7 +46,7 @@ class Columns(NamedTuple):
     errors: array[float]
 
 
-def run(days: float = 10.0, slos: int = 4) -> list[Row]:
+def run(days: float = 30.0, slos: int = 4) -> list[Row]:
     """What so many days of so many SLOs take."""
     wall, each = measure(days, slos)
     steps = days * _DAY / STEP
@@ -62,48 +60,44 @@ def run(days: float = 10.0, slos: int = 4) -> list[Row]:
 
 def measure(days: float, slos: int) -> tuple[float, float]:
     """Seconds for all, and processor seconds for one SLO."""
-    with ProcessPoolExecutor(_WORKERS) as pool:
-        # Everything is imported and made up before the clock starts.
-        list(pool.map(_prepare, [days] * 2 * _WORKERS))
+    slo = parse(history.config(1, interval=STEP), "bench").slos[0]
+    with TemporaryDirectory() as folder, ProcessPoolExecutor(_WORKERS) as pool:
+        indexes = [spooled(slo, Path(folder) / str(seed), seed, days) for seed in range(2)]
+        # Everything is imported before the clock starts.
+        list(pool.map(one, [slo] * 2, *zip(*indexes, strict=True)))
         begun = time.perf_counter()
-        taken = list(pool.map(one, range(slos), [days] * slos))
+        taken = list(pool.map(one, [slo] * slos, *zip(*islice(cycle(indexes), slos), strict=True)))
         wall = time.perf_counter() - begun
     return wall, math.fsum(taken) / slos
 
 
-def one(n: int, days: float) -> float:
+def one(slo: SLO, path: Path, index: Index) -> float:
     """Processor seconds of one SLO's backtest."""
-    slo = parse(history.config(1, interval=STEP), "bench").slos[0]
-    columns = samples(n % 2, days)
     begun = time.process_time()
     configured = Variant(slo.objective, "workbook", slo.rules)
-    found = replay(slo, batches(slo, columns), [configured], significant=0.02, show=approximate)
-    assert found[0].outcomes[0].alerts or days < 30
+    found = work.one(slo, path, index, [configured], 0.02)
+    assert found[0].outcomes[0].alerts or found[0].end - found[0].start < 30 * _DAY
     return time.process_time() - begun
 
 
-def batches(slo: SLO, columns: Columns) -> Iterator[Batch]:
-    """A day at a time."""
+def spooled(slo: SLO, path: Path, seed: int, days: float) -> tuple[Path, Index]:
+    """An SLO's samples on disk."""
     assert isinstance(slo.sli, CounterSLI)
     assert slo.sli.bad
     assert slo.sli.total
-    times, requests, errors = columns
-    size = round(_DAY / STEP)
-    for low in range(0, len(times), size):
-        when = times[low : low + size]
-        total = Reading(_SERIES[0], list(zip(when, requests[low : low + size], strict=True)))
-        bad = Reading(_SERIES[1], list(zip(when, errors[low : low + size], strict=True)))
-        readings: dict[Want, list[Reading]] = {slo.sli.total: [total], slo.sli.bad: [bad]}
-        yield Batch(slo.source, when[-1], False, readings, {"t": Target()})
+    times, requests, errors = samples(seed, days)
+    with Spool(path) as spool:
+        spool.expect(slo.name, slo.source, slo.sli.wants())
+        index = spool.indexes[slo.name]
+        for want, name, column in (
+            (slo.sli.total, "requests", requests),
+            (slo.sli.bad, "errors", errors),
+        ):
+            strand = spool.strand(index, want, Series(name, "t", {}))
+            spool.note(index, strand, spool.columns(times, column), times[0], times[-1])
+    return path, index
 
 
-def _prepare(days: float) -> None:
-    for seed in range(2):
-        samples(seed, days)
-    time.sleep(0.1)
-
-
-@cache
 def samples(seed: int, days: float) -> Columns:
     """What two counters showed."""
     rng = random.Random(seed)

@@ -157,9 +157,10 @@ def batches(path: Path, index: Index) -> Iterator[Batch]:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as map_:
         cursors = [_Cursor(map_, strand) for strand in index.strands.values()]
         start = -inf
-        end = index.start + DAY
+        # Not more than one process of a target in a batch, see `sources/splitting.py`.
+        ends = sorted({at for at, _ in index.targets if index.start < at < index.end})
         while start < index.end:
-            end = min(end, index.end)
+            end = min(index.end, max(start, index.start) + DAY, *_next(ends, start))
             batch = Batch(index.source, end, own_clock=False, complete=end >= index.end)
             batch.readings = {want: [] for want in index.wants}
             for cursor in cursors:
@@ -169,7 +170,13 @@ def batches(path: Path, index: Index) -> Iterator[Batch]:
                     batch.readings[strand.want].append(reading)
             batch.targets = _facts(index, start, end)
             yield batch
-            start, end = end, end + DAY
+            start = end
+
+
+def _next(ends: Sequence[float], start: float) -> Sequence[float]:
+    """The first of some moments after another one, if there is one."""
+    at = bisect_right(ends, start)
+    return ends[at : at + 1]
 
 
 def _facts(index: Index, start: float, end: float) -> dict[str, Target]:

@@ -8,7 +8,11 @@ from itertools import pairwise
 from sys import maxsize
 
 from exporter.core.curve import Curve
+from exporter.core.edge import Edge
 from exporter.core.ledger import Ledger
+from exporter.core.weave import line
+
+_NEARBY = 64
 
 
 class Whole(Ledger):
@@ -68,6 +72,12 @@ class Kept(Curve):
         super().__init__()
         self._full = maxsize
 
+    def edge(self) -> Edge:
+        """As `Curve.edge`."""
+        edge = _Near(self)
+        self._edges.append(edge)
+        return edge
+
     def _append(self, start: float, end: float, amount: float) -> None:
         if start > self.last:
             self.times.append(start)
@@ -97,3 +107,30 @@ class Kept(Curve):
                 yield low + slope * (when - begin)
             else:
                 yield self.total if i else counts[0] if size else 0.0
+
+
+class _Near(Edge):
+    """Looks for its next piece where the last one was: half a million points are a long way."""
+
+    __slots__ = ("_low",)
+
+    def __init__(self, curve: Kept) -> None:
+        super().__init__(curve)
+        self._low = 0
+
+    def seek(self, when: float) -> None:
+        """As `Edge.seek`."""
+        times, counts = self._curve.times, self._curve.counts
+        if not times or not times[0] <= when < times[-1]:
+            super().seek(when)
+            return
+        # Points are put in, never taken away: what was before a moment stays there.
+        low = self._low if times[self._low] <= when else 0
+        high = min(low + _NEARBY, len(times))
+        i = bisect_right(times, when, low, high)
+        if i == high:
+            i = bisect_right(times, when, high)
+        self._low = i - 1
+        self.start, self.end, self.level, self.slope = line(
+            times[i - 1], counts[i - 1], times[i], counts[i]
+        )

@@ -8,8 +8,9 @@ fetched holds up nobody else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 
-from exporter.core.sample import Ask, Reading
+from exporter.core.sample import Ask, NativeHistogram, Reading, Value
 from exporter.core.selector import Query, Want
 from exporter.errors import SourceError
 
@@ -32,13 +33,14 @@ class Lane:
         self.error: SourceError | None = None
         self._wants = {ask.slo: ask.wants for ask in asks}
         self._fresh = {ask.slo for ask in asks if ask.since is None}
-        self._seen: dict[str, float] = {}
+        self._seen: dict[str, tuple[float, float]] = {}
+        """By series: the end of the chunk that had it last, and its newest value."""
         self._swept = 0.0
 
     @property
     def start(self) -> float:
         """The cursor that is furthest behind."""
-        return min(self.cursors.values())
+        return min(self.cursors.values(), default=0.0)
 
     @property
     def fresh(self) -> bool:
@@ -98,12 +100,12 @@ class Lane:
 
     # --- what was learnt from an answer ----------------------------------------------------------
 
-    def new_targets(
-        self, readings: Mapping[Want, Sequence[Reading]], end: float
+    def to_ask_about(
+        self, readings: Mapping[Want, Sequence[Reading]], end: float, *, all_: bool
     ) -> dict[str, tuple[tuple[str, str], float]]:
-        """Targets of series that were not there before: each with job and instance, and when a
-        sample of it was taken first."""
-        new: set[str] = set()
+        """The targets of series that were not there before or fell, or all of them: each with its
+        job and instance, and when a sample of it was taken first."""
+        chosen: set[str] = set()
         found: dict[str, tuple[tuple[str, str], float]] = {}
         for want, some in readings.items():
             if isinstance(want, Query):
@@ -111,16 +113,23 @@ class Lane:
             for series, samples, _ in some:
                 if not samples:
                     continue
-                if series.key not in self._seen:
-                    new.add(series.target)
-                self._seen[series.key] = end
+                if all_ or self._is_news(series.key, samples):
+                    chosen.add(series.target)
+                self._seen[series.key] = (end, _number(samples[-1][1]))
                 first = found[series.target][1] if series.target in found else samples[0][0]
                 where = (series.labels.get("job", ""), series.labels.get("instance", ""))
                 found[series.target] = (where, min(first, samples[0][0]))
         if end - self._swept > _FORGET_AFTER / 24:
             self._swept = end
-            self._seen = {k: t for k, t in self._seen.items() if end - t < _FORGET_AFTER}
-        return {target: found[target] for target in new}
+            self._seen = {k: s for k, s in self._seen.items() if end - s[0] < _FORGET_AFTER}
+        return {target: found[target] for target in chosen}
+
+    def _is_news(self, key: str, samples: Sequence[tuple[float, Value]]) -> bool:
+        """A new series, or one that was reset: perhaps its whole process is a new one."""
+        if key not in self._seen:
+            return True
+        values = [_number(value) for _, value in samples]
+        return values[-1] < self._seen[key][1] or any(b < a for a, b in pairwise(values))
 
     def got(self, samples: int) -> None:
         """A chunk brought so many samples: the next one may be longer, or should be shorter."""
@@ -130,3 +139,7 @@ class Lane:
     def too_much(self) -> None:
         """The server refused a chunk as too large."""
         self.most = self.chunk = self.chunk / 2
+
+
+def _number(value: Value) -> float:
+    return value.count if isinstance(value, NativeHistogram) else value

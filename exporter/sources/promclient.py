@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable
-from math import floor
+from dataclasses import dataclass, field
+from math import floor, inf
 from urllib.parse import urlencode
 
 import structlog
@@ -13,7 +14,7 @@ import structlog
 from exporter.clock import Clock
 from exporter.config.duration import format_duration
 from exporter.config.settings import PrometheusSource as Settings
-from exporter.core.sample import Reading, Target
+from exporter.core.sample import Reading
 from exporter.core.selector import Matcher, Query, Selector, Want
 from exporter.errors import SourceError
 from exporter.http import Client, Response, TransportError
@@ -27,6 +28,19 @@ _MIN_OVERLAP = 30.0
 _TARGETS_AT_ONCE = 200
 _LONGEST_RETRY_AFTER = 300.0
 _WINDOW = re.compile(r"\{\{\s*\.window\s*\}\}")
+
+
+@dataclass(slots=True)
+class Facts:
+    """Of one target: when it was observed first, and from which sample on its process had begun
+    when; `starts` are (time of the sample, start) in unix seconds, ascending."""
+
+    observed: float | None = None
+    starts: list[tuple[float, float]] = field(default_factory=list)
+
+    def started(self, upto: float) -> float | None:
+        """When the process began that ran at a moment; None when that is not known."""
+        return next((start for time, start in reversed(self.starts) if time <= upto), None)
 
 
 class PromClient:
@@ -86,13 +100,13 @@ class PromClient:
 
     async def facts(
         self, targets: Iterable[tuple[str, str]], start: float, end: float
-    ) -> dict[str, Target]:
-        """When each target, a pair of job and instance, was observed first, and when its process
-        began; what cannot be asked is logged and left out."""
+    ) -> dict[str, Facts]:
+        """What the server knows of targets, each a pair of job and instance; what cannot be asked
+        is logged and left out."""
         jobs: dict[str, list[str]] = {}
         for job, instance in sorted(targets):
             jobs.setdefault(job, []).append(instance)
-        out: dict[str, Target] = {}
+        out: dict[str, Facts] = {}
         for job, names in jobs.items():
             for low in range(0, len(names), _TARGETS_AT_ONCE):
                 pattern = "|".join(re.escape(name) for name in names[low : low + _TARGETS_AT_ONCE])
@@ -106,20 +120,19 @@ class PromClient:
         return out
 
     async def _facts(
-        self, out: dict[str, Target], where: tuple[Matcher, ...], start: float, end: float
+        self, out: dict[str, Facts], where: tuple[Matcher, ...], start: float, end: float
     ) -> None:
         reach = end - start + self._overlap + self._interval
         for name in ("up", "process_start_time_seconds"):
             for reading in await self._range(str(Selector(name, where)), reach, end):
-                if not reading.samples:
-                    continue
-                target = out.setdefault(reading.series.target, Target())
-                if name == "up":
-                    # A target that was only unreachable (up 0) was not observed.
-                    ups = [time for time, value in reading.samples if value == 1.0]
-                    target.observed = min(ups, default=None)
-                elif isinstance(value := reading.samples[-1][1], float):
-                    target.started = value
+                facts = out.setdefault(reading.series.target, Facts())
+                for time, value in reading.samples:
+                    if name == "up":
+                        # A target that was only unreachable (up 0) was not observed.
+                        if value == 1.0 and facts.observed is None:
+                            facts.observed = time
+                    elif isinstance(value, float) and value != facts.started(inf):
+                        facts.starts.append((time, value))
 
     async def bounds(self, histogram: Selector) -> list[float]:
         """The bucket bounds there are now."""

@@ -20,14 +20,15 @@ import structlog
 
 from exporter.clock import Clock
 from exporter.config.settings import PrometheusSource as Settings
-from exporter.core.sample import Ask, Batch, Reading, Target
+from exporter.core.sample import Ask, Batch, Reading
 from exporter.core.selector import Want
 from exporter.errors import SourceError
 from exporter.http import Client, redact
 from exporter.sources.base import Poll, Sink
 from exporter.sources.lane import FIRST_CHUNK, Lane
 from exporter.sources.promapi import TooMuch
-from exporter.sources.promclient import PromClient
+from exporter.sources.promclient import Facts, PromClient
+from exporter.sources.splitting import split
 
 log = structlog.get_logger()
 
@@ -104,10 +105,10 @@ class PrometheusSource:
         for low in range(0, len(asks), _TOGETHER):
             lane = self._lane(asks[low : low + _TOGETHER], end)
             while lane.cursors and lane.start < end:
-                poll = await self._next_chunk(lane, end)
-                if poll.error is not None:
-                    raise poll.error
-                await sink(poll)
+                for poll in await self._next_chunk(lane, end):
+                    if poll.error is not None:
+                        raise poll.error
+                    await sink(poll)
 
     async def reaches(self, want: Want, start: float, end: float) -> bool:
         """Whether there were samples within an hour after `start`."""
@@ -158,13 +159,14 @@ class PrometheusSource:
         if self._live.cursors or not self._lanes:
             begun = self._clock.monotonic()
             try:
-                poll = await self._ask(self._live, now, last=True)
+                polls = await self._ask(self._live, now, last=True)
             except TooMuch as too_much:
                 # A few at a time, and in smaller chunks.
                 self._leave(list(self._live.cursors))
                 error = SourceError(too_much.reason, f"{self._shown}: {too_much}")
-                poll = Poll(self.name, self._shown, self._clock.monotonic() - begun, error=error)
-            await sink(poll)
+                polls = [Poll(self.name, self._shown, self._since(begun), error=error)]
+            for poll in polls:
+                await sink(poll)
         self._woken.set()
 
     # --- catching up ----------------------------------------------------------------------------
@@ -179,15 +181,17 @@ class PrometheusSource:
 
     async def _walk(self, lane: Lane, sink: Sink) -> None:
         while not self._server.must_wait:
-            poll = await self._next_chunk(lane, self._clock.now())
-            if poll.error is not None:
-                self._isolate(lane, poll)
-            if poll.batch is not None and poll.batch.complete:
+            polls = await self._next_chunk(lane, self._clock.now())
+            newest = polls[-1]
+            if newest.error is not None:
+                self._isolate(lane, newest)
+            if newest.batch is not None and newest.batch.complete:
                 self._lanes.remove(lane)
                 self._live.join(lane)
                 if not self._lanes:
                     self._whole = {}
-            await sink(poll)
+            for poll in polls:
+                await sink(poll)
             if lane.error is not None or lane not in self._lanes:
                 return
 
@@ -201,14 +205,14 @@ class PrometheusSource:
             lane.error = None
             self._lanes += [lane.split([slo]) for slo in list(lane.cursors)[1:]]
 
-    async def _next_chunk(self, lane: Lane, end: float) -> Poll:
+    async def _next_chunk(self, lane: Lane, end: float) -> list[Poll]:
         """One chunk on, in as many pieces as the server insists on."""
         while True:
             start = lane.start
             chunk = max(lane.chunk, self._interval)
             upto = end if end - start <= chunk else start + chunk
             try:
-                poll = await self._ask(lane, upto, last=upto >= end)
+                polls = await self._ask(lane, upto, last=upto >= end)
             except TooMuch as too_much:
                 # Not equal to the last bit: the difference of two times is rounded.
                 if upto - start > self._interval * 1.01:
@@ -217,13 +221,13 @@ class PrometheusSource:
                     log.info("source.smaller_chunks", source=self.name, chunk=lane.chunk)
                     continue
                 error = TooMuch(too_much.reason, f"{self._shown}: {too_much}")
-                poll = Poll(self.name, self._shown, 0.0, error=error)
-            lane.error = poll.error
-            return poll
+                polls = [Poll(self.name, self._shown, 0.0, error=error)]
+            lane.error = polls[-1].error
+            return polls
 
     # --- one question ---------------------------------------------------------------------------
 
-    async def _ask(self, lane: Lane, end: float, *, last: bool) -> Poll:
+    async def _ask(self, lane: Lane, end: float, *, last: bool) -> list[Poll]:
         """All a lane wants up to `end`, for those of its SLOs that get it; `TooMuch` when the
         server would not."""
         begun = self._clock.monotonic()
@@ -247,21 +251,26 @@ class PrometheusSource:
         if error is not None:
             error = SourceError(error.reason, f"{self._shown}: {error}")
         slos = lane.answered(errors)
-        batch = None
-        if slos or not wants:
-            batch = Batch(
-                self.name,
-                end,
-                own_clock=False,
-                readings=readings,
-                failed=frozenset(errors),
-                complete=last,
-                targets=await self._births(lane, readings, end),
-                slos=frozenset(slos),
-            )
-            lane.moved(slos, end)
-            lane.got(sum(len(r.samples) for some in readings.values() for r in some))
-        return Poll(self.name, self._shown, self._clock.monotonic() - begun, batch, error)
+        if not slos and wants:
+            return [Poll(self.name, self._shown, self._since(begun), None, error)]
+        batch = Batch(
+            self.name,
+            end,
+            own_clock=False,
+            readings=readings,
+            failed=frozenset(errors),
+            complete=last,
+            slos=frozenset(slos),
+        )
+        batches = split(batch, await self._facts(lane, readings, end), lane.start)
+        lane.moved(slos, end)
+        lane.got(sum(len(r.samples) for some in readings.values() for r in some))
+        polls = [Poll(self.name, self._shown, self._since(begun), one) for one in batches]
+        polls[-1].error = error
+        return polls
+
+    def _since(self, begun: float) -> float:
+        return self._clock.monotonic() - begun
 
     async def _samples(self, lane: Lane, want: Want, start: float, end: float) -> list[Reading]:
         if lane is self._live:
@@ -269,19 +278,20 @@ class PrometheusSource:
         async with self._walkers:
             return await self._server.samples(want, start, end, fresh=lane.fresh)
 
-    async def _births(
+    async def _facts(
         self, lane: Lane, readings: dict[Want, list[Reading]], end: float
-    ) -> dict[str, Target]:
-        """What is to be known of the targets of series that were not there before."""
-        new = lane.new_targets(readings, end)
-        if lane.fresh or not new:
+    ) -> dict[str, Facts]:
+        """What is to be known of targets that are new, or may have restarted."""
+        # A long chunk may hide a restart that a small counter has overtaken.
+        asked = lane.to_ask_about(readings, end, all_=lane is not self._live)
+        if not asked:
             return {}
-        facts = await self._server.facts((where for where, _ in new.values()), lane.start, end)
-        for name, (_, first) in new.items():
-            target = facts.setdefault(name, Target())
+        found = await self._server.facts((where for where, _ in asked.values()), lane.start, end)
+        for name, (_, first) in asked.items():
+            facts = found.setdefault(name, Facts())
             # Without `up`: it was observed when any of its series was.
-            target.observed = first if target.observed is None else min(first, target.observed)
-        return facts
+            facts.observed = first if facts.observed is None else min(first, facts.observed)
+        return found
 
 
 def _too_much(errors: dict[Want, SourceError]) -> TooMuch | None:

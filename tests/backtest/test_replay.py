@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,8 +13,8 @@ from exporter.backtest.result import Outcome
 from exporter.backtest.variant import Variant
 from exporter.backtest.whole import Whole
 from exporter.core.account import Account
-from exporter.core.sample import Batch
-from exporter.core.slo import SLO
+from exporter.core.sample import Batch, Series
+from exporter.core.slo import SLO, Rule
 from tests.backtest.histories import (
     INTERVAL,
     Samples,
@@ -31,6 +32,10 @@ Fires = tuple[str, str, float, float | None]
 
 FAST = (rule("page", "20m", "5m", 2.0), rule("ticket", "2h", "10m", 1.0))
 """So short that histories of a few hours hold alerts of all kinds."""
+CAREFUL = (
+    rule("page", "20m", "5m", 2.0, min_events=10_000),
+    rule("ticket", "2h", "10m", 1.0, min_bad_events=50.0, confidence=0.95),
+)
 
 
 def naive(slo: SLO, batch: Batch, *, exact: bool) -> list[Fires]:
@@ -62,6 +67,14 @@ def naive(slo: SLO, batch: Batch, *, exact: bool) -> list[Fires]:
 def alerts(outcome: Outcome) -> list[Fires]:
     found = [(a.severity, a.long, a.start, a.end) for a in outcome.alerts]
     return sorted(found, key=lambda fires: fires[:3])
+
+
+def by_pod(batch: Batch) -> None:
+    """Give each series its target's name as a label."""
+    for some in batch.readings.values():
+        for i, reading in enumerate(some):
+            target = reading.series.target
+            some[i] = reading._replace(series=Series(reading.series.key, target, {"pod": target}))
 
 
 def replayed(slo: SLO, batches: Sequence[Batch], *variants: Variant) -> tuple[Outcome, ...]:
@@ -100,11 +113,12 @@ def played(pieces: Sequence[tuple[int, float, str]], phase: float = 0.0) -> tupl
 @given(
     st.lists(st.lists(PIECE, min_size=1, max_size=12), min_size=1, max_size=3),
     st.sampled_from([600.0, 3600.0, 86_400.0]),
+    st.sampled_from([FAST, CAREFUL]),
 )
 def test_alerts_are_those_of_an_account_that_is_polled_all_the_time(
-    targets: list[list[tuple[int, float, str]]], length: float
+    targets: list[list[tuple[int, float, str]]], length: float, rules: tuple[Rule, ...]
 ) -> None:
-    slo = plain(rules=FAST)
+    slo = plain(rules=rules)
     pages = {f"t{i}": played(pieces, 7.0 * i) for i, pieces in enumerate(targets)}
     batch = whole(slo, pages)
     expected = naive(slo, batch, exact=True)
@@ -142,13 +156,39 @@ def test_a_variant_is_what_it_would_be_alone() -> None:
 def test_groups_are_replayed_apart() -> None:
     slo = plain(group_by=("pod",), rules=workbook())
     batch = whole(slo, {"a": errors(86_400, [(50_000.0, 54_000.0, 0.1)]), "b": errors(86_400, [])})
-    for some in batch.readings.values():
-        some[:] = [
-            r._replace(series=type(r.series)(r.series.key, t, {"pod": t}))
-            for r in some
-            for t in [r.series.target]
-        ]
+    by_pod(batch)
     found = replay(slo, days(batch), [configured(slo)], significant=0.02, show=show)
-    by_pod = {b.group["pod"]: b.outcomes[0] for b in found}
-    assert by_pod["a"].alerts
-    assert not by_pod["b"].alerts
+    by_group = {b.group["pod"]: b.outcomes[0] for b in found}
+    assert by_group["a"].alerts
+    assert not by_group["b"].alerts
+
+
+def test_what_makes_the_numbers_doubtful_is_said() -> None:
+    slo = plain(group_by=("pod",), max_groups=1)
+    batch = whole(slo, {"a": errors(3600, []), "b": errors(3600, [])})
+    by_pod(batch)
+    odd = next(iter(batch.readings.values()))[0].samples
+    odd[50] = (odd[50][0], -1.0)
+    unanswered = replace(batch, at=batch.at + 60, failed=frozenset(batch.readings))
+    found = replay(slo, [batch, unanswered], [configured(slo)], significant=0.02, show=show)
+    (one,) = found
+    assert one.notes[:3] == (
+        "samples refused as negative: 1",
+        "groups past max_groups, not counted: 1",
+        "some selectors were not answered, or the threshold is no bucket bound",
+    )
+
+
+def test_without_a_sample_there_is_nothing_to_tell() -> None:
+    slo = plain()
+    empty = Batch(slo.source, T, own_clock=False, readings={w: [] for w in slo.sli.wants()})
+    assert replay(slo, [empty], [configured(slo)], significant=0.02, show=show) == []
+
+
+def test_a_series_born_late_counts_from_its_first_value_though_its_target_is_new_that_day() -> None:
+    slo = plain()
+    bad, total = errors(7200, [(3600.0, 7200.0, 0.01)])
+    pages = {"old": errors(7200, []), "new": (bad[130:], total[10:])}
+    (found,) = replay(slo, [whole(slo, pages)], [configured(slo)], significant=0.02, show=show)
+    assert found.births == 1
+    assert found.bad == bad[-1][1]

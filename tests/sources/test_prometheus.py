@@ -15,10 +15,12 @@ from exporter.config.settings import BasicAuth, Duration
 from exporter.config.settings import PrometheusSource as Settings
 from exporter.core.sample import Ask, NativeHistogram
 from exporter.core.selector import Query, Want, parse_selector
+from exporter.core.slo import CounterSLI
 from exporter.errors import SourceError
 from exporter.http import Client
 from exporter.sources.base import Poll
 from exporter.sources.prometheus import PrometheusSource
+from tests.core.builders import counted, engine, slo
 from tests.sources.kit import Polls, running, serving
 from tests.support import ManualClock
 
@@ -86,7 +88,8 @@ async def test_raw_samples_are_asked_for_with_an_overlap_and_become_readings() -
     assert one(second).series is reading.series
     assert first.batch is not None
     assert (first.batch.own_clock, first.batch.complete) == (False, True)
-    assert api.queries == ['m{job="x"}[30s]', 'm{job="x"}[45s]']
+    asked = [q for q in api.queries if q.startswith("m")]
+    assert asked == ['m{job="x"}[30s]', 'm{job="x"}[45s]']
     assert api.asked[0][:2] == ("POST", "/api/v1/query")
 
 
@@ -262,7 +265,7 @@ async def test_a_server_that_asks_to_wait_is_left_alone_for_so_long() -> None:
     assert len(api.asked) == 2
 
 
-async def test_facts_of_targets_are_asked_for_only_when_series_are_born() -> None:
+async def test_facts_of_targets_are_asked_for_when_series_are_new() -> None:
     other = {**SERIES, "instance": "i:2"}
     rows = [(SERIES, [[NOW, "1"]])]
 
@@ -280,7 +283,7 @@ async def test_facts_of_targets_are_asked_for_only_when_series_are_born() -> Non
     async with serving(api) as url, running(source(url, clock), [M]) as polls:
         await polls.count(1)
         await step(clock, polls)
-        assert len(api.queries) == 2
+        assert len(api.queries) == 4
         rows.append((other, [[NOW + 20, "3"]]))
         third = await step(clock, polls)
         assert third.batch is not None
@@ -289,7 +292,10 @@ async def test_facts_of_targets_are_asked_for_only_when_series_are_born() -> Non
         assert 'instance=~"i:2"' in api.queries[-1]
         await step(clock, polls)
     assert [q.partition("{")[0] for q in api.queries] == [
-        "m", "m", "m", "up", "process_start_time_seconds", "m",
+        "m", "up", "process_start_time_seconds",
+        "m",
+        "m", "up", "process_start_time_seconds",
+        "m",
     ]  # fmt: skip
 
 
@@ -421,9 +427,7 @@ async def test_history_that_is_too_much_for_one_is_fetched_for_the_others() -> N
     assert {p.error.reason for p in polls.all if p.error} == {"too_much"}
 
 
-async def test_history_comes_in_time_order_and_tells_what_was_there_before_a_birth() -> (
-    None
-):
+async def test_history_comes_in_time_order_and_tells_what_was_there_before_a_birth() -> None:
     start, born = NOW - 7200, NOW - 3000
 
     def answer(path: str, form: dict[str, str]) -> Any:
@@ -455,3 +459,61 @@ async def test_history_that_is_not_given_is_an_error() -> None:
         with pytest.raises(SourceError, match="500"):
             await asked.history([Ask("slo", (M,), NOW - 60)], NOW, Polls())
         await asked.close()
+
+
+async def test_a_series_that_falls_is_a_reason_to_ask_about_its_target() -> None:
+    values = iter(["5", "6", "1"])
+
+    def answer(path: str, form: dict[str, str]) -> Any:
+        if not form["query"].startswith("m"):
+            return matrix()
+        return matrix((SERIES, [[at_end(form), next(values)]]))
+
+    api = API(answer)
+    clock = ManualClock(NOW)
+    async with serving(api) as url, running(source(url, clock), [M]) as polls:
+        await polls.count(1)
+        await step(clock, polls)
+        assert len(api.queries) == 4
+        await step(clock, polls)
+    assert [q.partition("{")[0] for q in api.queries[-2:]] == ["up", "process_start_time_seconds"]
+
+
+async def test_a_chunk_is_cut_where_processes_begin() -> None:
+    start = NOW - 3600
+    times = [start + 60 * i for i in range(61)]
+    begins = {0: start - 500, 20: start + 1150, 40: start + 2350}
+
+    def began(i: int) -> float:
+        return next(begins[k] for k in sorted(begins, reverse=True) if i >= k)
+
+    def answer(path: str, form: dict[str, str]) -> Any:
+        name = form["query"].partition("{")[0]
+        if name == "up" or name.startswith("n"):
+            return matrix()
+        seen = [i for i, t in enumerate(times) if t <= at_end(form)]
+        if name == "process_start_time_seconds":
+            return matrix((SERIES, [[times[i], str(began(i))] for i in seen]))
+        # Each process overtakes the one before at once.
+        return matrix((SERIES, [[times[i], str(100 * (1 + i // 20) + i % 20)] for i in seen]))
+
+    clock = ManualClock(NOW)
+    of = engine(slo("slo", CounterSLI(bad=N, total=M), source="prom"))
+    async with serving(API(answer)) as url:
+        asked = source(url, clock)
+
+        async def sink(poll: Poll) -> None:
+            assert poll.batch is not None
+            of.ingest(poll.batch)
+
+        asks = [Ask("slo", (N, M), start)]
+        polls = Polls()
+        await asked.history(asks, NOW, polls)
+        await asked.close()
+    for poll in polls.all:
+        await sink(poll)
+    last = [p.batch for p in polls.all if p.batch]
+    assert [b.complete for b in last] == [False] * (len(last) - 1) + [True]
+    assert {b.targets["x/i:1"].started for b in last} == set(begins.values())
+    # From 100 to 119, then twice from zero, to 219 and to 400.
+    assert counted(of) == (19 + 219 + 400, 0)
