@@ -34,6 +34,7 @@ log = structlog.get_logger()
 
 _TOGETHER = 8
 """SLOs of one lane: enough to share what they want, few enough for memory."""
+_RETRY = 15.0
 _NEARLY = 0.999
 _HOUR = 3600.0
 _LIVE = 300.0
@@ -172,12 +173,16 @@ class PrometheusSource:
     # --- catching up ----------------------------------------------------------------------------
 
     async def _catch_up(self, sink: Sink) -> None:
-        """Lane after lane; one that fails is tried again at the next beat."""
+        """Lane after lane; one that fails is tried again a little later."""
         while True:
             await self._woken.wait()
             self._woken.clear()
             for lane in list(self._lanes):
                 await self._walk(lane, sink)
+            if any(lane.error is not None and not lane.stuck for lane in self._lanes):
+                # Sooner than a long interval would have it.
+                await self._clock.sleep(min(self._interval, _RETRY))
+                self._woken.set()
 
     async def _walk(self, lane: Lane, sink: Sink) -> None:
         while not self._server.must_wait:

@@ -67,9 +67,11 @@ async def process(command: Sequence[str], log: Path) -> AsyncIterator[subprocess
 
 
 @contextlib.asynccontextmanager
-async def prometheus(folder: Path, config: str, *flags: str) -> AsyncIterator[str]:
+async def prometheus(
+    folder: Path, config: str, *flags: str, port: int | None = None
+) -> AsyncIterator[str]:
     """A Prometheus that is ready; its URL."""
-    program, port = need("prometheus"), free_port()
+    program, port = need("prometheus"), port or free_port()
     (folder / "prometheus.yml").write_text(config)
     command = [
         program,
@@ -141,7 +143,7 @@ async def victoria_metrics(folder: Path) -> AsyncIterator[str]:
         program,
         f"-httpListenAddr=127.0.0.1:{port}",
         f"-storageDataPath={folder}/victoria",
-        "-retentionPeriod=1",
+        "-retentionPeriod=2",
         "-search.latencyOffset=0s",
     ]
     async with process(command, folder / "victoria.log"):
