@@ -18,7 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from bench import backtest, baseline, growth, history, ledger, table
+from bench import backfill, backtest, baseline, growth, history, ledger, table
 from bench.measure import Row, yardstick
 from bench.plot import svg
 from bench.servers import PEERS, here
@@ -32,6 +32,7 @@ NAMES = (
     "restart",
     "ledger",
     "targets",
+    "backfill",
     "backtest",
 )
 GROWTH = "growth"
@@ -128,13 +129,15 @@ def measure(name: str, *, full: bool) -> list[Row] | dict[str, growth.Curve]:
         return ledger.run(ledger.YEAR)
     if name == "backtest" and full:
         return backtest.run(*backtest.FULL)
+    if name == "backfill" and full:
+        return backfill.run(30.0)
     found: list[Row] = importlib.import_module(f"bench.{name}").run()
     return found
 
 
 def apart(name: str, *, full: bool) -> Any:
     """The same in a process of its own, so that none finds the heap of another."""
-    if name not in ("parse", "ledger", "detection", "targets", "backtest"):
+    if name not in ("parse", "ledger", "detection", "targets", "backfill", "backtest"):
         history.month()
     with ProcessPoolExecutor(1, get_context("fork")) as pool:
         return pool.submit(measure, name, full=full).result()

@@ -179,7 +179,6 @@ def _replay(
 
 
 def _show(args: argparse.Namespace, results: Sequence[Backtest], slos: Sequence[SLO]) -> int:
-    from exporter.backtest.html import page
     from exporter.backtest.plain import to_json
     from exporter.backtest.table import table
 
@@ -187,10 +186,13 @@ def _show(args: argparse.Namespace, results: Sequence[Backtest], slos: Sequence[
     for slo in slos:
         if slo.name not in there:
             print(f"slod: slo {slo.name}: there are no samples of it", file=sys.stderr)
-    print(to_json(results) if args.format == "json" else table(results))
+    show = to_json if args.format == "json" else table
+    print(show(results, args.significant))
     if args.html is not None:
+        from exporter.backtest.html import page
+
         try:
-            Path(args.html).write_text(page(results, "slod backtest"), "utf-8")
+            Path(args.html).write_text(page(results, args.significant), "utf-8")
         except OSError as error:
             raise ConfigError(f"--html: cannot write {args.html}: {error.strerror}") from None
     return 0

@@ -22,12 +22,13 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
+from bench.remote_write import OUT_OF_ORDER, RECEIVES
 from exporter.app.daemon import Daemon
 from exporter.config.load import load
 from tests.real import servers
 from tests.real.past import SLOS, Month, peers
 from tests.real.servers import eventually, fetch, free_port
-from tests.real.write import OUT_OF_ORDER, RECEIVES, remote_write, victoria_import
+from tests.real.write import remote_write, victoria_import
 from tests.support import ManualClock
 
 pytestmark = pytest.mark.real

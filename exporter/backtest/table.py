@@ -1,0 +1,144 @@
+"""A backtest as text for a terminal of 100 columns: what happened first, what would have after."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from textwrap import wrap
+
+from exporter.backtest import words
+from exporter.backtest.result import Backtest, Fired, Outcome
+
+WIDTH = 100
+_MOST_CASES = 15
+_MOST_ALERTS = 8
+_LONGEST = 24
+
+
+def table(results: Sequence[Backtest], significant: float) -> str:
+    """One block for each SLO; `significant` as it was given to `replay`."""
+    return "\n\n\n".join("\n".join(_block(result, significant)) for result in results)
+
+
+def _block(result: Backtest, significant: float) -> Iterator[str]:
+    configured = result.outcomes[0]
+    yield (
+        f"{words.name(result)} of {result.service}: "
+        f"objective {words.ratio(configured.objective)} over {result.period}"
+    )
+    for what, said in words.facts(result):
+        yield f"  {what:9}{said}"
+    for note in result.notes:
+        yield from wrap(f"  {'note':9}{note}", WIDTH, subsequent_indent=" " * 11)
+    for outcome in words.as_configured(result):
+        yield ""
+        yield f"  ALERTS of {outcome.policy} at {words.ratio(outcome.objective)}"
+        yield from _alerts(outcome)
+    yield ""
+    if len(result.outcomes) > 1:
+        yield "  WHAT IF (the first row is as configured)"
+    else:
+        yield "  AS CONFIGURED"
+    yield from _what_if(result, significant)
+    yield ""
+    yield from wrap("  " + words.recommendation(result), WIDTH, subsequent_indent="  ")
+
+
+# --- alerts ---------------------------------------------------------------------------------------
+
+
+def _alerts(outcome: Outcome) -> Iterator[str]:
+    found = words.cases(outcome)
+    if not found:
+        yield "  no alert, and no significant incident"
+        return
+    yield _line("FROM (UTC)", "LASTED", "BUDGET", "")
+    kept = set(sorted(range(len(found)), key=lambda i: -_spent(found[i]))[:_MOST_CASES])
+    for i in sorted(kept):
+        yield from _case(found[i])
+    if len(found) > len(kept):
+        yield f"  and {len(found) - len(kept):,} that spent less; --format json and --html have all"
+
+
+def _spent(case: words.Case) -> float:
+    return (
+        max(alert.spent for alert in case.alerts) if case.incident is None else case.incident.spent
+    )
+
+
+def _case(case: words.Case) -> Iterator[str]:
+    incident, alerts = case
+    indent = ""
+    if incident is not None:
+        bad = words.share(incident.bad / incident.total) if incident.total else words.NONE
+        yield _line(
+            words.when(incident.start),
+            words.lasting(incident.end - incident.start),
+            words.share(incident.spent),
+            f"incident, {bad} bad: {words.paging(incident)}",
+        )
+        indent = "  "
+    for alert in alerts[:_MOST_ALERTS]:
+        yield _alert(alert, indent)
+    if len(alerts) > _MOST_ALERTS:
+        more = f"and {len(alerts) - _MOST_ALERTS:,} more alerts; --format json and --html have all"
+        yield _line("", "", "", indent + more)
+
+
+def _alert(alert: Fired, indent: str) -> str:
+    return _line(
+        words.when(alert.start),
+        words.NONE if alert.end is None else words.lasting(alert.end - alert.start),
+        words.share(alert.spent),
+        f"{indent}{alert.severity} {words.rule(alert)}, peak {words.burn(alert.peak)}"
+        + (", still firing at the end" if alert.end is None else "")
+        + (", no incident" if alert.incident is None else ""),
+    )
+
+
+def _line(start: str, lasted: str, spent: str, what: str) -> str:
+    return f"  {start:19}  {lasted:>8}  {spent:>7}  {what}".rstrip()
+
+
+# --- what if --------------------------------------------------------------------------------------
+
+
+def _what_if(result: Backtest, significant: float) -> Iterator[str]:
+    severities = words.severities(result.outcomes)
+    rows = [
+        (
+            "OBJECTIVE",
+            "POLICY",
+            *(_short(severity).upper() for severity in severities),
+            "PRECISION",
+            f"RECALL>{words.ratio(significant)}",
+            "DETECTED",
+            "RESET",
+            "LEFT",
+            "LOWEST",
+            "MET",
+        )
+    ]
+    rows += [
+        (
+            words.ratio(outcome.objective),
+            _short(outcome.policy),
+            *(f"{words.count(outcome, severity):,}" for severity in severities),
+            words.share(outcome.precision),
+            words.share(outcome.recall),
+            words.lasting(outcome.detection),
+            words.lasting(outcome.reset),
+            words.left(outcome.remaining),
+            words.left(outcome.lowest),
+            f"{outcome.met} of {outcome.periods}" if outcome.periods else words.NONE,
+        )
+        for outcome in result.outcomes
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [row[0].rjust(widths[0]), row[1].ljust(widths[1])]
+        cells += [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
+        yield "  " + "  ".join(cells)
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

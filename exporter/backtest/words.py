@@ -1,0 +1,153 @@
+"""How a backtest's figures are written, in the table and on the page alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from math import floor, log10
+from typing import NamedTuple
+
+from exporter.backtest.result import Backtest, Fired, Incident, Outcome
+from exporter.config.duration import approximate
+from exporter.core.alert import PAGE
+
+NONE = "-"
+FEW = 3
+"""Fewer periods than that are an anecdote."""
+
+
+class Case(NamedTuple):
+    """An incident with its alerts, or alerts that belong to none."""
+
+    incident: Incident | None
+    alerts: tuple[Fired, ...]
+
+    @property
+    def start(self) -> float:
+        """When the first of it began."""
+        if self.incident is not None:
+            return self.incident.start
+        return min(alert.start for alert in self.alerts)
+
+
+def cases(outcome: Outcome) -> list[Case]:
+    """Alerts by incident in order of time; those without one are cases of their own."""
+    of: dict[int, list[Fired]] = {i: [] for i in range(len(outcome.incidents))}
+    alone: list[Case] = []
+    for alert in sorted(outcome.alerts, key=lambda alert: alert.start):
+        if alert.incident is None:
+            alone.append(Case(None, (alert,)))
+        else:
+            of[alert.incident].append(alert)
+    found = [Case(outcome.incidents[i], tuple(alerts)) for i, alerts in of.items()]
+    return sorted(found + alone, key=lambda case: case.start)
+
+
+def severities(outcomes: Iterable[Outcome]) -> list[str]:
+    """Of all alerts there were, pages first."""
+    found = {alert.severity for outcome in outcomes for alert in outcome.alerts}
+    return sorted(found, key=lambda severity: (severity != PAGE, severity))
+
+
+def count(outcome: Outcome, severity: str) -> int:
+    """How many alerts of it fired."""
+    return sum(alert.severity == severity for alert in outcome.alerts)
+
+
+def as_configured(result: Backtest) -> Iterator[Outcome]:
+    """The configured objective with each policy; what is configured itself first."""
+    objective = result.outcomes[0].objective
+    return (outcome for outcome in result.outcomes if outcome.objective == objective)
+
+
+def name(result: Backtest) -> str:
+    """The SLO, with its group."""
+    group = ",".join(f"{label}={value}" for label, value in result.group.items())
+    return f"{result.slo}{{{group}}}" if group else result.slo
+
+
+def recommendation(result: Backtest) -> str:
+    """What objective history supports, and what that rests on; a sentence."""
+    found, period = result.recommendation, result.period
+    if not found.periods:
+        return f"No recommendation: history has no whole period of {period} with events in it."
+    whole = f"{found.periods} whole {'period' if found.periods == 1 else 'periods'} of {period}"
+    if found.objective is None:
+        return f"No recommendation: of {whole} none kept any usual objective."
+    few = "; so few are an anecdote" if found.periods < FEW else ""
+    return (
+        f"Recommended objective: {ratio(found.objective)}, "
+        f"the tightest that was met in {found.met} of {whole}{few}."
+    )
+
+
+# --- figures --------------------------------------------------------------------------------------
+
+
+def when(seconds: float) -> str:
+    """A moment in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def minute(seconds: float) -> str:
+    """A moment in UTC, without seconds."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def lasting(seconds: float | None) -> str:
+    """A duration of two units."""
+    return NONE if seconds is None else approximate(seconds)
+
+
+def ratio(objective: float) -> str:
+    """An objective, or another share as somebody wrote it."""
+    return f"{objective * 100:.10g}%"
+
+
+def share(value: float | None) -> str:
+    """A share in two digits at least, so that a small one is not nothing."""
+    if value is None:
+        return NONE
+    percent = abs(value) * 100
+    digits = max(0, 1 - floor(log10(percent))) if 0 < percent < 10 else 0
+    return f"{value:.{min(digits, 6)}%}"
+
+
+def left(value: float | None) -> str:
+    """What is left of a budget, rounded down: what is overspent never looks like just spent."""
+    return NONE if value is None else f"{floor(value * 1000 + 1e-6) / 10:,.1f}%"
+
+
+def number(value: float) -> str:
+    """A count of events."""
+    return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:,.1f}"
+
+
+def burn(value: float) -> str:
+    """A burn rate."""
+    return f"{value:.3g}x" if value < 1000 else f"{value:,.0f}x"
+
+
+def rule(alert: Fired) -> str:
+    """The windows of an alert's rule and its rate."""
+    return f"{alert.long}/{alert.short} over {burn(alert.rate)}"
+
+
+def paging(incident: Incident) -> str:
+    """How an incident was noticed."""
+    if incident.detected is None:
+        return "not paged"
+    end = "page not over" if incident.reset is None else f"reset in {approximate(incident.reset)}"
+    return f"paged after {approximate(incident.detected)}, {end}"
+
+
+def facts(result: Backtest) -> Sequence[tuple[str, str]]:
+    """About the history itself: a word and what it is."""
+    total = result.good + result.bad
+    bad = f", of which {number(result.bad)} bad: {share(result.bad / total)}" if total else ""
+    known = floor(result.coverage * 1000) / 10
+    span = f"{minute(result.start)} to {minute(result.end)} UTC"
+    return (
+        ("history", f"{span}, {lasting(result.end - result.start)}; data for {known:.4g}% of it"),
+        ("events", f"{number(total)}{bad}; {result.resets:,} resets, {result.births:,} births"),
+    )
