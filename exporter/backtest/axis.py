@@ -20,7 +20,7 @@ def steps(low: float, high: float) -> list[float]:
     """Round shares from at or below `low` up to `high`, which is one of them if it stands apart."""
     size = _round(max(high - low, 1e-9) / _MOST_SHARES)
     found = [k * size for k in range(floor(low / size + 1e-9), floor(high / size + 1e-9) + 1)]
-    if high - found[-1] > size / 2:
+    if high - found[-1] >= 0.4 * size:
         found.append(high)
     return [round(share, 9) + 0.0 for share in found]
 

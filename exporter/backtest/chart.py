@@ -81,15 +81,16 @@ def _title(result: Backtest, outcome: Outcome) -> str:
 
 
 def _description(outcome: Outcome) -> str:
+    if not outcome.burn_down:
+        return "No history."
     alerts = [
         f"{words.count(outcome, severity):,} {severity}" for severity in words.severities([outcome])
     ]
+    first, last = (words.minute(outcome.burn_down[i][0]) for i in (0, -1))
     return (
-        f"From {words.minute(outcome.burn_down[0][0])} to {words.minute(outcome.burn_down[-1][0])} "
-        f"UTC; {words.left(outcome.remaining)} left at the end, {words.left(outcome.lowest)} at "
-        f"the lowest. Incidents: {len(outcome.incidents):,}. Alerts: {', '.join(alerts) or 'none'}."
-        if outcome.burn_down
-        else "No history."
+        f"From {first} to {last} UTC; {words.left(outcome.remaining)} left at the end, "
+        f"{words.left(outcome.lowest)} at the lowest. Incidents: {len(outcome.incidents):,}. "
+        f"Alerts: {', '.join(alerts)}."
     )
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import gzip
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import IO, cast
 
@@ -30,19 +30,24 @@ _AT_ONCE = 1_000_000
 """Samples in memory until they are written."""
 _TELL_EVERY = 100_000
 _FACTS = ("up", "process_start_time_seconds")
+_CREATED = "_created"
+_SUFFIXES = ("_total", "_bucket", "_count", "_sum")
+_EARLIEST = 1e9
+"""What is less, 2001, is no time of creation: `jobs_created` may as well be a gauge."""
 
 Tell = Callable[[float], None]
 """Hears how much of the file is read, 0 to 1."""
 
 
 class Column:
-    """One series of the file, and those who want it."""
+    """One series of the file, and those who want it. `fact`: what it says of a target, or of the
+    series of a metric; `of` names them."""
 
-    __slots__ = ("fact", "last", "strands", "target", "times", "value", "values")
+    __slots__ = ("fact", "last", "of", "strands", "times", "value", "values")
 
-    def __init__(self, fact: str, target: str, strands: list[tuple[Index, Strand]]) -> None:
+    def __init__(self, fact: str, of: str, strands: list[tuple[Index, Strand]]) -> None:
         self.fact = fact
-        self.target = target
+        self.of = of
         self.strands = strands
         self.times, self.values = array("d"), array("d")
         self.last = float("-inf")
@@ -60,6 +65,9 @@ class Dump:
         self._by_series: dict[tuple[str, str], Column | None] = {}
         self._buffered = 0
         self._facts: list[tuple[float, str, Target]] = []
+        self._created: dict[str, float] = {}
+        wants = [want for index in spool.indexes.values() for want in index.wants]
+        self._bases = {_base(want.name) for want in wants if isinstance(want, Selector)}
 
     def read(self, tell: Tell) -> None:
         """All of it; `SourceError` names the line that cannot be read."""
@@ -75,6 +83,9 @@ class Dump:
         for index in self._spool.indexes.values():
             for at, target, fact in sorted(self._facts, key=lambda fact: fact[0]):
                 index.targets.append((at, {target: fact}))
+            for strand in index.strands.values():
+                name = strand.series.key.partition("{")[0]
+                strand.created = self._created.get(_origin(_base(name), strand.series.labels))
 
     def _lines(self, lines: Iterable[bytes], raw: IO[bytes], tell: Tell) -> None:
         size = max(1, self._path.stat().st_size)
@@ -128,11 +139,15 @@ class Dump:
         if value == column.value:
             return
         column.value = value
-        if column.fact != "up":
-            self._facts.append((time, column.target, Target(started=value)))
+        if column.fact == _CREATED:
+            # The first is what a birth is told by; later ones come with resets.
+            if _EARLIEST <= value <= time:
+                self._created.setdefault(column.of, value)
+        elif column.fact != "up":
+            self._facts.append((time, column.of, Target(started=value)))
         elif value == 1.0:
             # One that was only unreachable was not observed.
-            self._facts.append((time, column.target, Target(observed=time)))
+            self._facts.append((time, column.of, Target(observed=time)))
 
     def _flush(self) -> None:
         for column in self._by_series.values():
@@ -159,7 +174,9 @@ class Dump:
 
     def _wanted(self, name: str, pairs: str, labels: dict[str, str]) -> Column | None:
         target = f"{labels.get('job', '')}/{labels.get('instance', '')}"
-        fact = name if name in _FACTS else ""
+        fact, of = (name, target) if name in _FACTS else ("", "")
+        if name.endswith(_CREATED) and name.removesuffix(_CREATED) in self._bases:
+            fact, of = _CREATED, _origin(name.removesuffix(_CREATED), labels)
         series = Series(f"{name}{{{pairs}}}", target, dict(sorted(labels.items())))
         strands = [
             (index, self._spool.strand(index, want, series))
@@ -167,7 +184,16 @@ class Dump:
             for want in index.wants
             if isinstance(want, Selector) and want.name == name and want.matches(labels)
         ]
-        return Column(fact, target, strands) if strands or fact else None
+        return Column(fact, of, strands) if strands or fact else None
 
     def _wrong(self, number: int, what: str) -> SourceError:
         return SourceError("malformed", f"{self._path}:{number}: {what}")
+
+
+def _base(name: str) -> str:
+    return next((name.removesuffix(s) for s in _SUFFIXES if name.endswith(s)), name)
+
+
+def _origin(base: str, labels: Mapping[str, str]) -> str:
+    """What a metric's series have in common with the one that says when they were created."""
+    return f"{base} {sorted(pair for pair in labels.items() if pair[0] != 'le')}"

@@ -48,6 +48,10 @@ svg{display:block;width:100%;min-width:44rem;height:auto;font:12px system-ui,san
 .left{fill:none;stroke:var(--line);stroke-width:2;stroke-linejoin:round}
 .band{fill:var(--incident);fill-opacity:.14}.incident{fill:var(--incident)}
 rect.page{fill:var(--page)}rect.ticket{fill:var(--ticket)}rect.other{fill:var(--other)}
+@media print{:root{font-size:11px}body{margin:0;max-width:none}svg{min-width:0}
+.wide{overflow:visible}th,td{white-space:normal}
+figure,tr,.says{break-inside:avoid}h2,h3,summary{break-after:avoid}
+svg,tr.now,.says{print-color-adjust:exact}}
 """
 _DIGEST = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
 CSP = f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'none'; form-action 'none'"
@@ -108,8 +112,8 @@ def _section(result: Backtest, significant: float, ident: str) -> str:
         f"over {escape(result.period)}</p><dl>{facts}</dl>"
         f"<p class=says>{escape(words.recommendation(result))}</p>"
         f"<figure><figcaption>{escape(caption)}, with incidents and the alerts of "
-        f"{escape(now.policy)}</figcaption><div class=wide>{chart(result, now, ident)}</div>"
-        f"</figure>{_beyond(now)}"
+        f"{escape(now.policy)}</figcaption><div class=wide tabindex=0>"
+        f"{chart(result, now, ident)}</div></figure>{_beyond(now)}"
         f"<h3>{'What if' if len(result.outcomes) > 1 else 'As configured'}</h3>"
         f"{_what_if(result, significant)}{''.join(_policies(result))}</section>"
     )
@@ -174,9 +178,10 @@ def _policies(result: Backtest) -> Iterator[str]:
             continue
         head = ["From", "*Lasted", "What", "*Peak", "*Of the budget", "Noticed"]
         opened = " open" if len(rows) <= _OPEN and outcome is result.outcomes[0] else ""
-        incidents, alerts = len(outcome.incidents), len(outcome.alerts)
+        incidents = words.plural(len(outcome.incidents), "incident")
+        alerts = words.plural(len(outcome.alerts), "alert")
         yield (
-            f"<details{opened}><summary>{incidents:,} incidents and {alerts:,} alerts of "
+            f"<details{opened}><summary>{incidents} and {alerts} of "
             f"{escape(outcome.policy)} at {words.ratio(outcome.objective)}</summary>"
             f"{_table(head, rows)}</details>"
         )
@@ -200,7 +205,8 @@ def _alert_row(alert: Fired) -> str:
     lasted = words.NONE if alert.end is None else words.lasting(alert.end - alert.start)
     said = ["still firing"] * (alert.end is None) + ["no incident"] * (alert.incident is None)
     return (
-        f"<tr class=of><td>{words.when(alert.start)}</td>{_number(lasted)}"
+        f"<tr{' class=of' if alert.incident is not None else ''}>"
+        f"<td>{words.when(alert.start)}</td>{_number(lasted)}"
         f"<td class={severity_class(alert.severity)}>{escape(alert.severity)} "
         f"{escape(words.rule(alert))}</td>{_number(words.burn(alert.peak))}"
         f"{_number(words.share(alert.spent))}<td>{', '.join(said)}</td></tr>"
@@ -218,7 +224,7 @@ def _table(head: Sequence[str], rows: Sequence[str]) -> str:
         for name in head
     )
     return (
-        f"<div class=wide><table><thead><tr>{cells}</tr></thead>"
+        f"<div class=wide tabindex=0><table><thead><tr>{cells}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
 

@@ -11,7 +11,7 @@ from exporter.backtest.result import Backtest, Fired, Outcome
 WIDTH = 100
 _MOST_CASES = 15
 _MOST_ALERTS = 8
-_LONGEST = 24
+_SHORTEST = 10
 
 
 def table(results: Sequence[Backtest], significant: float) -> str:
@@ -90,7 +90,7 @@ def _alert(alert: Fired, indent: str) -> str:
         words.NONE if alert.end is None else words.lasting(alert.end - alert.start),
         words.share(alert.spent),
         f"{indent}{alert.severity} {words.rule(alert)}, peak {words.burn(alert.peak)}"
-        + (", still firing at the end" if alert.end is None else "")
+        + (", still firing" if alert.end is None else "")
         + (", no incident" if alert.incident is None else ""),
     )
 
@@ -108,7 +108,7 @@ def _what_if(result: Backtest, significant: float) -> Iterator[str]:
         (
             "OBJECTIVE",
             "POLICY",
-            *(_short(severity).upper() for severity in severities),
+            *(_cut(severity, _SHORTEST).upper() for severity in severities),
             "PRECISION",
             f"RECALL>{words.ratio(significant)}",
             "DETECTED",
@@ -121,7 +121,7 @@ def _what_if(result: Backtest, significant: float) -> Iterator[str]:
     rows += [
         (
             words.ratio(outcome.objective),
-            _short(outcome.policy),
+            outcome.policy,
             *(f"{words.count(outcome, severity):,}" for severity in severities),
             words.share(outcome.precision),
             words.share(outcome.recall),
@@ -134,11 +134,13 @@ def _what_if(result: Backtest, significant: float) -> Iterator[str]:
         for outcome in result.outcomes
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    over = sum(widths) + 2 * len(widths) - WIDTH
+    widths[1] = min(widths[1], max(_SHORTEST, widths[1] - over))
     for row in rows:
-        cells = [row[0].rjust(widths[0]), row[1].ljust(widths[1])]
+        cells = [row[0].rjust(widths[0]), _cut(row[1], widths[1]).ljust(widths[1])]
         cells += [cell.rjust(width) for cell, width in zip(row[2:], widths[2:], strict=True)]
         yield "  " + "  ".join(cells)
 
 
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"

@@ -44,8 +44,8 @@ def cases(outcome: Outcome) -> list[Case]:
 
 
 def severities(outcomes: Iterable[Outcome]) -> list[str]:
-    """Of all alerts there were, pages first."""
-    found = {alert.severity for outcome in outcomes for alert in outcome.alerts}
+    """Of all alerts there were, pages first, also where there were none."""
+    found = {PAGE} | {alert.severity for outcome in outcomes for alert in outcome.alerts}
     return sorted(found, key=lambda severity: (severity != PAGE, severity))
 
 
@@ -71,13 +71,13 @@ def recommendation(result: Backtest) -> str:
     found, period = result.recommendation, result.period
     if not found.periods:
         return f"No recommendation: history has no whole period of {period} with events in it."
-    whole = f"{found.periods} whole {'period' if found.periods == 1 else 'periods'} of {period}"
+    whole = f"{plural(found.periods, 'whole period')} of {period}"
     if found.objective is None:
         return f"No recommendation: of {whole} none kept any usual objective."
     few = "; so few are an anecdote" if found.periods < FEW else ""
     return (
         f"Recommended objective: {ratio(found.objective)}, "
-        f"the tightest that was met in {found.met} of {whole}{few}."
+        f"the tightest met in {found.met} of {whole}{few}."
     )
 
 
@@ -123,9 +123,14 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value == int(value) or abs(value) >= 1000 else f"{value:,.1f}"
 
 
+def plural(many: int, of: str) -> str:
+    """So many of something."""
+    return f"{many:,} {of}" if many == 1 else f"{many:,} {of}s"
+
+
 def burn(value: float) -> str:
     """A burn rate."""
-    return f"{value:.3g}x" if value < 1000 else f"{value:,.0f}x"
+    return f"{value:.3g}x" if value < 100 else f"{value:,.0f}x"
 
 
 def rule(alert: Fired) -> str:
@@ -145,9 +150,10 @@ def facts(result: Backtest) -> Sequence[tuple[str, str]]:
     """About the history itself: a word and what it is."""
     total = result.good + result.bad
     bad = f", of which {number(result.bad)} bad: {share(result.bad / total)}" if total else ""
+    told = f"{plural(result.resets, 'reset')}, {plural(result.births, 'birth')}"
     known = floor(result.coverage * 1000) / 10
     span = f"{minute(result.start)} to {minute(result.end)} UTC"
     return (
         ("history", f"{span}, {lasting(result.end - result.start)}; data for {known:.4g}% of it"),
-        ("events", f"{number(total)}{bad}; {result.resets:,} resets, {result.births:,} births"),
+        ("events", f"{number(total)}{bad}; {told}"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
@@ -29,12 +30,17 @@ def main(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     try:
         code: int = args.func(args)
+        sys.stdout.flush()
     except ConfigError as error:
         for finding in error.findings:
             print(f"slod: {finding}", file=sys.stderr)
         return 2
     except SlodError as error:
         print(f"slod: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read it (`| head`) has enough; nor shall Python complain of it at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except KeyboardInterrupt:
         return 130
@@ -44,6 +50,7 @@ def main(argv: Sequence[str]) -> int:
             '(with [log] level = "debug" the log says where)',
             file=sys.stderr,
         )
-        structlog.get_logger().debug("slod.internal_error", exc_info=error)
+        if structlog.is_configured():
+            structlog.get_logger().debug("slod.internal_error", exc_info=error)
         return 1
     return code

@@ -17,7 +17,6 @@ from exporter.errors import ConfigError
 if TYPE_CHECKING:
     from exporter.backtest.result import Backtest
     from exporter.backtest.spool import Spool
-    from exporter.backtest.variant import Variant
     from exporter.config.load import Config
     from exporter.core.slo import SLO
     from exporter.sources.base import Poll
@@ -31,7 +30,7 @@ examples:
   slod backtest --source prom --since 30d --objectives 99,99.5,99.9 --alert-policy workbook,mine
   slod backtest --file dump.om.gz --slo checkout-availability --html checkout.html
 
-exit status: 0 done, 2 bad arguments or configuration, 1 the history cannot be had
+exit status: 0 done, 2 bad arguments or configuration, 1 there is no history, or it cannot be had
 """
 
 
@@ -47,7 +46,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("-c", "--config", default="config.toml", help="default: %(default)s")
     parser.add_argument("--source", metavar="NAME", help="a source of the type prometheus")
-    parser.add_argument("--since", default="30d", help="how far back (default: %(default)s)")
+    parser.add_argument(
+        "--since", default="30d", help="how far back in a source (default: %(default)s)"
+    )
     parser.add_argument(
         "--file", metavar="FILE", help="OpenMetrics with timestamps, also .gz, in place of a source"
     )
@@ -77,13 +78,14 @@ def run(args: argparse.Namespace) -> int:
     """Fetch, replay, show; errors are the caller's to show."""
     from exporter.backtest.choice import chosen, variants
     from exporter.backtest.spool import Spool
+    from exporter.backtest.work import every
     from exporter.config.load import load
 
     if (args.file is None) is (args.source is None):
         raise ConfigError("give either --source NAME or --file FILE")
     config = load(args.config)
     slos = chosen(config, args.source, args.slo)
-    what_if = {slo.name: variants(config, slo, args.objectives, args.alert_policy) for slo in slos}
+    what_if = [(slo, variants(config, slo, args.objectives, args.alert_policy)) for slo in slos]
     bar = Bar(sys.stderr)
     try:
         with tempfile.TemporaryDirectory(prefix="slod-backtest-") as folder:
@@ -94,7 +96,10 @@ def run(args: argparse.Namespace) -> int:
                     _read(Path(args.file), spool, bar)
                 else:
                     asyncio.run(_fetch(config, args.source, args.since, slos, spool, bar))
-            results = _replay(slos, what_if, spool, args.significant, args.jobs, bar)
+            text = f"of {len(slos)} SLOs replayed"
+            results = every(
+                what_if, spool, args.significant, args.jobs, lambda share: bar.show(share, text)
+            )
     finally:
         bar.close()
     return _show(args, results, slos)
@@ -148,36 +153,6 @@ async def _fetch(
         await source.close()
 
 
-def _replay(
-    slos: Sequence[SLO],
-    what_if: dict[str, list[Variant]],
-    spool: Spool,
-    significant: float,
-    jobs: int,
-    bar: Bar,
-) -> list[Backtest]:
-    from concurrent.futures import ProcessPoolExecutor, as_completed
-
-    from exporter.backtest.work import one
-
-    with ProcessPoolExecutor(max(1, min(jobs, len(slos)))) as pool:
-        work = {
-            pool.submit(
-                one, slo, spool.path, spool.indexes[slo.name], what_if[slo.name], significant
-            ): slo.name
-            for slo in slos
-        }
-        found: dict[str, list[Backtest]] = {}
-        try:
-            for future in as_completed(work):
-                found[work[future]] = future.result()
-                bar.show(len(found) / len(slos), f"of {len(slos)} SLOs replayed")
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return [result for slo in slos for result in found[slo.name]]
-
-
 def _show(args: argparse.Namespace, results: Sequence[Backtest], slos: Sequence[SLO]) -> int:
     from exporter.backtest.plain import to_json
     from exporter.backtest.table import table
@@ -186,8 +161,10 @@ def _show(args: argparse.Namespace, results: Sequence[Backtest], slos: Sequence[
     for slo in slos:
         if slo.name not in there:
             print(f"slod: slo {slo.name}: there are no samples of it", file=sys.stderr)
-    show = to_json if args.format == "json" else table
-    print(show(results, args.significant))
+    if args.format == "json":
+        print(to_json(results, args.significant))
+    elif results:
+        print(table(results, args.significant))
     if args.html is not None:
         from exporter.backtest.html import page
 
@@ -195,22 +172,28 @@ def _show(args: argparse.Namespace, results: Sequence[Backtest], slos: Sequence[
             Path(args.html).write_text(page(results, args.significant), "utf-8")
         except OSError as error:
             raise ConfigError(f"--html: cannot write {args.html}: {error.strerror}") from None
-    return 0
+    return 0 if results else 1
 
 
 def _objectives(text: str) -> list[float]:
-    found = [float(part) / 100 for part in text.split(",")]
-    if not all(0 < objective < 1 for objective in found):
-        raise argparse.ArgumentTypeError(f"percent above 0 and below 100, not {text}")
-    return [round(objective, 12) for objective in found]
+    return [_between_0_and_1(f"{part}%", "percent above 0 and below 100") for part in _names(text)]
+
+
+def _share(text: str) -> float:
+    return _between_0_and_1(text, "a share such as 2% or 0.02")
+
+
+def _between_0_and_1(text: str, wanted: str) -> float:
+    percent = text.endswith("%")
+    try:
+        value = float(text.rstrip("%")) / (100 if percent else 1)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{wanted}, not {text.rstrip('%') if percent else text}")
+    # As it was written: 99.9 / 100 is not quite 0.999.
+    return round(value, 12)
 
 
 def _names(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _share(text: str) -> float:
-    share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    if not 0 < share < 1:
-        raise argparse.ArgumentTypeError(f"a share such as 2% or 0.02, not {text}")
-    return share

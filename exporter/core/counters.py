@@ -10,6 +10,7 @@ from bisect import bisect_right
 from itertools import pairwise
 from operator import itemgetter
 
+from exporter.core.away import Away
 from exporter.core.memory import LOST, Memory, TargetState
 from exporter.core.runs import columns
 from exporter.core.sample import Batch, NativeHistogram, Reading, Target, Value
@@ -32,9 +33,10 @@ from exporter.core.tally import LONG_GAP, evidence
 class Counters:
     """Made anew for each batch, since what vanished is judged by the batch as a whole."""
 
-    def __init__(self, memory: Memory, batch: Batch) -> None:
+    def __init__(self, memory: Memory, batch: Batch, away: Away) -> None:
         self._memory = memory
         self._batch = batch
+        self._away = away
         sli = memory.slo.sli
         self._threshold = sli.threshold if isinstance(sli, HistogramSLI) else 0.0
         self._gap = max(LONG_GAP, 4 * memory.slo.interval)
@@ -55,7 +57,8 @@ class Counters:
         if last is None:
             if state is not None:
                 last = self._go_on(index, want, reading, state, target)
-            if last is None and is_birth(reading, known, target, memory.polled, memory.since or 0):
+            looked = self._away.looked(reading, memory.polled)
+            if last is None and is_birth(reading, known, target, looked, memory.since or 0):
                 born = self._birth_begins(reading, known)
         parts = [(reading, False)]
         began = target.started if target is not None and restarted(known, target) else None

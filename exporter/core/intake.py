@@ -13,6 +13,7 @@ from itertools import chain, pairwise
 from math import inf, isfinite
 
 from exporter.core import events
+from exporter.core.away import Away
 from exporter.core.counters import Counters
 from exporter.core.events import Gain, Group, Term
 from exporter.core.memory import FORGET_AFTER, LOST, Memory
@@ -48,6 +49,7 @@ class Intake:
     def __init__(self, memory: Memory, patience: float) -> None:
         self.memory = memory
         self._patience = patience
+        self._away = Away()
         self._terms = events.terms(memory.slo.sli)
         self._derived = events.derives(memory.slo.sli)
 
@@ -63,7 +65,8 @@ class Intake:
             return taken
         if self.memory.tally is None:
             self.memory.tally = Tally(self.memory.targets, batch.at)
-        counters = Counters(self.memory, batch)
+        self._away.notice(batch, self.memory.targets.values())
+        counters = Counters(self.memory, batch, self._away)
         gains: list[Gain | Run] = []
         seen: dict[Group, list[list[float]]] = {}
         used: list[Reading] = []

@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from math import floor, inf
+from math import floor, inf, isfinite
 from urllib.parse import urlencode
 
 import structlog
@@ -131,7 +131,9 @@ class PromClient:
                         # A target that was only unreachable (up 0) was not observed.
                         if value == 1.0 and facts.observed is None:
                             facts.observed = time
-                    elif isinstance(value, float) and value != facts.started(inf):
+                    elif (
+                        isinstance(value, float) and isfinite(value) and value != facts.started(inf)
+                    ):
                         facts.starts.append((time, value))
 
     async def bounds(self, histogram: Selector) -> list[float]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
+from itertools import groupby
 from math import floor
 
 import structlog
@@ -130,14 +131,10 @@ class PrometheusSource:
         late = [a for a in asks if now - (start if a.since is None else a.since) > self._reach]
         self._live = self._lane([ask for ask in asks if ask not in late], start)
         late.sort(key=lambda ask: -1.0 if ask.since is None else ask.since)
-        alike: list[Ask] = []
-        for ask in late:
-            if alike and (len(alike) == _TOGETHER or ask.since != alike[0].since):
-                self._lanes.append(self._lane(alike, start))
-                alike = []
-            alike.append(ask)
-        if alike:
-            self._lanes.append(self._lane(alike, start))
+        for _, same in groupby(late, key=lambda ask: ask.since):
+            alike = list(same)
+            for low in range(0, len(alike), _TOGETHER):
+                self._lanes.append(self._lane(alike[low : low + _TOGETHER], start))
         self._whole = {slo: c for lane in self._lanes for slo, c in lane.cursors.items()}
 
     def _set_aside(self, now: float) -> None:

@@ -105,6 +105,30 @@ def test_what_the_dump_says_of_targets_goes_with_the_batches(tmp_path: Path) -> 
     assert second.started == 1.65e9
 
 
+def test_created_lines_say_when_a_series_began_wherever_they_stand(tmp_path: Path) -> None:
+    counter, buckets = parse_selector("req_total"), parse_selector("h_bucket")
+    text = (
+        'req_created{job="j"} 1699999000 1700000000\n'
+        'req_total{job="j"} 1 1700000000\n'
+        'req_total{job="k"} 1 1700000000\n'
+        'h_bucket{le="1"} 1 1700000000\n'
+        'h_bucket{le="+Inf"} 1 1700000000\n'
+        "h_created 1699999500 1700000000\n"
+        "h_created 1700000050 1700000060\n"
+        # A gauge beside a counter.
+        'req_created{job="k"} 17 1700000000\n'
+        "other_created 1699999000 1700000000\n"
+    )
+    [batch], _ = read(tmp_path, text, counter, buckets)
+    found = {r.series.key: r.created for want in (counter, buckets) for r in batch.readings[want]}
+    assert found == {
+        'req_total{job="j"}': 1_699_999_000.0,
+        'req_total{job="k"}': None,
+        'h_bucket{le="1"}': 1_699_999_500.0,
+        'h_bucket{le="+Inf"}': 1_699_999_500.0,
+    }
+
+
 def test_up_may_itself_be_what_an_slo_wants(tmp_path: Path) -> None:
     up = parse_selector("up")
     found, _ = read(tmp_path, 'up{job="j",instance="i"} 1 1700000000\n', up)

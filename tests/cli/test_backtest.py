@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +16,10 @@ import pytest
 from aiohttp import web
 
 from exporter.cli import main
+from exporter.config.duration import parse_duration
+from tests.sources.kit import serving
 
+ROOT = Path(__file__).parents[2]
 T = 1_700_000_000
 CONFIG = """
 [source.prom]
@@ -110,7 +119,9 @@ def test_the_table_is_for_people(folder: Path, capsys: pytest.CaptureFixture[str
         (("--source", "prom", "--since", "soon"), 2, "--since: not a duration: 'soon'"),
         (("--source", "prom"), 1, "127.0.0.1:1"),
         (("--file", "dump.om", "--objectives", "100"), 2, "percent above 0 and below 100"),
-        (("--file", "dump.om", "--significant", "0"), 2, "a share such as 2% or 0.02"),
+        (("--file", "dump.om", "--objectives", "99,x"), 2, "percent above 0 and below 100, not x"),
+        (("--file", "dump.om", "--significant", "0"), 2, "a share such as 2% or 0.02, not 0"),
+        (("--file", "dump.om", "--significant", "much%"), 2, "or 0.02, not much"),
         (("--file", "dump.om", "--html", "no/where.html"), 2, "--html: cannot write no/where.html"),
     ],
 )
@@ -130,12 +141,6 @@ def test_what_cannot_be_done_is_said_in_one_line(
 async def test_a_prometheus_is_asked_for_its_history(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import asyncio
-    import time
-
-    from exporter.config.duration import parse_duration
-    from tests.sources.kit import serving
-
     now = time.time() // 60 * 60
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -162,6 +167,44 @@ async def test_a_prometheus_is_asked_for_its_history(
     [shop] = json.loads(out)["backtests"]
     assert 86400 - 180 <= shop["good"] <= 86400
     assert shop["outcomes"][0]["alerts"] == []
+
+
+@pytest.mark.parametrize(
+    ("form", "said"), [("table", ""), ("json", '{"significant": 0.02, "backtests": []}\n')]
+)
+def test_no_samples_at_all_is_a_failure(
+    folder: Path, capsys: pytest.CaptureFixture[str], form: str, said: str
+) -> None:
+    code, out, err = slod(capsys, "--file", "dump.om", "--slo", "pages", "--format", form)
+    assert (code, out) == (1, said)
+    assert err == "slod: slo pages: there are no samples of it\n"
+
+
+def test_ctrl_c_while_it_reads_ends_it_without_a_word_and_leaves_nothing(folder: Path) -> None:
+    spools = folder / "spools"
+    spools.mkdir()
+    # It goes on when there is a line, and waits for the next one.
+    pipe = folder / "pipe.om"
+    os.mkfifo(pipe)
+    writer = os.open(pipe, os.O_RDWR)
+    os.write(writer, b"# HELP a thing\n")
+    with subprocess.Popen(
+        [sys.executable, "-m", "exporter", "backtest", "--file", str(pipe), "-c", "config.toml"],
+        env={**os.environ, "TMPDIR": str(spools), "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        until = time.monotonic() + 30
+        while not list(spools.glob("*/samples")) and time.monotonic() < until:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    os.close(writer)
+    # A shell shows both as 130: said by slod, or by Python at its very end.
+    assert process.returncode in (130, -signal.SIGINT)
+    assert (out, err) == (b"", b"")
+    assert list(spools.iterdir()) == []
 
 
 def _minutes(now: float) -> list[float]:

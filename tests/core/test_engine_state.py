@@ -272,3 +272,15 @@ def test_a_fault_stays_in_its_slo_whatever_is_asked() -> None:
     assert [s.slo.name for s in e.status(T + 10).slos] == ["sound"]
     assert e.accounts["broken"].fault is not None
     assert e.accounts["sound"].fault is None
+
+
+def test_a_series_that_changed_its_name_before_a_restart_goes_on_after_it() -> None:
+    e = engine()
+    red, blue = (f'http_requests_total{{team="{team}"}}' for team in ("red", "blue"))
+    feed(e, T, {red: 100.0})
+    dumps = {"slo": e.dump("slo")}
+    e.drain()
+    feed(e, T + 10, {blue: 103.0})
+    again = restored(e, dumps, [e.drain()])
+    feed(again, T + 20, {blue: 105.0})
+    assert counted(again) == (5, 0)
