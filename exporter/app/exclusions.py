@@ -22,7 +22,7 @@ from exporter.core.engine import Engine
 from exporter.core.exclusion import Exclusion, Span
 from exporter.errors import ConfigError, StateError
 from exporter.store.database import Store
-from exporter.store.exclusions import Change, ExclusionTable
+from exporter.store.documents import Change, Documents
 from exporter.web.exclusions_api import Entry, Record
 
 log = structlog.get_logger()
@@ -43,7 +43,7 @@ class Exclusions:
         self, engine: Engine, store: Store, clock: Clock, changed: Callable[[], None]
     ) -> None:
         self._engine = engine
-        self._table = ExclusionTable(store)
+        self._table = Documents(store, "exclusion")
         self._clock = clock
         self._changed = changed
         self._configured: dict[str, Kept] = {}

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from exporter.errors import StateError
+from exporter.store import said
 from exporter.store.faults import is_corruption, translated
 from exporter.store.files import FileLock, is_database, set_aside, size
 from exporter.store.schema import APPLICATION_ID, MIGRATIONS, VERSION, checksum
@@ -39,13 +40,15 @@ class OutboxRow:
 
 @dataclass(slots=True)
 class Save:
-    """What one transaction writes. `replace_all`: this is everything, what is there goes first."""
+    """What one transaction writes. `replace_all`: this is everything, what is there goes first;
+    not so what was `said`, with the moments of that."""
 
     journal: bytes | None = None
     snapshots: dict[str, bytes] = field(default_factory=dict)
     forget: list[str] = field(default_factory=list)
     outbox_put: list[OutboxRow] = field(default_factory=list)
     outbox_delete: list[str] = field(default_factory=list)
+    said: list[tuple[float, bytes]] = field(default_factory=list)
     replace_all: bool = False
 
 
@@ -84,6 +87,10 @@ class Store:
     async def transact(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Do something in one transaction, all of it or, with a `StateError`, nothing."""
         return await self._call(lambda: self._transact(work))
+
+    async def said(self, start: float, end: float) -> list[bytes]:
+        """What was said from `start` to `end`, oldest first."""
+        return await self.transact(lambda db: said.between(db, start, end))
 
     async def size(self) -> int:
         """Bytes on disk, the write-ahead log included."""
@@ -146,6 +153,7 @@ class Store:
             self._path, timeout=_BUSY, isolation_level=None, check_same_thread=False
         )
         self._db = db
+        db.create_function("checksum", -1, checksum, deterministic=True)
         db.execute("PRAGMA synchronous = NORMAL")
         return db
 
@@ -200,8 +208,9 @@ class Store:
             _verify(crc, one.body, one.id, one.endpoint)
             loaded.outbox.append(one)
         # Read later; that they are there must be known before this file is taken.
-        db.execute("SELECT origin, id, body, crc FROM exclusion LIMIT 0")
-        db.execute("SELECT seq, body, crc FROM exclusion_audit LIMIT 0")
+        db.execute("SELECT kind, origin, id, body, crc FROM document LIMIT 0")
+        db.execute("SELECT seq, kind, body, crc FROM audit LIMIT 0")
+        db.execute("SELECT seq, at, body, crc FROM said LIMIT 0")
         return loaded
 
     def _transact(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
@@ -241,6 +250,7 @@ class Store:
                 for r in save.outbox_put
             ),
         )
+        said.add(db, save.said)
 
     def _close(self) -> None:
         if self._db is not None and self._path != MEMORY:

@@ -5,8 +5,11 @@
 | journal | one save: what changed in all SLOs, opaque here |
 | snapshot | one SLO as a whole, and the save it was written in |
 | outbox | one notification that waits for one endpoint |
-| exclusion | time that does not count: made at run time, or as the configuration last had it |
-| exclusion_audit | what was done to one of them, by whom, when and why; never changed |
+| document | something made at run time, or as the configuration last had it, by its kind |
+| audit | what was done to one of them, by whom, when and why; never changed |
+| said | one notification that was made, for those who look back |
+
+Up to schema 3 exclusions had tables of their own.
 
 `crc` is over key and body: SQLite notices a damaged tree, not a damaged value. NULL in rows of
 schema 1.
@@ -40,8 +43,31 @@ MIGRATIONS: Sequence[Sequence[str]] = (
             for event in ("UPDATE", "DELETE")
         ),
     ),
+    (
+        """CREATE TABLE document (kind TEXT NOT NULL, origin TEXT NOT NULL, id TEXT NOT NULL,
+            body BLOB NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (kind, origin, id))""",
+        """INSERT INTO document SELECT 'exclusion', origin, id, body,
+            iif(crc = checksum(body, origin, id), checksum(body, 'exclusion', origin, id), -1)
+            FROM exclusion ORDER BY rowid""",
+        """CREATE TABLE audit (seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL,
+            body BLOB NOT NULL, crc INTEGER NOT NULL)""",
+        """INSERT INTO audit SELECT seq, 'exclusion', body,
+            iif(crc = checksum(body, seq), checksum(body, 'exclusion', seq), -1)
+            FROM exclusion_audit""",
+        "DROP TABLE exclusion",
+        "DROP TABLE exclusion_audit",
+        *(
+            f"CREATE TRIGGER audit_{event} BEFORE {event} ON audit"
+            " BEGIN SELECT RAISE(ABORT, 'an audit record is only added to'); END"
+            for event in ("UPDATE", "DELETE")
+        ),
+        """CREATE TABLE said (seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL,
+            body BLOB NOT NULL, crc INTEGER NOT NULL)""",
+        "CREATE INDEX said_at ON said (at)",
+    ),
 )
-"""Statements that lead from schema version i to i + 1; 0 is an empty file. Never change one."""
+"""Statements that lead from schema version i to i + 1; 0 is an empty file. Never change one. They
+may call `checksum`."""
 
 VERSION = len(MIGRATIONS)
 

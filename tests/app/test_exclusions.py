@@ -187,11 +187,11 @@ async def test_what_cannot_be_recorded_is_not_excluded(tmp_path: Path, page: Pag
     clock = ManualClock(T)
     async with running(write(tmp_path, page, SLO.format(objective=90)), clock) as daemon:
         other = sqlite3.connect(tmp_path / "slod.db", isolation_level=None)
-        other.execute("ALTER TABLE exclusion_audit RENAME TO away")
+        other.execute("ALTER TABLE audit RENAME TO away")
         status, said = await ask(daemon, "POST", json=outage(clock))
         assert status == 503
         assert said["error"].startswith("nothing was changed, since it could not be written down")
-        other.execute("ALTER TABLE away RENAME TO exclusion_audit")
+        other.execute("ALTER TABLE away RENAME TO audit")
         other.close()
         assert (await ask(daemon, "GET"))[1] == {"exclusions": []}
         assert await records(daemon) == []
@@ -205,11 +205,11 @@ async def test_a_damaged_row_is_said_and_its_time_counts(tmp_path: Path, page: P
         for reason in ("one", "two"):
             await ask(daemon, "POST", json=outage(clock, reason=reason))
     db = sqlite3.connect(tmp_path / "slod.db")
-    db.execute("UPDATE exclusion SET body = CAST(replace(body, '\"one\"', '\"uno\"') AS BLOB)")
+    db.execute("UPDATE document SET body = CAST(replace(body, '\"one\"', '\"uno\"') AS BLOB)")
     with pytest.raises(sqlite3.IntegrityError, match="only added to"):
-        db.execute("DELETE FROM exclusion_audit")
-    db.execute("DROP TRIGGER exclusion_audit_UPDATE")
-    db.execute("UPDATE exclusion_audit SET body = replace(body, 'one', 'uno') WHERE seq = 1")
+        db.execute("DELETE FROM audit")
+    db.execute("DROP TRIGGER audit_UPDATE")
+    db.execute("UPDATE audit SET body = replace(body, 'one', 'uno') WHERE seq = 1")
     db.commit()
     db.close()
     async with running(file, clock) as daemon:
