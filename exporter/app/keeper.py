@@ -68,6 +68,11 @@ class Keeper:
                 )
         self._removed += [name for name in loaded.snapshots if name not in self._engine.accounts]
         self._engine.outbox.load(_entries(loaded.outbox))
+        if loaded.notices is not None:
+            try:
+                self._engine.notices.load(_decode(loaded.notices))
+            except _UNREADABLE as error:
+                log.error("state.notices_unreadable", error=str(error))
 
     def _restore(
         self, name: str, loaded: Loaded, journal: Iterable[tuple[int, dict[str, list[Op]]]]
@@ -113,11 +118,12 @@ class Keeper:
 
     def _collect(self) -> Save | None:
         outbox, logs = self._engine.outbox, self._engine.drain()
+        notices = self._engine.notices.changed or self.degraded is not None
         if self.degraded is not None:
             self._unsaved.clear()
             names: Iterable[str] = self._engine.accounts
             rows = outbox.entries()
-        elif logs or outbox.changed or outbox.gone or self._unsaved or self._removed:
+        elif logs or outbox.changed or outbox.gone or self._unsaved or self._removed or notices:
             names = self._due() if logs else self._unsaved
             rows = list(outbox.changed.values())
         else:
@@ -128,9 +134,11 @@ class Keeper:
             forget=self._removed,
             outbox_put=[_row(entry) for entry in rows],
             outbox_delete=list(outbox.gone),
+            notices=_encode(self._engine.notices.dump()) if notices else None,
             replace_all=self.degraded is not None,
         )
         outbox.saved()
+        self._engine.notices.changed = False
         self._unsaved, self._removed = set(), []
         return save
 

@@ -16,6 +16,7 @@ from exporter.core.burn import Condition
 from exporter.core.exclusion import Exclusion
 from exporter.core.intake import Taken
 from exporter.core.memory import Op
+from exporter.core.notices import Notices
 from exporter.core.notification import Notification
 from exporter.core.outbox import Outbox, Route
 from exporter.core.sample import Ask, Batch
@@ -63,6 +64,7 @@ class Engine:
     ) -> None:
         self.accounts = {slo.name: Account(slo) for slo in slos}
         self.outbox = Outbox(routes)
+        self.notices = Notices()
         self._show = show
         self._forgot: float | None = None
         self._ticked: float | None = None
@@ -150,9 +152,11 @@ class Engine:
                     account.memory.do("forget", now)
             except _FAULTS as error:
                 account.fault = _one_line(error)
+        said += self.notices.tick(now)
         full = [route for notification in said for route in self.outbox.put(notification, now)]
         for account in self.accounts.values():
             self.outbox.resend(account.alerts(), now)
+        self.outbox.resend(self.notices.alerts(), now)
         return Tick(said, full)
 
     def _follow_clock(self, now: float) -> None:

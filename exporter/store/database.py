@@ -20,11 +20,13 @@ from exporter.store import said
 from exporter.store.faults import is_corruption, translated
 from exporter.store.files import FileLock, is_database, set_aside, size
 from exporter.store.schema import APPLICATION_ID, MIGRATIONS, VERSION, checksum
+from exporter.store.transaction import Transaction
 
 _T = TypeVar("_T")
 
 MEMORY = ":memory:"
 _BUSY = 2.0
+_NOTICES = ("notices", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Save:
     outbox_put: list[OutboxRow] = field(default_factory=list)
     outbox_delete: list[str] = field(default_factory=list)
     said: list[tuple[float, bytes]] = field(default_factory=list)
+    notices: bytes | None = None
     replace_all: bool = False
 
 
@@ -59,6 +62,7 @@ class Loaded:
     snapshots: dict[str, tuple[int, bytes]] = field(default_factory=dict)
     journal: list[tuple[int, bytes]] = field(default_factory=list)
     outbox: list[OutboxRow] = field(default_factory=list)
+    notices: bytes | None = None
 
 
 class Store:
@@ -185,7 +189,7 @@ class Store:
         # Not before the file was checked: this would write to a foreign one.
         db.execute("PRAGMA journal_mode = WAL")
         for version in range(_number(db, "user_version"), VERSION):
-            with _Transaction(db):
+            with Transaction(db):
                 for statement in MIGRATIONS[version]:
                     db.execute(statement)
                 db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -207,6 +211,9 @@ class Store:
             one = OutboxRow(*row)
             _verify(crc, one.body, one.id, one.endpoint)
             loaded.outbox.append(one)
+        for body, crc in db.execute("SELECT body, crc FROM document WHERE kind = 'notices'"):
+            _verify(crc, body, *_NOTICES)
+            loaded.notices = body
         # Read later; that they are there must be known before this file is taken.
         db.execute("SELECT kind, origin, id, body, crc FROM document LIMIT 0")
         db.execute("SELECT seq, kind, body, crc FROM audit LIMIT 0")
@@ -216,7 +223,7 @@ class Store:
     def _transact(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         try:
             db = self._db or self._connect()
-            with _Transaction(db):
+            with Transaction(db):
                 return work(db)
         except sqlite3.Error as error:
             # A connection that has met a full disk or an I/O error is not trusted again.
@@ -251,6 +258,9 @@ class Store:
             ),
         )
         said.add(db, save.said)
+        if save.notices is not None:
+            row = (*_NOTICES, save.notices, checksum(save.notices, *_NOTICES))
+            db.execute("INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?, ?)", row)
 
     def _close(self) -> None:
         if self._db is not None and self._path != MEMORY:
@@ -258,31 +268,6 @@ class Store:
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._disconnect()
         self._lock.release()
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK when anything went wrong."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if error is None:
-            try:
-                self._db.execute("COMMIT")
-            except sqlite3.Error:
-                self._rollback()
-                raise
-        else:
-            self._rollback()
-
-    def _rollback(self) -> None:
-        # SQLite may have rolled back by itself, as it does on a full disk.
-        with suppress(sqlite3.Error):
-            self._db.execute("ROLLBACK")
 
 
 def _number(db: sqlite3.Connection, pragma: str) -> int:
