@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,8 +14,9 @@ from exporter.config.findings import Findings, nearest
 from exporter.config.lines import Path
 from exporter.config.moments import parse_moment, parse_zone
 from exporter.config.recurrence import Rule, parse_rule, starts
+from exporter.config.where import parse_where
 from exporter.core import exclusion as core
-from exporter.core.selector import Matcher, parse_matchers
+from exporter.core.selector import Matcher
 from exporter.core.slo import SLO
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def read_exclusion(path: Path, raw: object, findings: Findings) -> Planned | Non
         text = getattr(table, key)
         if text is not None and (not text.strip() or len(text) > _LONGEST_TEXT):
             findings.error((*path, key), f"must be a text of 1 to {_LONGEST_TEXT} characters")
-    where = _where(table.slos, (*path, "slos"), findings)
+    where = parse_where(table.slos, (*path, "slos"), findings)
     zone = _try(parse_zone, table.timezone, (*path, "timezone"), findings)
     faulty_zone = table.timezone is not None and zone is None
     begin = _moment(table.start, zone, (*path, "start"), findings, quiet=faulty_zone)
@@ -141,25 +141,6 @@ def warn_of_idle(
             wanted = next((m.value for m in plan.where if m.label == "slo"), "")
             hint = nearest(wanted, (s.name for s in known)) if wanted else ""
             findings.warning(("exclusion", name, "slos"), f"is for no SLO there is{hint}")
-
-
-def _where(slos: str | tuple[str, ...], path: Path, findings: Findings) -> tuple[Matcher, ...]:
-    if isinstance(slos, str) and slos.strip().startswith("{"):
-        text = slos.strip()
-        if not text.endswith("}"):
-            findings.error(path, f'not label matchers: {slos!r}; write them like {{service="x"}}')
-            return ()
-        try:
-            return parse_matchers(text[1:-1])
-        except ValueError as error:
-            findings.error(path, str(error))
-            return ()
-    names = (slos,) if isinstance(slos, str) else slos
-    if not names or not all(name.strip() for name in names):
-        findings.error(path, 'is empty; name SLOs, or write label matchers like {service="x"}')
-    if len(names) == 1:
-        return (Matcher("slo", "=", names[0]),)
-    return (Matcher("slo", "=~", "|".join(map(re.escape, names))),)
 
 
 def _seconds(

@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 import msgspec
 import tomli
 
-from exporter.config.checks import check_receiver, check_server, check_source
+from exporter.config.budget_policies import check_budget_policy
+from exporter.config.check_receivers import check_receiver
+from exporter.config.checks import check_server, check_source
 from exporter.config.convert import convert, convert_tagged
 from exporter.config.duration import parse_duration
 from exporter.config.exclusions import Planned, read_exclusion, warn_of_idle
@@ -25,17 +27,14 @@ from exporter.config.policies import (
     AlertPolicy,
     BudgetPolicy,
     check_alert_policy,
-    check_budget_policy,
 )
+from exporter.config.receivers import RECEIVERS, AnyReceiver
 from exporter.config.settings import (
-    AlertmanagerReceiver,
-    AnyReceiver,
     Log,
     PrometheusSource,
     ScrapeSource,
     Server,
     State,
-    WebhookReceiver,
 )
 from exporter.config.slos import SourceFacts, Surroundings, read_slo
 from exporter.core.slo import SLO
@@ -53,7 +52,6 @@ SECTIONS = (
     "exclusion",
 )
 _SOURCES = (PrometheusSource, ScrapeSource)
-_RECEIVERS = (AlertmanagerReceiver, WebhookReceiver)
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -125,7 +123,7 @@ def parse(text: str, path: str) -> Config:
     log = _single(document, "log", Log, findings)
 
     sources = _each(document, "source", _tagged(_SOURCES, check_source, findings), findings)
-    receivers = _each(document, "receiver", _tagged(_RECEIVERS, check_receiver, findings), findings)
+    receivers = _each(document, "receiver", _tagged(RECEIVERS, check_receiver, findings), findings)
     alert = _each(
         document, "alert_policy", _policy(AlertPolicy, check_alert_policy, findings), findings
     )

@@ -14,7 +14,7 @@ from exporter.config.convert import Span, span
 from exporter.config.duration import format_duration
 from exporter.config.findings import Findings, dotted
 from exporter.config.lines import Path
-from exporter.core.slo import BudgetStep, Period, Rule, Window, burn_rate_of_share
+from exporter.core.slo import Period, Rule, Window, burn_rate_of_share
 
 
 class RuleTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -40,17 +40,30 @@ class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
 
 class StepTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Below this share of remaining budget, the state and the gate."""
+    """One state of a budget policy: exactly one of `below` (a share of the budget remains),
+    `incident_above` (one incident spent more) and `burn_above` with `over` (it burns faster), and
+    what follows from it. `within`: how long the owner has for the action."""
 
-    below: float
     state: str
+    below: float | None = None
+    incident_above: float | None = None
+    burn_above: float | None = None
+    over: Span | None = None
     gate: Literal["open", "closed"] = "open"
+    severity: str = "ticket"
+    action: str = ""
+    owner: str = ""
+    runbook: str = ""
+    within: Span | None = None
 
 
 class BudgetPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The steps in any order."""
+    """The steps in any order. `slos`: names or label matchers of the SLOs it is for, besides those
+    that name it. `hysteresis`: by so much it must get better for a step to end."""
 
     steps: tuple[StepTable, ...]
+    slos: str | tuple[str, ...] | None = None
+    hysteresis: float = 0.01
 
 
 def _rule(severity: str, budget: float, long: str, short: str) -> RuleTable:
@@ -109,33 +122,6 @@ def _check_minimums(table: AlertPolicy | RuleTable, path: Path, findings: Findin
             (*path, "confidence"),
             f"must be above 0.5 and below 1, like 0.95, not {table.confidence:g}",
         )
-
-
-def check_budget_policy(policy: BudgetPolicy, path: Path, findings: Findings) -> None:
-    """Each state and each level once, and the word `ok` left to the state above all steps."""
-    seen: dict[object, int] = {}
-    for i, step in enumerate(policy.steps):
-        where = (*path, "steps", i)
-        if not step.below <= 1 or math.isinf(step.below):
-            findings.error(
-                (*where, "below"), f"must be a share of the budget like 0.25, not {step.below:g}"
-            )
-        if not step.state.strip():
-            findings.error((*where, "state"), "is empty; give the state a name")
-        if step.state == "ok":
-            findings.error((*where, "state"), "'ok' is the state above all steps; use another name")
-        for key, value in (("state", step.state), ("below", step.below)):
-            first = seen.setdefault((key, value), i)
-            if first != i:
-                findings.error((*where, key), f"{value!r} stands in steps[{first}] already")
-
-
-def steps_of(policy: BudgetPolicy) -> tuple[BudgetStep, ...]:
-    """The steps, lowest first."""
-    return tuple(
-        BudgetStep(step.below, step.state, step.gate == "open")
-        for step in sorted(policy.steps, key=lambda s: s.below)
-    )
 
 
 def rules_of(

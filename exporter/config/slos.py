@@ -9,11 +9,12 @@ from typing import TypeVar
 
 import msgspec
 
+from exporter.config.budget_policies import choose, steps_of
 from exporter.config.checks import LABEL_NAME
 from exporter.config.convert import Span, convert, span
 from exporter.config.findings import Findings, nearest
 from exporter.config.lines import Path
-from exporter.config.policies import AlertPolicy, BudgetPolicy, rules_of, steps_of
+from exporter.config.policies import AlertPolicy, BudgetPolicy, rules_of
 from exporter.config.sli import SLITable, read_sli
 from exporter.core.slo import CALENDAR_UNITS, SLO, Calendar, Period, Rule, Window
 
@@ -45,7 +46,7 @@ class SLOTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     group_by: tuple[str, ...] = ()
     max_groups: int = 100
     alert_policy: str = "workbook"
-    budget_policy: str = "default"
+    budget_policy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +90,9 @@ def read_slo(name: str, raw: object, around: Surroundings, findings: Findings) -
         queries = facts is None or facts.answers_queries
         sli = read_sli(table.sli, (*path, "sli"), findings, queries=queries)
     alert = _policy(table.alert_policy, around.alert_policies, (*path, "alert_policy"), findings)
-    budget = _policy(
-        table.budget_policy, around.budget_policies, (*path, "budget_policy"), findings
+    labels = {**table.labels, "slo": name, "service": service}
+    budget = choose(
+        table.budget_policy, labels, around.budget_policies, (*path, "budget_policy"), findings
     )
     rules: tuple[Rule, ...] = ()
     if alert is not None and period is not None:
@@ -111,6 +113,7 @@ def read_slo(name: str, raw: object, around: Surroundings, findings: Findings) -
         max_groups=table.max_groups,
         rules=rules,
         steps=steps_of(budget),
+        hysteresis=budget.hysteresis,
     )
 
 

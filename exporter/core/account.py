@@ -119,6 +119,19 @@ class Account:
             self.memory.note_alert(None, MISSING, alert)
         return out
 
+    def unknown(self, now: float, show: Show) -> str | None:
+        """Why its numbers are not those of now, in a few words; None when they are."""
+        if self.fault is not None:
+            return f"it cannot be computed: {self.fault}"
+        if self.behind:
+            return "its history is being fetched"
+        newest = self.memory.newest
+        if newest <= 0:
+            return "there is no data yet"
+        if now - newest <= self.patience or any(a <= now < b for a, b in self._excluded):
+            return None
+        return f"there is no data for {show(now - newest)}"
+
     def alerts(self) -> Iterable[Alert]:
         """Every alert that fires or did."""
         for instance in self.memory.instances.values():

@@ -19,6 +19,7 @@ from exporter.core.memory import Op
 from exporter.core.notices import Notices
 from exporter.core.notification import Notification
 from exporter.core.outbox import Outbox, Route
+from exporter.core.override import Override
 from exporter.core.sample import Ask, Batch
 from exporter.core.slo import SLO, HistogramSLI
 from exporter.core.status import SLOStatus, Snapshot
@@ -65,6 +66,7 @@ class Engine:
         self.accounts = {slo.name: Account(slo) for slo in slos}
         self.outbox = Outbox(routes)
         self.notices = Notices()
+        self.overrides: tuple[Override, ...] = ()
         self._show = show
         self._forgot: float | None = None
         self._ticked: float | None = None
@@ -172,7 +174,10 @@ class Engine:
     def status(self, now: float) -> Snapshot:
         """One consistent view of everything that can be computed."""
         slos: list[SLOStatus] = []
-        for account in self.accounts.values():
+        services: dict[str, str] = {}
+        unknown: dict[str, str] = {}
+        for name, account in self.accounts.items():
+            services[name] = account.slo.service
             try:
                 slos += [
                     instance.status(instance.as_of(now, account.patience))
@@ -180,7 +185,9 @@ class Engine:
                 ]
             except _FAULTS as error:
                 account.fault = _one_line(error)
-        return Snapshot(now, tuple(slos))
+            if (why := account.unknown(now, self._show)) is not None:
+                unknown[name] = why
+        return Snapshot(now, tuple(slos), services, unknown, self.overrides)
 
     def drain(self) -> dict[str, list[Op]]:
         """The operations since the last drain, by SLO."""

@@ -12,13 +12,14 @@ from exporter.core.burn import Condition
 from exporter.core.exclusion import Exclusion, merged
 from exporter.core.ledger import Counts, Ledger, Since
 from exporter.core.notification import Notification
-from exporter.core.slo import SLO, BudgetStep, Rule, Window
+from exporter.core.reopen import reopens
+from exporter.core.slo import SLO, Rule, Window
 from exporter.core.status import RuleStatus, SLOStatus, WindowStatus
-from exporter.core.watch import Ceiling, Watch, rolling
+from exporter.core.steps import Steps
+from exporter.core.watch import Watch
 from exporter.core.words import Show
 
-BURN, POLICY, MISSING = "ErrorBudgetBurn", "ErrorBudgetPolicy", "SLIDataMissing"
-_POLICY_SEVERITY = "ticket"
+BURN, MISSING = "ErrorBudgetBurn", "SLIDataMissing"
 _NEVER = (inf, -inf, 0.0)
 
 
@@ -46,26 +47,17 @@ class Instance:
         self.ledger.horizon = _horizon(slo)
         self.ledger.unwatch()
         self._watches = [Watch(rule, slo.objective, self.ledger) for rule in slo.rules]
-        self._keys = {w.key for w in self._watches} | {_policy_key(s) for s in slo.steps}
+        self._keys = {w.key for w in self._watches}
         self._windows: list[tuple[Window, Since]] = [
             (w, self.ledger.since(w.seconds)) for w in slo.windows
         ]
         period = slo.period
         self._period = self.ledger.since(period.seconds if isinstance(period, Window) else 0.0)
         self._bounds = (0.0, 0.0)
-        self._ceiling = self._budget_ceiling()
+        self._steps = Steps(slo, self.labels, self.ledger, self._period, self.alerts)
+        self._keys |= self._steps.keys
         self._calm = _NEVER
         """From when until when, and up to how many bad events, nothing can happen."""
-
-    def _budget_ceiling(self) -> Ceiling:
-        """What the budget policy's first step watches."""
-        period, objective = self.slo.period, self.slo.objective
-        highest = max((step.below for step in self.slo.steps), default=-inf)
-        ratio = (1 - highest) * (1 - objective)
-        if isinstance(period, Window):
-            return rolling(ratio, period.seconds, self.ledger)
-        # Until it ends a calendar period only gains events.
-        return Ceiling(ratio, self._period, self._period, 0.0)
 
     def exclude(self, exclusions: Iterable[Exclusion]) -> None:
         """Leave out the time of those that are meant for it; takes the place of earlier ones."""
@@ -80,10 +72,6 @@ class Instance:
         for alert in self.alerts.values():
             alert.shift(seconds)
         self.configure(self.slo)
-
-    @property
-    def _rolls(self) -> bool:
-        return isinstance(self.slo.period, Window)
 
     def is_over(self, now: float) -> bool:
         """Whether a group has been silent for longer than any window reaches."""
@@ -130,7 +118,7 @@ class Instance:
         )
         left = policy.remaining(counts, slo.objective)
         every = ledger.all
-        step = self._step(left)
+        state, steps = self._steps.state(left), self._steps.status(left)
         return SLOStatus(
             slo=slo,
             labels=self.labels,
@@ -141,9 +129,10 @@ class Instance:
             budget_remaining_events=policy.remaining_events(counts, slo.objective),
             exhaustion_seconds=self._exhaustion(left, now, upto),
             rules=tuple(self._rule_status(watch.key, watch.rule) for watch in self._watches),
-            policy_state=step.state if step else policy.OK,
-            states=(policy.OK, *(s.state for s in slo.steps)),
-            gate_open=step.gate_open if step else True,
+            policy_state=state.state if state else policy.OK,
+            steps=steps,
+            gate_open=all(s.step.gate_open for s in steps if s.holds),
+            reopens=reopens(slo, ledger, [s for s in steps if s.holds], start, now),
             ledger_bytes=ledger.nbytes,
             excluded_seconds=(excluded := ledger.excluded(start, now)),
             budget_unadjusted=policy.remaining(ledger.unadjusted(start, now), slo.objective)
@@ -184,10 +173,8 @@ class Instance:
     def _look(self, now: float) -> bool:
         """Find out for how long and for how many bad events nothing can happen."""
         bad, total = self.ledger.upto(now)
-        allowed, until = inf, inf
-        if self.slo.steps:
-            allowed = self._ceiling.allowed(now, self._start(now), bad, total)
-            until = self._ceiling.until if self._rolls else self._bounds[1]
+        start = self._start(now)
+        allowed, until = self._steps.allowed(now, start, self._bounds[1], bad, total)
         for watch in self._watches:
             most, then = watch.allowed(now, bad, total)
             allowed, until = min(allowed, most), min(until, then)
@@ -200,7 +187,8 @@ class Instance:
         `now`: see `as_of`. `show`: writes seconds as a duration, for people.
         """
         upto = self.ledger.upto(now)
-        left = policy.remaining(self._period.counts(self._start(now), *upto), self.slo.objective)
+        period = self._period.counts(self._start(now), *upto)
+        left = policy.remaining(period, self.slo.objective)
         for watch in self._watches:
             alert = self.alerts.get(watch.key)
             if alert is None or not alert.firing:
@@ -219,7 +207,7 @@ class Instance:
                 said = words.burn(self.title, self.slo, watch.rule, counts, left, ends, show)
                 alert.word(said, now)
         self._end_orphans(now)
-        self._follow_policy(left, now)
+        self._steps.follow(self.title, left, period, upto, now)
         return to_say(self.alerts.values())
 
     def _rule_labels(self, rule: Rule) -> dict[str, str]:
@@ -240,37 +228,6 @@ class Instance:
             if key not in self._keys or self.is_over(now):
                 alert.step(Condition.BELOW, now)
 
-    def _follow_policy(self, left: float | None, now: float) -> None:
-        if left is None:
-            return
-        current = self._step(left)
-        for step in self.slo.steps:
-            key = _policy_key(step)
-            alert = self.alerts.get(key)
-            if alert is None or not alert.firing:
-                if step is not current:
-                    continue
-                labels = {
-                    **self.labels,
-                    "alertname": POLICY,
-                    "slo": self.slo.name,
-                    "service": self.slo.service,
-                    "severity": _POLICY_SEVERITY,
-                    "state": step.state,
-                }
-                # Slower than any rule's window, yet said beside a page: another message altogether.
-                alert = self.alerts[key] = Alert(labels, {}, 0.0)
-            alert.step(Condition.ABOVE if step is current else Condition.BELOW, now)
-            if alert.needs_words(now):
-                alert.word(words.budget(self.title, self.slo, step, left), now)
-
-    def _step(self, left: float | None) -> BudgetStep | None:
-        """The budget policy's step; without events the one whose alert holds."""
-        if left is not None:
-            return policy.current_step(self.slo.steps, left)
-        firing = {key for key, alert in self.alerts.items() if alert.firing}
-        return next((s for s in self.slo.steps if _policy_key(s) in firing), None)
-
     @property
     def title(self) -> str:
         """The name for people: the SLO and its group."""
@@ -278,13 +235,10 @@ class Instance:
         return f"{self.slo.name}{{{group}}}" if group else self.slo.name
 
 
-def _policy_key(step: BudgetStep) -> str:
-    return f"{POLICY}/{step.state}"
-
-
 def _horizon(slo: SLO) -> float:
     """How far back the ledger must reach, in seconds."""
-    longest = max((w.seconds for w in slo.windows), default=0.0)
+    windows = [*slo.windows, *(step.over for step in slo.steps if step.over is not None)]
+    longest = max((w.seconds for w in windows), default=0.0)
     # The longest calendar period of a unit is a little over its nominal length.
     slack = 1.0 if isinstance(slo.period, Window) else 1.06
     return max(longest, slo.period.nominal * slack)

@@ -40,8 +40,22 @@ def exhaustion(left: float | None, burn: float | None, period: float) -> float |
     return left * period / burn if burn > 0 else inf
 
 
-def current_step(steps: Sequence[BudgetStep], left: float | None) -> BudgetStep | None:
-    """The lowest step that the remaining budget is below; None when it is below none."""
+def current_step(
+    steps: Sequence[BudgetStep], left: float | None, before: BudgetStep | None, hysteresis: float
+) -> BudgetStep | None:
+    """The lowest step that the remaining budget is below; None when it is below none.
+
+    `before` is the step there was: it is left for a better one only once `hysteresis` more than its
+    limit remains, so that nothing flaps at the edge. Without events it stays.
+    """
     if left is None:
-        return None
-    return next((s for s in sorted(steps, key=lambda s: s.below) if left < s.below), None)
+        return before
+    found: BudgetStep | None = None
+    for step in steps:
+        if step.below is not None and left < step.below:
+            if found is None or found.below is None or step.below < found.below:
+                found = step
+    if before is None or before.below is None or left >= before.below + hysteresis:
+        return found
+    worse = found is not None and found.below is not None and found.below < before.below
+    return found if worse else before

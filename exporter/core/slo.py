@@ -224,11 +224,25 @@ def burn_rate_of_share(share: float, period: Period, long: Window) -> float:
 
 @dataclass(frozen=True, slots=True)
 class BudgetStep:
-    """Below this share of remaining budget (0.25), the policy's state and what the gate says."""
+    """One step of a budget policy: when it holds, what it is called, and what follows.
 
-    below: float
+    Exactly one condition is given. `below`: less than this share of the budget (0.25) remains; of
+    these steps the lowest one is the policy's state. `incident_above`: the incident at hand has
+    spent more than this share. `burn_above`: the burn rate over the window `over` is above this.
+    The last two hold beside the state. `within`: seconds in which the action is due.
+    """
+
+    below: float | None
     state: str
     gate_open: bool = True
+    incident_above: float | None = None
+    burn_above: float | None = None
+    over: Window | None = None
+    severity: str = "ticket"
+    action: str = ""
+    owner: str = ""
+    runbook: str = ""
+    within: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +251,8 @@ class SLO:
 
     `objective` is a ratio (0.999). `labels` go onto every metric and alert. With `group_by` there
     is one instance for each combination of those labels' values, at most `max_groups`.
-    `rules` are already those of its alert policy, `steps` of its budget policy, lowest first.
+    `rules` are already those of its alert policy, `steps` of its budget policy, lowest first; by
+    `hysteresis`, a share of the budget or of a burn rate, it must get better for a step to end.
     `interval` is how often its source is polled, in seconds.
     """
 
@@ -253,6 +268,7 @@ class SLO:
     max_groups: int = 100
     rules: tuple[Rule, ...] = ()
     steps: tuple[BudgetStep, ...] = ()
+    hysteresis: float = 0.01
 
     @property
     def windows(self) -> tuple[Window, ...]:

@@ -6,9 +6,10 @@ One snapshot is taken after a tick and shared by all readers, so they never disa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from exporter.core.slo import SLO
+from exporter.core.override import Override
+from exporter.core.slo import SLO, BudgetStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,25 @@ class RuleStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class StepStatus:
+    """One step of the budget policy: whether it holds, since when, and when its action is due, in
+    unix seconds; None while it does not hold, was not looked at yet, or nothing is due."""
+
+    step: BudgetStep
+    holds: bool
+    since: float | None = None
+    due: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class SLOStatus:
     """One SLO instance.
 
     `labels`: those of the SLO and of the group. `good_total`, `bad_total`: counters since the
-    beginning. `windows`: alert windows, shortest first, then the period last. `states`: all states
-    of the budget policy including `ok`. `exhaustion_seconds`: `math.inf` when not burning.
+    beginning. `windows`: alert windows, shortest first, then the period last. `steps`: those of
+    the budget policy, of which `policy_state` is the state. `gate_open`: whether all of those that
+    hold leave the gate open. `reopens`: when a closed gate opens if nothing fails any more, in unix
+    seconds. `exhaustion_seconds`: `math.inf` when not burning.
     `excluded_seconds`: how much of the period is excluded; `budget_unadjusted`: what would remain
     of the budget if nothing were.
     """
@@ -69,8 +83,9 @@ class SLOStatus:
     exhaustion_seconds: float | None
     rules: tuple[RuleStatus, ...]
     policy_state: str
-    states: tuple[str, ...]
+    steps: tuple[StepStatus, ...]
     gate_open: bool
+    reopens: float | None
     ledger_bytes: int
     excluded_seconds: float = 0.0
     budget_unadjusted: float | None = None
@@ -78,7 +93,14 @@ class SLOStatus:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Every SLO instance at `now`, in unix seconds."""
+    """Every SLO instance at `now`, in unix seconds.
+
+    `services`: of every SLO by its name, also of those that have no instance yet. `unknown`: why
+    the numbers of an SLO are not those of now, for those that are not.
+    """
 
     now: float
     slos: tuple[SLOStatus, ...]
+    services: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    overrides: tuple[Override, ...] = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from math import isinf
 
 from exporter.core.ledger import Counts
@@ -39,17 +40,35 @@ def burn(
     }
 
 
-def budget(title: str, slo: SLO, step: BudgetStep, left: float | None) -> dict[str, str]:
-    """Of an alert on a state of the budget policy."""
+def budget(
+    title: str, slo: SLO, step: BudgetStep, left: float | None, since: float
+) -> dict[str, str]:
+    """Of an alert on a step of the budget policy that holds since then."""
     share = "unknown" if left is None else f"{left:.1%}"
-    return {
+    said = {
         "summary": f"{title}: error budget policy is in state {step.state}",
         "description": (
-            f"{share} of the error budget over {slo.period.label} is left, "
-            f"under {step.below:.0%}; the gate is {'open' if step.gate_open else 'closed'}."
+            f"{share} of the error budget over {slo.period.label} is left{_why(step)}; "
+            f"the gate is {'open' if step.gate_open else 'closed'}."
         ),
         "budget_remaining": "unknown" if left is None else f"{left:.4f}",
+        "action": step.action,
+        "owner": step.owner,
+        "runbook_url": step.runbook,
     }
+    if step.within is not None:
+        due = datetime.fromtimestamp(since + step.within, UTC)
+        said["deadline"] = due.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {name: text for name, text in said.items() if text}
+
+
+def _why(step: BudgetStep) -> str:
+    if step.below is not None:
+        return f", under {step.below:.0%}"
+    if step.incident_above is not None:
+        return f"; one incident has spent more than {step.incident_above:.0%} of it"
+    over = step.over.label if step.over is not None else ""
+    return f"; over {over} it burns faster than {step.burn_above:g}x"
 
 
 def missing(slo: SLO, silence: float, show: Show) -> dict[str, str]:

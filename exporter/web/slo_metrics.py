@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from exporter.core import gate
+from exporter.core.policy import OK
 from exporter.core.slo import SLO
 from exporter.core.status import SLOStatus, Snapshot
 from exporter.web.exposition import Family, labels
@@ -33,7 +35,15 @@ _FAMILIES = {
     ),
     "slo_alert_firing": ("gauge", "Whether the alert rule fires."),
     "slo_budget_policy_state": ("gauge", "1 on the budget policy's current state."),
-    "slo_gate_open": ("gauge", "Whether the budget policy allows a deployment."),
+    "slo_budget_policy_since_timestamp_seconds": (
+        "gauge",
+        "When the state of the budget policy began.",
+    ),
+    "slo_budget_policy_due_timestamp_seconds": (
+        "gauge",
+        "When the action of the budget policy's state is due.",
+    ),
+    "slo_gate_open": ("gauge", "Whether a deployment is allowed; unknown is not."),
     "slo_excluded_seconds": ("gauge", "Time of the period that an exclusion leaves out."),
     "slod_ledger_bytes": ("gauge", "Memory of the SLO's ledger."),
 }
@@ -58,7 +68,7 @@ class SLOMetrics:
             if lines is None or not lines.fit(status):
                 lines = _Lines(status)
             seen[key] = lines
-            lines.collect(status, snapshot.now, found)
+            lines.collect(status, snapshot.now, gate.instance(status, snapshot).allows, found)
         self._lines = seen
         return list(found.values())
 
@@ -66,7 +76,7 @@ class SLOMetrics:
 class _Lines:
     """The label strings of one SLO instance."""
 
-    __slots__ = ("_bad", "_base", "_good", "_rules", "_slo", "_states", "_windows")
+    __slots__ = ("_bad", "_base", "_good", "_ok", "_rules", "_slo", "_steps", "_windows")
 
     def __init__(self, status: SLOStatus) -> None:
         own = own_labels(status.slo, status.labels)
@@ -82,13 +92,14 @@ class _Lines:
             labels({**own, "severity": r.severity, "long_window": r.long, "short_window": r.short})
             for r in status.rules
         )
-        self._states = tuple((s, labels({**own, "state": s})) for s in status.states)
+        self._steps = tuple(labels({**own, "state": s.step.state}) for s in status.steps)
+        self._ok = labels({**own, "state": OK})
 
     def fit(self, status: SLOStatus) -> bool:
         """Whether these strings are still those of the instance (a reload makes a new SLO)."""
         return status.slo is self._slo
 
-    def collect(self, status: SLOStatus, now: float, into: dict[str, Family]) -> None:
+    def collect(self, status: SLOStatus, now: float, allows: bool, into: dict[str, Family]) -> None:
         """Add the instance's samples to the families."""
         base, objective = self._base, status.slo.objective
         events = into["slo_events"]
@@ -107,12 +118,20 @@ class _Lines:
         alerts = into["slo_alert_firing"]
         for line, rules in self._rules:
             alerts.add(line, float(any(status.rules[at].firing for at in rules)))
-        states = into["slo_budget_policy_state"]
-        for state, line in self._states:
-            states.add(line, float(state == status.policy_state))
-        into["slo_gate_open"].add(base, float(status.gate_open))
+        self._collect_policy(status, into)
+        into["slo_gate_open"].add(base, float(allows))
         into["slo_excluded_seconds"].add(base, status.excluded_seconds)
         into["slod_ledger_bytes"].add(base, float(status.ledger_bytes))
+
+    def _collect_policy(self, status: SLOStatus, into: dict[str, Family]) -> None:
+        states = into["slo_budget_policy_state"]
+        states.add(self._ok, float(status.policy_state == OK))
+        for line, step in zip(self._steps, status.steps, strict=True):
+            states.add(line, float(step.holds))
+            if step.since is not None:
+                into["slo_budget_policy_since_timestamp_seconds"].add(line, step.since)
+            if step.due is not None:
+                into["slo_budget_policy_due_timestamp_seconds"].add(line, step.due)
 
     def _collect_windows(self, status: SLOStatus, into: dict[str, Family]) -> None:
         objective = status.slo.objective

@@ -117,9 +117,25 @@ def test_at_14_4_a_full_30d_budget_lasts_50_hours() -> None:
 
 def test_the_lowest_step_that_the_budget_is_below_holds() -> None:
     steps = (BudgetStep(0.5, "warning"), BudgetStep(0.25, "freeze"), BudgetStep(0.0, "out", False))
-    found = [policy.current_step(steps, left) for left in (0.6, 0.5, 0.49, 0.1, 0.0, -0.1, None)]
+    lefts = (0.6, 0.5, 0.49, 0.1, 0.0, -0.1, None)
+    found = [policy.current_step(steps, left, None, 0.01) for left in lefts]
     assert [s.state if s else None for s in found] == [
         None, None, "warning", "freeze", "freeze", "out", None,
+    ]  # fmt: skip
+
+
+def test_a_step_is_left_for_a_better_one_only_well_above_its_limit() -> None:
+    steps = (BudgetStep(0.25, "freeze"), BudgetStep(0.5, "warning"))
+    freeze, warning = steps
+    after = [
+        policy.current_step(steps, left, before, 0.02)
+        for left, before in (
+            (0.249, warning), (0.26, freeze), (0.27, freeze), (0.51, warning), (0.52, warning),
+            (0.6, freeze), (None, warning),
+        )
+    ]  # fmt: skip
+    assert [s.state if s else None for s in after] == [
+        "freeze", "freeze", "warning", "warning", None, None, "warning",
     ]  # fmt: skip
 
 

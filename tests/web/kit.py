@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from exporter.core.selector import parse_selector
-from exporter.core.slo import SLO, Calendar, CounterSLI, Period, Rule, Window
-from exporter.core.status import RuleStatus, SLOStatus, Snapshot, WindowStatus
+from exporter.core.slo import SLO, BudgetStep, Calendar, CounterSLI, Period, Rule, Window
+from exporter.core.status import RuleStatus, SLOStatus, Snapshot, StepStatus, WindowStatus
 from exporter.web.exposition import Family
 from exporter.web.server import Health, Readiness, Web, WebServer
 
@@ -49,8 +49,12 @@ def status(
         "exhaustion_seconds": None if empty else math.inf,
         "rules": (RuleStatus("page", "1h", "5m", 14.4, True, NOW),),
         "policy_state": "exhausted",
-        "states": ("ok", "warning", "exhausted"),
+        "steps": (
+            StepStatus(BudgetStep(0.0, "exhausted", gate_open=False), holds=True),
+            StepStatus(BudgetStep(0.5, "warning"), holds=False),
+        ),
         "gate_open": False,
+        "reopens": None,
         "ledger_bytes": 4096,
     }
     return SLOStatus(**{**fields, **more})
