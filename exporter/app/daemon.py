@@ -13,6 +13,7 @@ from exporter import __version__, sdnotify
 from exporter.app.delivery import Delivery, routes
 from exporter.app.endpoints import endpoints
 from exporter.app.exclusions import Exclusions
+from exporter.app.gates import Gates
 from exporter.app.keeper import Keeper
 from exporter.app.page import page
 from exporter.app.parts import make_receivers, make_source
@@ -54,6 +55,9 @@ class Daemon:
         self._receivers = receivers
         self._arrived = asyncio.Event()
         self._exclusions = Exclusions(self.engine, store, clock, self._arrived.set)
+        self._gates = Gates(
+            self.engine, store, clock, self.snapshot, self._arrived.set, lambda service: ()
+        )
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self.started = asyncio.Event()
@@ -74,7 +78,9 @@ class Daemon:
                 ready=self._readiness,
                 reload=self.reload,
                 status=self.snapshot,
-                routes=endpoints(self.engine, lambda: self.config.sources, clock, self._exclusions),
+                routes=endpoints(
+                    self.engine, lambda: self.config.sources, clock, self._exclusions, self._gates
+                ),
                 stop_timeout=1.0,
             )
         )
@@ -100,6 +106,7 @@ class Daemon:
         await self._keeper.restore()
         try:
             await self._exclusions.start(self.config.exclusions)
+            await self._gates.start()
             self._expect()
             await self._web.start()
             self._start_receivers()
@@ -159,7 +166,7 @@ class Daemon:
             self._arrived.clear()
             said = await self._tick()
             due = self._clock.monotonic() - self._saved_at >= SAVE_EVERY
-            if said or due:
+            if said or due or self.engine.outbox.gone:
                 await self._save()
             # On disk before it is sent: a receiver must never know more than a restart does.
             for delivery, _ in self._delivery:
@@ -220,7 +227,9 @@ class Daemon:
 
     def _start_receivers(self) -> None:
         for receiver in self._receivers:
-            delivery = Delivery(receiver, self.engine.outbox, self._clock, self.metrics)
+            delivery = Delivery(
+                receiver, self.engine.outbox, self._clock, self.metrics, self._arrived.set
+            )
             self._delivery.append((delivery, self._spawn(delivery.run())))
 
     def _start_sources(self) -> None:

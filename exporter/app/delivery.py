@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -28,15 +28,22 @@ def routes(receivers: Sequence[Receiver]) -> list[Route]:
 
 
 class Delivery:
-    """Sends for one endpoint until cancelled; `wake` says that something may be due."""
+    """Sends for one endpoint until cancelled; `wake` says that something may be due. `delivered` is
+    called when something was: what is on disk still would be said again after a crash."""
 
     def __init__(
-        self, receiver: Receiver, outbox: Outbox, clock: Clock, metrics: SelfMetrics
+        self,
+        receiver: Receiver,
+        outbox: Outbox,
+        clock: Clock,
+        metrics: SelfMetrics,
+        delivered: Callable[[], None],
     ) -> None:
         self.receiver = receiver
         self._outbox = outbox
         self._clock = clock
         self._metrics = metrics
+        self._delivered = delivered
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -100,6 +107,7 @@ class Delivery:
                     attempts=entry.attempts + 1,
                     **entry.notification.labels,
                 )
+            self._delivered()
         self._metrics.queue_length(receiver.name, self._outbox.waiting(receiver.endpoint))
 
     def _failed(self, entries: Sequence[Entry], error: DeliveryError) -> None:

@@ -8,9 +8,10 @@ from aiohttp import web
 
 from exporter.app.exclusions import Exclusions
 from exporter.app.explain import Explainer
+from exporter.app.gates import Gates
 from exporter.clock import Clock
 from exporter.core.engine import Engine
-from exporter.web import exclusions_api, explain_api, openapi
+from exporter.web import exclusions_api, explain_api, gate_api, openapi
 
 
 def endpoints(
@@ -18,8 +19,11 @@ def endpoints(
     settings: Callable[[], Mapping[str, object]],
     clock: Clock,
     exclusions: Exclusions,
+    gates: Gates,
 ) -> Sequence[web.AbstractRouteDef]:
     """The routes of all parts; `settings` gives those of the sources."""
     return openapi.routes(
-        explain_api.part(Explainer(engine, settings, clock)), exclusions_api.part(exclusions)
+        explain_api.part(Explainer(engine, settings, clock)),
+        exclusions_api.part(exclusions),
+        gate_api.part(gates),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import re
 import sys
 from collections.abc import Sequence
@@ -11,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from exporter.cli.remote import URL, Refused, Unreachable, ask
+from exporter.cli.remote import URL, Refused, Unreachable, ask, me, plain
 from exporter.config.duration import approximate, parse_duration
 
 EPILOG = """\
@@ -102,7 +101,7 @@ def _add(args: argparse.Namespace) -> None:
                 asked[key] = moment(text, now, zoned=args.timezone is not None)
             except (ValueError, OverflowError) as error:
                 raise Refused(f"--{key}: {error}") from None
-    asked["owner"] = args.owner or _me()
+    asked["owner"] = args.owner or me()
     given = {key: value for key, value in asked.items() if value is not None}
     made = ask(args.url, "POST", "/exclusions", body=given)
     print(f"{made['id']}: excluded {_when(made)}, for {_slos(made)}")
@@ -133,7 +132,7 @@ def _list(args: argparse.Namespace) -> None:
 
 
 def _remove(args: argparse.Namespace) -> None:
-    query = {"by": args.by or _me(), "why": args.why}
+    query = {"by": args.by or me(), "why": args.why}
     ask(args.url, "DELETE", f"/exclusions/{quote(args.id, safe='')}", query=query)
     print(f"{args.id}: removed; its time counts again")
 
@@ -165,13 +164,6 @@ def _guarded(do: Any) -> Any:
     return run
 
 
-def _me() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        raise Refused("who are you? this system has no name for you; say it") from None
-
-
 def _slos(entry: dict[str, Any]) -> str:
     slos = entry["slos"]
     return slos if isinstance(slos, str) else ", ".join(slos)
@@ -193,12 +185,7 @@ def _most(entry: dict[str, Any]) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    clean = [tuple(_plain(str(cell)) for cell in row) for row in (head, *rows)]
+    clean = [tuple(plain(str(cell)) for cell in row) for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*clean, strict=True)]
     for row in clean:
         print("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
-
-
-def _plain(text: str) -> str:
-    """What others wrote, on one line and without a terminal's control sequences."""
-    return "".join(c if c.isprintable() else " " for c in text)

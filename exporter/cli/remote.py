@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -64,6 +65,19 @@ def ask(
         return json.loads(answer.body) if answer.body else None
     except ValueError:
         raise Unreachable(f"{url} does not answer as slod does; is --url right?") from None
+
+
+def me() -> str:
+    """Who runs this, by the system's word."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        raise Refused("who are you? this system has no name for you; say it") from None
+
+
+def plain(text: str) -> str:
+    """What others wrote, on one line and without a terminal's control sequences."""
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _reason(body: bytes) -> str | None:

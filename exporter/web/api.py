@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 import msgspec
 from aiohttp import web
 
+from exporter.errors import StateError
+
 PREFIX = "/api/"
 ROOT = "/api/slo/v1"
 JSON = "application/json"
@@ -25,6 +27,8 @@ USER: ContextVar[str] = ContextVar("user", default="")
 """Who the request at hand is from, where basic auth is in force; set for every request."""
 
 _LONGEST = 64 * 1024
+_LONGEST_WHY = 1000
+_MOST_RECORDS = 10_000
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -79,6 +83,38 @@ async def read_object(request: web.Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise Refusal(400, "the body must be a JSON object")
     return found
+
+
+def who(said: str, missing: str) -> str:
+    """Who it is by the password, where there are any, or else by their own word."""
+    name = USER.get() or said.strip()
+    if not name:
+        raise Refusal(400, missing)
+    if len(name) > 200:
+        raise Refusal(400, "a name of more than 200 characters")
+    return name
+
+
+def who_and_why(request: web.Request) -> tuple[str, str]:
+    """`?by=NAME&why=REASON`, for what is taken back."""
+    by = who(request.query.get("by", ""), "say who: ?by=NAME&why=REASON")
+    why = request.query.get("why", "").strip()
+    if not 0 < len(why) <= _LONGEST_WHY:
+        raise Refusal(400, f"say why in up to {_LONGEST_WHY} characters: ?by=NAME&why=REASON")
+    return by, why
+
+
+def limit(request: web.Request) -> int:
+    """`?limit=`, how many records are wanted."""
+    text = request.query.get("limit", "100")
+    if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= _MOST_RECORDS):
+        raise Refusal(400, f"limit: must be from 1 to {_MOST_RECORDS}, not {text!r}")
+    return int(text)
+
+
+def unwritten(error: StateError) -> Refusal:
+    """For what was not done because it could not be written down."""
+    return Refusal(503, f"nothing was changed, since it could not be written down: {error}")
 
 
 def changes(handler: Handler) -> Handler:

@@ -11,11 +11,18 @@ from aiohttp import web
 from exporter.config.moments import rfc3339
 from exporter.core.exclusion import Span
 from exporter.errors import ConfigError, StateError
-from exporter.web.api import USER, Part, Refusal, answer, changes, read_object
+from exporter.web.api import (
+    Part,
+    Refusal,
+    answer,
+    changes,
+    limit,
+    read_object,
+    unwritten,
+    who,
+    who_and_why,
+)
 from exporter.web.exclusions_openapi import PATH, PATHS, SCHEMAS
-
-_MOST_RECORDS = 10_000
-_LONGEST_WHY = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,21 +101,18 @@ class _Endpoints:
     async def add(self, request: web.Request) -> web.Response:
         raw = await read_object(request)
         owner = raw.get("owner")
-        by = _who(owner if isinstance(owner, str) else "", "the key 'owner' is missing")
+        by = who(owner if isinstance(owner, str) else "", "the key 'owner' is missing")
         try:
             made = await self._exclusions.add(raw, by)
         except ConfigError as error:
             raise Refusal(400, str(error)) from None
         except StateError as error:
-            raise Refusal(503, _unwritten(error)) from None
+            raise unwritten(error) from None
         return answer(_entry(made), 201)
 
     async def remove(self, request: web.Request) -> web.Response:
         ident = request.match_info["ident"]
-        by = _who(request.query.get("by", ""), "say who: ?by=NAME&why=REASON")
-        why = request.query.get("why", "").strip()
-        if not 0 < len(why) <= _LONGEST_WHY:
-            raise Refusal(400, f"say why in up to {_LONGEST_WHY} characters: ?by=NAME&why=REASON")
+        by, why = who_and_why(request)
         try:
             await self._exclusions.remove(ident, by, why)
         except KeyError:
@@ -116,32 +120,15 @@ class _Endpoints:
         except ConfigError as error:
             raise Refusal(409, str(error)) from None
         except StateError as error:
-            raise Refusal(503, _unwritten(error)) from None
+            raise unwritten(error) from None
         return web.Response(status=204)
 
     async def audit(self, request: web.Request) -> web.Response:
-        text = request.query.get("limit", "100")
-        if not (text.isascii() and text.isdigit() and 0 < int(text[:9]) <= _MOST_RECORDS):
-            raise Refusal(400, f"limit: must be from 1 to {_MOST_RECORDS}, not {text!r}")
         try:
-            found = await self._exclusions.records(int(text))
+            found = await self._exclusions.records(limit(request))
         except StateError as error:
             raise Refusal(503, str(error)) from None
         return answer({"records": [_record(record) for record in found]})
-
-
-def _who(said: str, missing: str) -> str:
-    """Who it is by the password, where there are any, or else by their own word."""
-    who = USER.get() or said.strip()
-    if not who:
-        raise Refusal(400, missing)
-    if len(who) > 200:
-        raise Refusal(400, "a name of more than 200 characters")
-    return who
-
-
-def _unwritten(error: StateError) -> str:
-    return f"nothing was changed, since it could not be written down: {error}"
 
 
 def _entry(entry: Entry) -> dict[str, Any]:

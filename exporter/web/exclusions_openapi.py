@@ -5,46 +5,32 @@ from __future__ import annotations
 from typing import Any
 
 from exporter.web.api import JSON, ROOT
+from exporter.web.schemas import (
+    BY,
+    LIMIT,
+    MOMENT,
+    SCHEMA_REF,
+    WHY,
+    answers,
+    list_of,
+    maybe,
+    object_,
+    text,
+)
 
 PATH = f"{ROOT}/exclusions"
-_SCHEMAS = "#/components/schemas/"
 
 
-def _object(required: tuple[str, ...], **properties: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(required)}
-
-
-def _text(description: str, **more: Any) -> dict[str, Any]:
-    return {"type": "string", "description": description, **more}
-
-
-def _maybe(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"anyOf": [schema, {"type": "null"}]}
-
-
-def _list_of(name: str) -> dict[str, Any]:
-    return {"type": "array", "items": {"$ref": _SCHEMAS + name}}
-
-
-def _answers(description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {JSON: {"schema": schema}}}
-
-
-def _query(name: str, description: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "in": "query", "description": description, **more}
-
-
-_MOMENT = _text("RFC 3339", format="date-time")
-_SPAN = _object(("start", "end"), start=_MOMENT, end=_MOMENT)
+_SPAN = object_(("start", "end"), start=MOMENT, end=MOMENT)
 _WHAT: dict[str, Any] = {
     "slos": {
         "description": 'Label matchers like {service="checkout"}, a name, or names of SLOs.',
         "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
     },
-    "rrule": _maybe(_text("A recurrence rule of RFC 5545; it needs a timezone.")),
-    "timezone": _maybe(_text("The zone of times without an offset, and of the rule.")),
-    "reason": _text("Why this time does not count."),
-    "owner": _maybe(_text("Whose it is.")),
+    "rrule": maybe(text("A recurrence rule of RFC 5545; it needs a timezone.")),
+    "timezone": maybe(text("The zone of times without an offset, and of the rule.")),
+    "reason": text("Why this time does not count."),
+    "owner": maybe(text("Whose it is.")),
 }
 _TIME = {
     "description": "RFC 3339, a local time of the timezone, or unix seconds.",
@@ -52,41 +38,41 @@ _TIME = {
 }
 
 SCHEMAS = {
-    "NewExclusion": _object(
+    "NewExclusion": object_(
         ("slos", "start", "reason"),
         **_WHAT,
         start=_TIME,
         end=_TIME,
-        duration=_text("A Prometheus duration like 2h, in place of end."),
+        duration=text("A Prometheus duration like 2h, in place of end."),
     ),
-    "Exclusion": _object(
+    "Exclusion": object_(
         ("id", "origin", "slos", "start", "end", "reason", "covers"),
         **_WHAT,
-        id=_text("The table's name in the configuration, or made by slod."),
-        origin=_text("Where it was made.", enum=["config", "api"]),
-        start=_MOMENT,
-        end=_MOMENT,
-        by=_text("Who made it."),
-        at=_MOMENT,
-        last={**_maybe(_SPAN), "description": "The newest span that has begun."},
-        next={**_maybe(_SPAN), "description": "The span that begins next."},
+        id=text("The table's name in the configuration, or made by slod."),
+        origin=text("Where it was made.", enum=["config", "api"]),
+        start=MOMENT,
+        end=MOMENT,
+        by=text("Who made it."),
+        at=MOMENT,
+        last={**maybe(_SPAN), "description": "The newest span that has begun."},
+        next={**maybe(_SPAN), "description": "The span that begins next."},
         active={"type": "boolean"},
         covers={
             "description": "The SLOs it is for, and how much of their periods it excludes by now.",
             "type": "array",
-            "items": _object(
+            "items": object_(
                 ("slo", "excluded_seconds"),
                 slo={"type": "string"},
                 excluded_seconds={"type": "number"},
             ),
         },
     ),
-    "ExclusionRecord": _object(
+    "ExclusionRecord": object_(
         ("number", "at", "by", "action"),
         number={"type": "integer"},
-        at=_MOMENT,
-        by=_text("Who did it; `config` for the configuration."),
-        action=_text("What was done.", enum=["added", "changed", "removed", "unreadable"]),
+        at=MOMENT,
+        by=text("Who did it; `config` for the configuration."),
+        action=text("What was done.", enum=["added", "changed", "removed", "unreadable"]),
         origin={"type": "string"},
         id={"type": "string"},
         why={"type": "string"},
@@ -100,8 +86,8 @@ PATHS = {
             "operationId": "listExclusions",
             "summary": "All exclusions, those of the configuration first",
             "responses": {
-                "200": _answers(
-                    "The exclusions.", _object(("exclusions",), exclusions=_list_of("Exclusion"))
+                "200": answers(
+                    "The exclusions.", object_(("exclusions",), exclusions=list_of("Exclusion"))
                 )
             },
         },
@@ -110,21 +96,19 @@ PATHS = {
             "summary": "Leave time out of budgets, also time that is past",
             "requestBody": {
                 "required": True,
-                "content": {JSON: {"schema": {"$ref": _SCHEMAS + "NewExclusion"}}},
+                "content": {JSON: {"schema": {"$ref": SCHEMA_REF + "NewExclusion"}}},
             },
-            "responses": {"201": _answers("Made.", {"$ref": _SCHEMAS + "Exclusion"})},
+            "responses": {"201": answers("Made.", {"$ref": SCHEMA_REF + "Exclusion"})},
         },
     },
     f"{PATH}/audit": {
         "get": {
             "operationId": "exclusionRecords",
             "summary": "What was done to exclusions, by whom, when and why; newest first",
-            "parameters": [
-                _query("limit", "At most so many; 100 unless told.", schema={"type": "integer"})
-            ],
+            "parameters": [LIMIT],
             "responses": {
-                "200": _answers(
-                    "The records.", _object(("records",), records=_list_of("ExclusionRecord"))
+                "200": answers(
+                    "The records.", object_(("records",), records=list_of("ExclusionRecord"))
                 )
             },
         }
@@ -135,8 +119,8 @@ PATHS = {
             "summary": "Take an exclusion back that was made at run time; its time counts again",
             "parameters": [
                 {"name": "ident", "in": "path", "required": True, "schema": {"type": "string"}},
-                _query("by", "Who; with basic auth, the user.", schema={"type": "string"}),
-                _query("why", "Why.", required=True, schema={"type": "string"}),
+                BY,
+                WHY,
             ],
             "responses": {"204": {"description": "Taken back."}},
         }
