@@ -21,7 +21,7 @@ from exporter.core.ledger import Counts
 from exporter.core.peers import RATE_OVER, Heard, Peers, bad_and_total
 from exporter.core.sample import Ask, Batch, Reading, Value
 from exporter.core.selector import Want
-from exporter.core.slo import GaugeSLI, QuerySLI
+from exporter.core.slo import CompositeSLI, GaugeSLI, QuerySLI
 from exporter.errors import SourceError
 from exporter.http import Client
 from exporter.sources.base import Poll
@@ -123,6 +123,8 @@ async def compare(
         return "a gauge has no increases to compare"
     if isinstance(account.slo.sli, QuerySLI):
         return "a query is computed by the server; there are no raw samples to compare"
+    if isinstance(account.slo.sli, CompositeSLI):
+        return "its events are those of other SLOs; ask for those"
     if not isinstance(settings, Settings):
         return f"source {account.slo.source} is scraped: its raw samples are not kept"
     newest = account.memory.newest

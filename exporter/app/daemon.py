@@ -11,9 +11,7 @@ import structlog
 
 from exporter import __version__, sdnotify
 from exporter.app.delivery import Delivery, routes
-from exporter.app.endpoints import endpoints
-from exporter.app.exclusions import Exclusions
-from exporter.app.gates import Gates
+from exporter.app.desk import Desk
 from exporter.app.keeper import Keeper
 from exporter.app.page import page
 from exporter.app.parts import make_receivers, make_source
@@ -54,9 +52,8 @@ class Daemon:
         self._delivery: list[tuple[Delivery, asyncio.Task[None]]] = []
         self._receivers = receivers
         self._arrived = asyncio.Event()
-        self._exclusions = Exclusions(self.engine, store, clock, self._arrived.set)
-        self._gates = Gates(
-            self.engine, store, clock, self.snapshot, self._arrived.set, lambda service: ()
+        self._desk = Desk(
+            self.engine, store, clock, lambda: self.config, self.snapshot, self._arrived.set
         )
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
@@ -78,9 +75,7 @@ class Daemon:
                 ready=self._readiness,
                 reload=self.reload,
                 status=self.snapshot,
-                routes=endpoints(
-                    self.engine, lambda: self.config.sources, clock, self._exclusions, self._gates
-                ),
+                routes=self._desk.routes(),
                 stop_timeout=1.0,
             )
         )
@@ -105,15 +100,14 @@ class Daemon:
         """
         await self._keeper.restore()
         try:
-            await self._exclusions.start(self.config.exclusions)
-            await self._gates.start()
+            await self._desk.start(self.config)
             self._expect()
             await self._web.start()
             self._start_receivers()
             self._start_sources()
             self._spawn(self._work())
             self._spawn(self._beat())
-            self._spawn(self._exclusions.run())
+            self._spawn(self._desk.run())
             if (interval := sdnotify.watchdog_interval()) is not None:
                 self._spawn(sdnotify.keep_alive(self._clock, interval / 2))
             sdnotify.ready()
@@ -153,10 +147,8 @@ class Daemon:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.remove(task)
-        if not task.cancelled() and not self._failed.done():
-            error = task.exception()
-            if error is not None:
-                self._failed.set_exception(error)
+        if not task.cancelled() and not self._failed.done() and (error := task.exception()):
+            self._failed.set_exception(error)
 
     # --- the tick -------------------------------------------------------------------------------
 
@@ -175,6 +167,7 @@ class Daemon:
     async def _tick(self) -> list[Notification]:
         begun = self._clock.monotonic()
         tick = self.engine.tick(self._clock.now())
+        self._keeper.note(tick.said, self._clock.now())
         self._version += 1
         self.metrics.tick(self._clock.monotonic() - begun)
         for notification in tick.said:
@@ -264,7 +257,7 @@ class Daemon:
         self.config, self._receivers = config, receivers
         change = self.engine.configure(config.slos, routes(receivers))
         self._keeper.reconfigured(change.added + change.restarted, change.removed)
-        await self._exclusions.configure(config.exclusions)
+        await self._desk.configure(config)
         for name in (*change.removed, *change.restarted):
             self.metrics.forget_slo(name)
             self._faults.pop(name, None)

@@ -102,6 +102,15 @@ class Exclusions:
             for ident, kept in all_.items()
         ]
 
+    def given(self) -> list[tuple[Exclusion, str]]:
+        """As the engine has them, each with its reason."""
+        kept = {**self._made, **self._configured}
+        return [
+            (one, str(kept[one.name].plan.document["reason"]))
+            for one in self._given
+            if one.name in kept
+        ]
+
     async def add(self, raw: Mapping[str, Any], by: str) -> Entry:
         """Make one at run time; `ConfigError` in one line when it cannot be."""
         findings = Findings("")

@@ -23,6 +23,8 @@ from exporter.store.database import Loaded, OutboxRow, Save, Store
 
 log = structlog.get_logger()
 
+MOST_UNSAID = 10_000
+"""So many notifications are remembered for those who look back while nothing can be saved."""
 CYCLE = 32
 """Saves until every SLO has had its whole dump written once."""
 _CODEC = 1
@@ -44,6 +46,7 @@ class Keeper:
         self._store = store
         self._unsaved: set[str] = set()
         self._removed: list[str] = []
+        self._said: list[tuple[float, bytes]] = []
         self._saves = 0
         self._dumped: dict[str, tuple[int, int]] = {}
 
@@ -103,6 +106,12 @@ class Keeper:
         for name in removed:
             self._dumped.pop(name, None)
 
+    def note(self, said: Iterable[Notification], now: float) -> None:
+        """What was said at a moment, to be kept for those who look back; while nothing can be
+        saved, the newest."""
+        self._said += ((now, _encode(notification)) for notification in said)
+        del self._said[:-MOST_UNSAID]
+
     async def save(self) -> StateError | None:
         """Write what changed; the error is returned too, since nothing is lost in memory."""
         save = self._collect()
@@ -112,6 +121,7 @@ class Keeper:
             await self._store.save(save)
         except StateError as error:
             self.degraded = error.reason
+            self._said = save.said + self._said
             return error
         self.degraded = None
         return None
@@ -123,7 +133,14 @@ class Keeper:
             self._unsaved.clear()
             names: Iterable[str] = self._engine.accounts
             rows = outbox.entries()
-        elif logs or outbox.changed or outbox.gone or self._unsaved or self._removed or notices:
+        elif (
+            logs
+            or outbox.changed
+            or outbox.gone
+            or self._unsaved
+            or self._removed
+            or (notices or self._said)
+        ):
             names = self._due() if logs else self._unsaved
             rows = list(outbox.changed.values())
         else:
@@ -134,12 +151,13 @@ class Keeper:
             forget=self._removed,
             outbox_put=[_row(entry) for entry in rows],
             outbox_delete=list(outbox.gone),
+            said=self._said,
             notices=_encode(self._engine.notices.dump()) if notices else None,
             replace_all=self.degraded is not None,
         )
         outbox.saved()
         self._engine.notices.changed = False
-        self._unsaved, self._removed = set(), []
+        self._unsaved, self._removed, self._said = set(), [], []
         return save
 
     def _due(self) -> set[str]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+from exporter.app.receivers import make_receiver
 from exporter.clock import Clock
 from exporter.config.load import Config
-from exporter.config.settings import (
-    AlertmanagerReceiver as AlertmanagerSettings,
-)
 from exporter.config.settings import (
     ScrapeSource as ScrapeSettings,
 )
@@ -14,9 +12,8 @@ from exporter.config.settings import (
     Source as SourceSettings,
 )
 from exporter.http import Client
-from exporter.receivers.alertmanager import AlertmanagerReceiver
 from exporter.receivers.base import Receiver
-from exporter.receivers.webhook import WebhookReceiver
+from exporter.receivers.words import Count, ignore
 from exporter.sources.base import Source
 from exporter.sources.prometheus import PrometheusSource
 from exporter.sources.scrape import ScrapeSource
@@ -30,16 +27,10 @@ def make_source(settings: SourceSettings, clock: Clock) -> Source:
     return PrometheusSource(settings, client, clock)
 
 
-def make_receivers(config: Config) -> list[Receiver]:
-    """One receiver for each webhook, and one for each Alertmanager of an alertmanager receiver."""
+def make_receivers(config: Config, count: Count = ignore) -> list[Receiver]:
+    """One for each [receiver.NAME] table, and one for each Alertmanager of an alertmanager one.
+
+    `count` hears, by the receiver's name, of what went wrong besides delivery.
+    """
     url = config.server.external_url
-    out: list[Receiver] = []
-    for settings in config.receivers.values():
-        if isinstance(settings, AlertmanagerSettings):
-            out += [
-                AlertmanagerReceiver(settings, one, Client(settings), external_url=url)
-                for one in settings.urls
-            ]
-        else:
-            out.append(WebhookReceiver(settings, Client(settings), external_url=url))
-    return out
+    return [made for one in config.receivers.values() for made in make_receiver(one, url, count)]

@@ -8,7 +8,7 @@ from exporter.backtest.variant import Variant
 from exporter.config.findings import Findings, nearest
 from exporter.config.load import Config
 from exporter.config.policies import rules_of
-from exporter.core.slo import SLO
+from exporter.core.slo import SLO, CompositeSLI
 from exporter.errors import ConfigError
 
 
@@ -16,8 +16,15 @@ def chosen(config: Config, source: str | None, names: Sequence[str]) -> list[SLO
     """The SLOs of a source, or of all; only those with these names if any are given."""
     if source is not None and source not in config.sources:
         raise ConfigError(f"there is no [source.{source}]{nearest(source, config.sources)}")
-    slos = {slo.name: slo for slo in config.slos if source in (None, slo.source)}
+    made = {slo.name for slo in config.slos if isinstance(slo.sli, CompositeSLI)}
+    slos = {
+        slo.name: slo
+        for slo in config.slos
+        if slo.name not in made and source in (None, slo.source)
+    }
     for name in names:
+        if name in made:
+            raise ConfigError(f"slo.{name} is made of other SLOs; replay those")
         if name not in slos:
             raise ConfigError(f"there is no [slo.{name}]{nearest(name, slos)}")
     found = [slo for slo in slos.values() if not names or slo.name in names]

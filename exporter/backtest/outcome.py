@@ -4,25 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from statistics import median
 
-from exporter.backtest.incidents import Stretch, incidents, steps
+from exporter.backtest.incidents import incidents, steps
 from exporter.backtest.judge import Firing, Judge
-from exporter.backtest.periods import History, is_met
-from exporter.backtest.recommend import recommend
+from exporter.backtest.periods import History
 from exporter.backtest.result import Backtest, Fired, Incident, Outcome
 from exporter.backtest.tape import Sums
 from exporter.backtest.variant import Variant
 from exporter.backtest.whole import Whole
-from exporter.core.alert import PAGE
+from exporter.core.incidents import Stretch
 from exporter.core.ledger import Counts
+from exporter.core.noticed import belongs, middle, noticed, precision, share
 from exporter.core.policy import remaining
+from exporter.core.recommend import is_met, recommend
 from exporter.core.slo import SLO
 
 POINTS = 400
 """Of the burn-down, at most."""
-WORTH_IT = 0.01
-"""A page that spent less of the budget was not worth it."""
 
 
 def summed_up(
@@ -86,7 +84,6 @@ def _outcome(
         for old, new in shown.items()
         if old is not None
     ]
-    pages = [a for a in alerts if a.severity == PAGE]
     large = [i for i in listed if i.spent >= significant]
     burn_down = tuple((when, remaining(c, objective)) for when, c in counts)
     return Outcome(
@@ -94,10 +91,10 @@ def _outcome(
         policy=variant.policy,
         alerts=tuple(alerts),
         incidents=tuple(listed),
-        precision=_share([a.spent >= WORTH_IT for a in pages]),
-        recall=_share([i.detected is not None for i in large]),
-        detection=_median([i.detected for i in listed]),
-        reset=_median([i.reset for i in listed]),
+        precision=precision(alerts),
+        recall=share([i.detected is not None for i in large]),
+        detection=middle([i.detected for i in listed]),
+        reset=middle([i.reset for i in listed]),
         remaining=burn_down[-1][1],
         lowest=_lowest(history, objective, burn_down, stretches),
         periods=len(periods),
@@ -112,8 +109,6 @@ def _fired(
     rule, until = firing.rule, history.end if firing.end is None else firing.end
     since = firing.start - rule.long.seconds
     bad = history.ledger.counts(since, until).bad
-    # Of several that its window has seen it belongs to the one that brought most.
-    seen = [i for i, s in enumerate(stretches) if s.start < firing.start and s.end > since]
     return Fired(
         severity=rule.severity,
         long=rule.long.label,
@@ -123,7 +118,7 @@ def _fired(
         end=firing.end,
         peak=history.peak(firing.start, until, rule.long.seconds, objective),
         spent=history.spent(bad, objective, until),
-        incident=max(seen, key=lambda i: stretches[i].bad, default=None),
+        incident=belongs(stretches, since, firing.start),
     )
 
 
@@ -138,18 +133,7 @@ def _shown(
 
 
 def _incident(stretch: Stretch, spent: float, index: int, alerts: Sequence[Fired]) -> Incident:
-    start, end, bad, total = stretch
-    pages = [
-        a
-        for a in alerts
-        if a.severity == PAGE
-        # Whoever was paged already when it began knew of it at once.
-        and (a.incident == index or (a.start <= start and (a.end is None or start < a.end)))
-    ]
-    detected = max(0.0, min(a.start for a in pages) - start) if pages else None
-    ends = [a.end for a in pages if a.end is not None]
-    reset = max(0.0, max(ends) - end) if ends and len(ends) == len(pages) else None
-    return Incident(start, end, bad, total, spent, detected, reset)
+    return Incident(*stretch, spent, *noticed(stretch, index, alerts))
 
 
 def _lowest(
@@ -171,12 +155,3 @@ def _lowest(
     ends = [s.end for s in stretches if known(s.end)]
     left += [remaining(history.ending(when), objective) for when in ends]
     return min((value for value in left if value is not None), default=burn_down[-1][1])
-
-
-def _share(of: Sequence[bool]) -> float | None:
-    return sum(of) / len(of) if of else None
-
-
-def _median(of: Sequence[float | None]) -> float | None:
-    known = [value for value in of if value is not None]
-    return median(known) if known else None

@@ -66,8 +66,3 @@ class History:
                 out.append(counts)
             end = begin
         return out
-
-
-def is_met(counts: Counts, objective: float) -> bool:
-    """Whether a period kept an objective; rounding is none of its fault."""
-    return counts.bad <= (1 - objective) * counts.total * (1 + 1e-9)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from exporter.core.recommend import Recommendation
+
 
 @dataclass(frozen=True, slots=True)
 class Fired:
@@ -70,16 +72,6 @@ class Outcome:
     periods: int
     met: int
     burn_down: tuple[tuple[float, float | None], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """The tightest objective that history would have met in at least 95% of its periods, and how
-    many periods that rests on; `objective` is None where there is not one whole period."""
-
-    objective: float | None
-    periods: int
-    met: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from textwrap import wrap
 
 from exporter.backtest import words
 from exporter.backtest.result import Backtest, Fired, Outcome
+from exporter.charts import figures
 
 WIDTH = 100
 _MOST_CASES = 15
@@ -23,7 +24,7 @@ def _block(result: Backtest, significant: float) -> Iterator[str]:
     configured = result.outcomes[0]
     yield (
         f"{words.name(result)} of {result.service}: "
-        f"objective {words.ratio(configured.objective)} over {result.period}"
+        f"objective {figures.ratio(configured.objective)} over {result.period}"
     )
     for what, said in words.facts(result):
         yield f"  {what:9}{said}"
@@ -31,7 +32,7 @@ def _block(result: Backtest, significant: float) -> Iterator[str]:
         yield from wrap(f"  {'note':9}{note}", WIDTH, subsequent_indent=" " * 11)
     for outcome in words.as_configured(result):
         yield ""
-        yield f"  ALERTS of {outcome.policy} at {words.ratio(outcome.objective)}"
+        yield f"  ALERTS of {outcome.policy} at {figures.ratio(outcome.objective)}"
         yield from _alerts(outcome)
     yield ""
     if len(result.outcomes) > 1:
@@ -69,11 +70,11 @@ def _case(case: words.Case) -> Iterator[str]:
     incident, alerts = case
     indent = ""
     if incident is not None:
-        bad = words.share(incident.bad / incident.total) if incident.total else words.NONE
+        bad = figures.share(incident.bad / incident.total) if incident.total else figures.NONE
         yield _line(
-            words.when(incident.start),
-            words.lasting(incident.end - incident.start),
-            words.share(incident.spent),
+            figures.when(incident.start),
+            figures.lasting(incident.end - incident.start),
+            figures.share(incident.spent),
             f"incident, {bad} bad: {words.paging(incident)}",
         )
         indent = "  "
@@ -86,10 +87,10 @@ def _case(case: words.Case) -> Iterator[str]:
 
 def _alert(alert: Fired, indent: str) -> str:
     return _line(
-        words.when(alert.start),
-        words.NONE if alert.end is None else words.lasting(alert.end - alert.start),
-        words.share(alert.spent),
-        f"{indent}{alert.severity} {words.rule(alert)}, peak {words.burn(alert.peak)}"
+        figures.when(alert.start),
+        figures.NONE if alert.end is None else figures.lasting(alert.end - alert.start),
+        figures.share(alert.spent),
+        f"{indent}{alert.severity} {words.rule(alert)}, peak {figures.burn(alert.peak)}"
         + (", still firing" if alert.end is None else "")
         + (", no incident" if alert.incident is None else ""),
     )
@@ -110,7 +111,7 @@ def _what_if(result: Backtest, significant: float) -> Iterator[str]:
             "POLICY",
             *(_cut(severity, _SHORTEST).upper() for severity in severities),
             "PRECISION",
-            f"RECALL>{words.ratio(significant)}",
+            f"RECALL>{figures.ratio(significant)}",
             "DETECTED",
             "RESET",
             "LEFT",
@@ -120,16 +121,16 @@ def _what_if(result: Backtest, significant: float) -> Iterator[str]:
     ]
     rows += [
         (
-            words.ratio(outcome.objective),
+            figures.ratio(outcome.objective),
             outcome.policy,
             *(f"{words.count(outcome, severity):,}" for severity in severities),
-            words.share(outcome.precision),
-            words.share(outcome.recall),
-            words.lasting(outcome.detection),
-            words.lasting(outcome.reset),
-            words.left(outcome.remaining),
-            words.left(outcome.lowest),
-            f"{outcome.met} of {outcome.periods}" if outcome.periods else words.NONE,
+            figures.share(outcome.precision),
+            figures.share(outcome.recall),
+            figures.lasting(outcome.detection),
+            figures.lasting(outcome.reset),
+            figures.left(outcome.remaining),
+            figures.left(outcome.lowest),
+            f"{outcome.met} of {outcome.periods}" if outcome.periods else figures.NONE,
         )
         for outcome in result.outcomes
     ]

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import structlog
 
 from exporter import __version__
-from exporter.cli import backtest, check, demo, exclude, explain, gate, run
+from exporter.cli import backtest, check, demo, exclude, explain, gate, report, run
 from exporter.errors import ConfigError, SlodError
 
-_COMMANDS = (run, demo, check, explain, exclude, gate, backtest)
+_COMMANDS = (run, demo, check, explain, exclude, gate, backtest, report)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -11,8 +11,6 @@ from exporter.config.findings import Findings
 from exporter.config.lines import Path
 from exporter.config.settings import (
     HTTP,
-    AlertmanagerReceiver,
-    AnyReceiver,
     BasicAuth,
     Discover,
     Duration,
@@ -41,7 +39,7 @@ def check_server(server: Server, path: Path, findings: Findings) -> None:
 
 def check_source(source: Source, path: Path, findings: Findings) -> None:
     """URLs, labels and limits of a source."""
-    _check_http(source, path, findings)
+    check_http(source, path, findings)
     if isinstance(source, PrometheusSource):
         check_url(source.url, (*path, "url"), findings)
         return
@@ -55,20 +53,6 @@ def check_source(source: Source, path: Path, findings: Findings) -> None:
             findings.error((*path, "labels", label), f"not a label name: {label!r}")
     if source.discover is not None:
         _check_discover(source.discover, (*path, "discover"), findings)
-
-
-def check_receiver(receiver: AnyReceiver, path: Path, findings: Findings) -> None:
-    """URLs and secrets of a receiver."""
-    _check_http(receiver, path, findings)
-    if isinstance(receiver, AlertmanagerReceiver):
-        if not receiver.urls:
-            findings.error((*path, "url"), "must name at least one Alertmanager")
-        for i, url in enumerate(receiver.urls):
-            where = (*path, "url") if isinstance(receiver.url, str) else (*path, "url", i)
-            check_url(url, where, findings)
-        return
-    check_url(receiver.url, (*path, "url"), findings)
-    _one_of(receiver, "secret_file", "secret_env", path, findings)
 
 
 def check_url(
@@ -90,16 +74,17 @@ def _check_discover(discover: Discover, path: Path, findings: Findings) -> None:
         findings.error(path, "must have at least one of file, http, dns and kubernetes")
     if discover.http is not None:
         check_url(discover.http, (*path, "http"), findings)
-    _check_numbers(discover, path, findings)
+    check_numbers(discover, path, findings)
 
 
-def _check_http(settings: HTTP, path: Path, findings: Findings) -> None:
-    _check_numbers(settings, path, findings)
-    _one_of(settings, "bearer_token_file", "bearer_token_env", path, findings)
+def check_http(settings: HTTP, path: Path, findings: Findings) -> None:
+    """What every HTTP client is told: limits, and one kind of credentials."""
+    check_numbers(settings, path, findings)
+    one_of(settings, "bearer_token_file", "bearer_token_env", path, findings)
     auth = settings.basic_auth
     if auth is not None:
         where = (*path, "basic_auth")
-        _one_of(auth, "password_file", "password_env", where, findings)
+        one_of(auth, "password_file", "password_env", where, findings)
         if auth.password == BasicAuth("").password:
             findings.error(where, "must have one of 'password_file' and 'password_env'")
         if settings.bearer_token is not None:
@@ -109,7 +94,8 @@ def _check_http(settings: HTTP, path: Path, findings: Findings) -> None:
         findings.error((*path, "tls"), "'key_file' needs its 'cert_file'")
 
 
-def _check_numbers(struct: msgspec.Struct, path: Path, findings: Findings) -> None:
+def check_numbers(struct: msgspec.Struct, path: Path, findings: Findings) -> None:
+    """Durations longer than nothing, limits of at least one."""
     for name in struct.__struct_fields__:
         value = getattr(struct, name)
         if isinstance(value, Duration) and value <= 0 and name not in _MAY_BE_ZERO:
@@ -118,6 +104,7 @@ def _check_numbers(struct: msgspec.Struct, path: Path, findings: Findings) -> No
             findings.error((*path, name), f"must be at least 1, not {value}")
 
 
-def _one_of(struct: msgspec.Struct, one: str, other: str, path: Path, findings: Findings) -> None:
+def one_of(struct: msgspec.Struct, one: str, other: str, path: Path, findings: Findings) -> None:
+    """At most one of two keys."""
     if getattr(struct, one) is not None and getattr(struct, other) is not None:
         findings.error((*path, other), f"{one!r} is given too; leave one of them out")

@@ -32,7 +32,7 @@ _WORDS = {
     "object": "a table",
     "null": "",
 }
-_SECRETS = ("password", "secret", "token", "bearer_token")
+_SECRETS = ("password", "secret", "token", "bearer_token", "api_key", "routing_key", "url", "urls")
 
 
 class Span(Duration):
@@ -119,7 +119,7 @@ def convert_tagged(
 @functools.cache
 def _fields(cls: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
     # Resolving the annotations takes longer than all the rest, and 1,000 SLOs share a few classes.
-    return {field.name: field for field in msgspec.structs.fields(cls)}
+    return {field.encode_name: field for field in msgspec.structs.fields(cls)}
 
 
 def _value(raw: object, kind: Any, path: Path, findings: Findings) -> Any:

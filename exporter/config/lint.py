@@ -9,12 +9,8 @@ from exporter.config.duration import approximate
 from exporter.config.findings import Finding, Findings, in_order, nearest
 from exporter.config.lint_sli import lint_sli
 from exporter.config.load import Config
-from exporter.config.settings import (
-    HTTP,
-    AlertmanagerReceiver,
-    PrometheusSource,
-    ScrapeSource,
-)
+from exporter.config.receivers import AlertmanagerReceiver, Receiver
+from exporter.config.settings import HTTP, PrometheusSource, ScrapeSource
 from exporter.core.slo import SLO
 
 __all__ = ["Finding", "lint"]
@@ -32,9 +28,9 @@ def lint(config: Config) -> list[Finding]:
     if not config.slos:
         findings.warning((), "there is no SLO; add a [slo.NAME] table")
     for slo in config.slos:
-        source = config.sources[slo.source]
         _lint_slo(slo, findings)
-        lint_sli(slo, source, findings)
+        if slo.source:
+            lint_sli(slo, config.sources[slo.source], findings)
     _lint_sources(config, findings)
     _lint_receivers(config, findings)
     _lint_policies(config, findings)
@@ -102,8 +98,12 @@ def _lint_receivers(config: Config, findings: Findings) -> None:
     severities = {rule.severity: slo.name for slo in config.slos for rule in slo.rules}
     for name, receiver in config.receivers.items():
         path = ("receiver", name)
-        urls = receiver.urls if isinstance(receiver, AlertmanagerReceiver) else (receiver.url,)
-        _lint_peer(urls, receiver, path, findings)
+        if isinstance(receiver, AlertmanagerReceiver):
+            _lint_peer(receiver.urls, receiver, path, findings)
+        elif isinstance(receiver, Receiver):
+            # Where the URL itself is the secret it is not known here, and https anyway.
+            url = getattr(receiver, "url", None)
+            _lint_peer((url,) if isinstance(url, str) else (), receiver, path, findings)
         for i, severity in enumerate(receiver.severities):
             if severities and severity not in severities:
                 findings.warning(

@@ -23,7 +23,7 @@ def lint_sli(slo: SLO, source: Source, findings: Findings) -> None:
         selectors = {"histogram": sli.histogram.where(*sli.good_if)}
     elif isinstance(sli, GaugeSLI):
         selectors = {"gauge": sli.gauge}
-    else:
+    elif isinstance(sli, QuerySLI):
         _lint_queries(sli, path, findings)
     for key, selector in selectors.items():
         if selector is None:

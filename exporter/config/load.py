@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pathlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import msgspec
@@ -16,6 +16,7 @@ import tomli
 from exporter.config.budget_policies import check_budget_policy
 from exporter.config.check_receivers import check_receiver
 from exporter.config.checks import check_server, check_source
+from exporter.config.composite import is_composite
 from exporter.config.convert import convert, convert_tagged
 from exporter.config.duration import parse_duration
 from exporter.config.exclusions import Planned, read_exclusion, warn_of_idle
@@ -29,6 +30,7 @@ from exporter.config.policies import (
     check_alert_policy,
 )
 from exporter.config.receivers import RECEIVERS, AnyReceiver
+from exporter.config.report import ReportPlan, read_report
 from exporter.config.settings import (
     Log,
     PrometheusSource,
@@ -50,6 +52,7 @@ SECTIONS = (
     "alert_policy",
     "budget_policy",
     "exclusion",
+    "report",
 )
 _SOURCES = (PrometheusSource, ScrapeSource)
 
@@ -78,6 +81,7 @@ class Config:
     slos: tuple[SLO, ...]
     alert_policies: Mapping[str, AlertPolicy]
     exclusions: tuple[Planned, ...]
+    report: ReportPlan | None
     keys: Keys
 
 
@@ -135,12 +139,11 @@ def parse(text: str, path: str) -> Config:
         {"workbook": WORKBOOK, **alert},
         {"default": DEFAULT, **budget},
     )
-    slos = _each(
-        document, "slo", lambda path, raw: read_slo(str(path[1]), raw, around, findings), findings
-    )
+    slos = _slos(document, around, findings)
     exclusions = _each(
         document, "exclusion", lambda path, raw: read_exclusion(path, raw, findings), findings
     )
+    report = read_report(document, receivers, findings)
     findings.raise_errors()
     warn_of_idle(exclusions, [s for s in slos.values() if s is not None], findings)
     return Config(
@@ -153,8 +156,26 @@ def parse(text: str, path: str) -> Config:
         alert_policies={name: p for name, p in around.alert_policies.items() if p is not None},
         slos=tuple(s for s in slos.values() if s is not None),
         exclusions=tuple(e for e in exclusions.values() if e is not None),
+        report=report,
         keys=Keys(findings.lines, document, tuple(findings.warnings)),
     )
+
+
+def _slos(
+    document: dict[str, Any], around: Surroundings, findings: Findings
+) -> dict[str, SLO | None]:
+    """Those made of others last, since they need them; in the order of the file."""
+    composites = {n: raw for n, raw in _tables(document, "slo").items() if is_composite(raw)}
+
+    def read(path: Path, raw: Any) -> SLO | None:
+        return None if path[1] in composites else read_slo(str(path[1]), raw, around, findings)
+
+    slos = _each(document, "slo", read, findings)
+    others = {name: slo for name, slo in slos.items() if name not in composites}
+    around = replace(around, slos=others)
+    for name, raw in composites.items():
+        slos[name] = read_slo(name, raw, around, findings)
+    return slos
 
 
 def _single(document: dict[str, Any], key: str, cls: type[S], findings: Findings) -> S:

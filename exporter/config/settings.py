@@ -155,55 +155,6 @@ class PrometheusSource(
 Source = ScrapeSource | PrometheusSource
 
 
-# --- receivers ----------------------------------------------------------------------------------
-
-
-class Receiver(HTTP, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What all receivers share: whose notifications they take; an empty list means all."""
-
-    name: str = ""
-    severities: tuple[str, ...] = ()
-
-
-class AlertmanagerReceiver(
-    Receiver,
-    frozen=True,
-    forbid_unknown_fields=True,
-    kw_only=True,
-    tag="alertmanager",
-    tag_field="type",
-):
-    """POST /api/v2/alerts to one or several Alertmanagers; each of them gets everything."""
-
-    url: str | tuple[str, ...]
-    resend: Duration = Duration(60)
-
-    @property
-    def urls(self) -> tuple[str, ...]:
-        """Every Alertmanager."""
-        return (self.url,) if isinstance(self.url, str) else self.url
-
-
-class WebhookReceiver(
-    Receiver, frozen=True, forbid_unknown_fields=True, kw_only=True, tag="webhook", tag_field="type"
-):
-    """Alertmanager's webhook JSON, version 4, signed when there is a secret."""
-
-    url: str
-    secret_file: str | None = None
-    secret_env: str | None = None
-
-    @property
-    def secret(self) -> Secret | None:
-        """Where the HMAC key stands, if there is one."""
-        if self.secret_file is None and self.secret_env is None:
-            return None
-        return Secret(self.secret_file, self.secret_env)
-
-
-AnyReceiver = AlertmanagerReceiver | WebhookReceiver
-
-
 # --- the daemon itself --------------------------------------------------------------------------
 
 

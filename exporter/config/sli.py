@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 
 import msgspec
 
+from exporter.config.composite import read_composite
 from exporter.config.duration import parse_millis
 from exporter.config.findings import Findings
 from exporter.config.lines import Path
 from exporter.core.selector import Matcher, Query, Selector, parse_matchers, parse_selector
-from exporter.core.slo import COMPARISONS, SLI, CounterSLI, GaugeSLI, HistogramSLI, QuerySLI
+from exporter.core.slo import COMPARISONS, SLI, SLO, CounterSLI, GaugeSLI, HistogramSLI, QuerySLI
 
 
 class SLITable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -28,17 +30,20 @@ class SLITable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     bad_query: str | None = None
     total_query: str | None = None
     error_ratio_query: str | None = None
+    all: tuple[str, ...] | None = None
+    weights: dict[str, float] | None = None
 
 
 _HISTOGRAM = ("histogram", "threshold", "good_if")
 _GAUGE = ("gauge", "good")
 _QUERY = ("good_query", "bad_query", "total_query", "error_ratio_query")
 _COUNTER = ("good", "bad", "total")
+_COMPOSITE = ("all", "weights")
 _COMPARISON = re.compile(
     r"\s*(?P<op>" + "|".join(sorted(COMPARISONS, key=len, reverse=True)) + r")\s*"
     r"(?P<bound>[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)\s*"
 )
-_FORMS = "good or bad with total; histogram with threshold; gauge with good; or queries"
+_FORMS = "good or bad with total; histogram with threshold; gauge with good; queries; or all"
 # A duration becomes a number in the unit that the metric's name ends with; seconds by default.
 _PER_MILLI = {
     "_milliseconds": (1, 1),
@@ -51,11 +56,25 @@ _PER_MILLI = {
 _SECONDS = (1, 1000)
 
 
-def read_sli(table: SLITable, path: Path, findings: Findings, *, queries: bool) -> SLI | None:
-    """The indicator; None when there is an error in it. `queries`: its source can answer PromQL."""
+def read_sli(
+    table: SLITable,
+    path: Path,
+    findings: Findings,
+    *,
+    queries: bool,
+    others: Mapping[str, SLO | None],
+) -> SLI | None:
+    """The indicator; None when there is an error in it. `queries`: its source can answer PromQL.
+    `others`: the SLOs it may be made of."""
     keys = tuple(k for k in table.__struct_fields__ if getattr(table, k) is not None)
     given = set(keys)
-    for mark, form in (("histogram", _HISTOGRAM), ("gauge", _GAUGE), ("", _QUERY), ("", _COUNTER)):
+    for mark, form in (
+        ("all", _COMPOSITE),
+        ("histogram", _HISTOGRAM),
+        ("gauge", _GAUGE),
+        ("", _QUERY),
+        ("", _COUNTER),
+    ):
         if mark in given or (not mark and given & set(form)):
             break
     else:
@@ -68,6 +87,8 @@ def read_sli(table: SLITable, path: Path, findings: Findings, *, queries: bool) 
             (*path, strange[0]), f"{strange[0]!r} cannot stand beside {first!r}; give {_FORMS}"
         )
         return None
+    if form is _COMPOSITE:
+        return read_composite(table.all or (), table.weights or {}, others, path, findings)
     if form is _HISTOGRAM:
         return _histogram(table, path, findings)
     if form is _GAUGE:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeVar
 
@@ -11,12 +11,13 @@ import msgspec
 
 from exporter.config.budget_policies import choose, steps_of
 from exporter.config.checks import LABEL_NAME
+from exporter.config.composite import is_composite
 from exporter.config.convert import Span, convert, span
 from exporter.config.findings import Findings, nearest
 from exporter.config.lines import Path
 from exporter.config.policies import AlertPolicy, BudgetPolicy, rules_of
 from exporter.config.sli import SLITable, read_sli
-from exporter.core.slo import CALENDAR_UNITS, SLO, Calendar, Period, Rule, Window
+from exporter.core.slo import CALENDAR_UNITS, SLI, SLO, Calendar, CompositeSLI, Period, Rule, Window
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -59,11 +60,13 @@ class SourceFacts:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """The rest of the file, as an SLO sees it; a policy that is faulty is None."""
+    """The rest of the file, as an SLO sees it; what is faulty is None. `slos`: those that a
+    composite may be made of."""
 
     sources: Mapping[str, SourceFacts]
     alert_policies: Mapping[str, AlertPolicy | None]
     budget_policies: Mapping[str, BudgetPolicy | None]
+    slos: Mapping[str, SLO | None] = field(default_factory=dict)
 
 
 def read_slo(name: str, raw: object, around: Surroundings, findings: Findings) -> SLO | None:
@@ -81,14 +84,19 @@ def read_slo(name: str, raw: object, around: Surroundings, findings: Findings) -
             findings.error(path, f"the key {key!r} is missing")
     objective = _objective(table.objective, (*path, "objective"), findings)
     period = _period(table.window, (*path, "window"), findings)
-    source = _source(table.source, around.sources, path, findings)
+    source: str | None = ""
+    facts: SourceFacts | None
+    if is_composite(raw):
+        facts = _composite(table, path, findings)
+    else:
+        source = _source(table.source, around.sources, path, findings)
+        facts = around.sources.get(source or "")
     _check_labels(table, path, findings)
-    facts = around.sources.get(source or "")
     sli = None
     # An unknown or faulty key in it is reported already; what follows from that is not news.
     if table.sli is not None and all(getattr(table.sli, k, None) is not None for k in raw["sli"]):
         queries = facts is None or facts.answers_queries
-        sli = read_sli(table.sli, (*path, "sli"), findings, queries=queries)
+        sli = read_sli(table.sli, (*path, "sli"), findings, queries=queries, others=around.slos)
     alert = _policy(table.alert_policy, around.alert_policies, (*path, "alert_policy"), findings)
     labels = {**table.labels, "slo": name, "service": service}
     budget = choose(
@@ -107,7 +115,7 @@ def read_slo(name: str, raw: object, around: Surroundings, findings: Findings) -
         period=period,
         source=source or "",
         sli=sli,
-        interval=facts.interval,
+        interval=_interval(sli, facts, around),
         labels=table.labels,
         group_by=table.group_by,
         max_groups=table.max_groups,
@@ -115,6 +123,21 @@ def read_slo(name: str, raw: object, around: Surroundings, findings: Findings) -
         steps=steps_of(budget),
         hysteresis=budget.hysteresis,
     )
+
+
+def _composite(table: SLOTable, path: Path, findings: Findings) -> SourceFacts:
+    for key, given in (("source", table.source), ("group_by", table.group_by or None)):
+        if given is not None:
+            findings.error((*path, key), f"an SLO made of others has no {key!r}; leave it out")
+    return SourceFacts(True, 0.0)
+
+
+def _interval(sli: SLI, facts: SourceFacts, around: Surroundings) -> float:
+    """How often its source is polled; of several the slowest."""
+    if not isinstance(sli, CompositeSLI):
+        return facts.interval
+    parts = (around.slos[name] for name, _ in sli.parts)
+    return max(part.interval for part in parts if part is not None)
 
 
 def _check_name(name: str, path: Path, findings: Findings) -> None:

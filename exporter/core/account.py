@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from exporter.core import words
 from exporter.core.alert import Alert, to_say
 from exporter.core.burn import Condition
+from exporter.core.composite import gather
 from exporter.core.exclusion import Exclusion, Span, merged
 from exporter.core.instance import MISSING
 from exporter.core.intake import Intake, Taken
 from exporter.core.memory import Memory
 from exporter.core.notification import Notification
 from exporter.core.sample import Batch
-from exporter.core.slo import SLO
+from exporter.core.slo import SLO, CompositeSLI
 from exporter.core.words import Show
 
 _MIN_PATIENCE = 300.0
@@ -59,6 +60,20 @@ class Account:
             self.fault = None
             self._dirty = self._dirty or batch.complete
         return taken
+
+    def gather(self, others: Mapping[str, Account]) -> None:
+        """Take what the parts of a composite have counted; `others` are all accounts there are."""
+        assert isinstance(self.slo.sli, CompositeSLI)  # or it has a source
+        parts = {name: others[name] for name, _ in self.slo.sli.parts}
+        if any(part.behind for part in parts.values()):
+            # What would be history then is better read once.
+            self.behind = True
+            return
+        before = self.memory.polled
+        memories = {name: part.memory for name, part in parts.items()}
+        self.behind = not gather(self.memory, memories, self.patience)
+        self.fault = None
+        self._dirty = self._dirty or (self.memory.polled != before and not self.behind)
 
     def evaluate(self, now: float, show: Show) -> list[Notification]:
         """Step every alert of every instance; return what is to be said."""

@@ -66,6 +66,8 @@ class Alert:
     ended: float | None = None
     worded: float = -inf
     """When the annotations were written; not kept."""
+    receivers: tuple[str, ...] = ()
+    """Whom it is said to; to all, where there are none."""
 
     @property
     def firing(self) -> bool:
@@ -121,6 +123,7 @@ class Alert:
             annotations=self.annotations,
             starts_at=self.since,
             ends_at=over,
+            receivers=self.receivers,
         )
 
 

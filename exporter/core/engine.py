@@ -21,7 +21,7 @@ from exporter.core.notification import Notification
 from exporter.core.outbox import Outbox, Route
 from exporter.core.override import Override
 from exporter.core.sample import Ask, Batch
-from exporter.core.slo import SLO, HistogramSLI
+from exporter.core.slo import SLO, CompositeSLI, HistogramSLI
 from exporter.core.status import SLOStatus, Snapshot
 
 FORGET_EVERY = 3600.0
@@ -149,6 +149,10 @@ class Engine:
             self._forgot = now
         for account in self.accounts.values():
             try:
+                if isinstance(account.slo.sli, CompositeSLI):
+                    account.gather(self.accounts)
+                    if account.behind:
+                        account.watch_anew(now)
                 said += account.evaluate(now, self._show)
                 if forget:
                     account.memory.do("forget", now)

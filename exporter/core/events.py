@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from exporter.core.sample import Reading
 from exporter.core.selector import Want
-from exporter.core.slo import SLI, CounterSLI, GaugeSLI, HistogramSLI, QuerySLI
+from exporter.core.slo import SLI, CompositeSLI, CounterSLI, GaugeSLI, HistogramSLI, QuerySLI
 
 Group = tuple[str, ...]
 
@@ -55,6 +55,8 @@ def terms(sli: SLI) -> tuple[Term, ...]:
         roles = ["gauge"]
     elif isinstance(sli, QuerySLI) and sli.error_ratio is not None:
         roles = ["error_ratio"]
+    elif isinstance(sli, CompositeSLI):
+        roles = []
     else:
         roles = [role for role in ("good", "bad", "total") if getattr(sli, role) is not None]
     return tuple(Term(want, role) for want, role in zip(sli.wants(), roles, strict=True))

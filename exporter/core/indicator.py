@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from exporter.core.selector import Matcher
-from exporter.core.slo import SLI, CounterSLI, GaugeSLI, HistogramSLI, QuerySLI
+from exporter.core.slo import SLI, CompositeSLI, CounterSLI, GaugeSLI, HistogramSLI, QuerySLI
 from exporter.core.words import Show
 
 
@@ -50,7 +50,20 @@ def describe(sli: SLI, interval: float, show: Show) -> Indicator:
             f"samples is not seen: an excursion shorter than {show(interval)} may be missed, or "
             "count as that long.",
         )
+    if isinstance(sli, CompositeSLI):
+        return Indicator(
+            "composite",
+            f"Events are those of {_parts(sli)}.",
+            "exact",
+            "Every event of its SLOs counts, as often as its SLO weighs. Of the time before this "
+            "one was made, their ledgers say when events were to within five minutes.",
+        )
     return _query(sli, interval, show)
+
+
+def _parts(sli: CompositeSLI) -> str:
+    named = [name if weight == 1 else f"{name} ({weight:g} times)" for name, weight in sli.parts]
+    return named[0] if len(named) == 1 else f"{', '.join(named[:-1])} and {named[-1]}"
 
 
 def _counters(sli: CounterSLI) -> str:

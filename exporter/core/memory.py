@@ -62,7 +62,8 @@ class Memory:
         self._exclusions: tuple[Exclusion, ...] = ()
         self._interval = slo.interval
         """What the ledgers were made with; their packed points are read with it for ever."""
-        self._terms = len(slo.sli.wants())
+        # Parts of a composite are kept as if they were series of one term.
+        self._terms = max(1, len(slo.sli.wants()))
         if not slo.group_by:
             self.instance(())
 

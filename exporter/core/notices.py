@@ -21,13 +21,15 @@ REMEMBERED = 7 * 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Holds from `since` to `until`, in unix seconds; `key` makes it the same one."""
+    """Holds from `since` to `until`, in unix seconds; `key` makes it the same one. `receivers`: the
+    names of those it is for; all, where there are none."""
 
     key: str
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     since: float
     until: float
+    receivers: tuple[str, ...] = ()
 
 
 class Notices:
@@ -40,7 +42,8 @@ class Notices:
     def put(self, notice: Notice) -> None:
         """Say it at the next tick; nothing happens where the key is known."""
         if notice.key not in self._kept:
-            self._kept[notice.key] = (notice, Alert(notice.labels, notice.annotations))
+            alert = Alert(notice.labels, notice.annotations, receivers=notice.receivers)
+            self._kept[notice.key] = (notice, alert)
             self.changed = True
 
     def end(self, key: str, now: float) -> None:
@@ -74,15 +77,19 @@ class Notices:
     def dump(self) -> list[tuple[Any, ...]]:
         """All of them, as plain values."""
         return [
-            (n.key, n.labels, n.annotations, n.since, n.until, a.since, a.firing, a.said, a.ended)
+            (
+                *(n.key, n.labels, n.annotations, n.since, n.until),
+                *(a.since, a.firing, a.said, a.ended, n.receivers),
+            )
             for n, a in self._kept.values()
         ]
 
     def load(self, dumped: Iterable[Iterable[Any]]) -> None:
         """Take back what `dump` gave; `ValueError` or `TypeError` when it is not that."""
         kept: dict[str, tuple[Notice, Alert]] = {}
-        for key, labels, words, start, until, since, firing, said, ended in dumped:
+        for key, labels, words, start, until, since, firing, said, ended, to in dumped:
             state = State.FIRING if firing else State.INACTIVE
-            alert = Alert(labels, words, 0.0, state, since, said, ended)
-            kept[key] = (Notice(key, labels, words, start, until), alert)
+            only = tuple(to)
+            alert = Alert(labels, words, 0.0, state, since, said, ended, receivers=only)
+            kept[key] = (Notice(key, labels, words, start, until, only), alert)
         self._kept = kept

@@ -22,6 +22,7 @@ class Notification:
     `key` identifies this message (the Idempotency-Key): the same for every attempt to deliver it,
     another for the next transition. `fingerprint` identifies the alert: the same from firing to
     resolved and for the next time it fires. Times are unix seconds; `ends_at` is None while firing.
+    `receivers`: the names of those it is for; all, where there are none.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Notification:
     annotations: Mapping[str, str]
     starts_at: float
     ends_at: float | None
+    receivers: tuple[str, ...] = ()
 
     @property
     def severity(self) -> str:

@@ -30,7 +30,8 @@ class Route:
 
     def takes(self, notification: Notification) -> bool:
         """Whether this endpoint is to hear of it."""
-        return not self.severities or notification.severity in self.severities
+        meant = not notification.receivers or self.receiver in notification.receivers
+        return meant and (not self.severities or notification.severity in self.severities)
 
 
 @dataclass(frozen=True, slots=True)

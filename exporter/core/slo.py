@@ -88,7 +88,18 @@ class QuerySLI:
         return tuple(q for q in (self.good, self.bad, self.total, self.error_ratio) if q)
 
 
-SLI = CounterSLI | HistogramSLI | GaugeSLI | QuerySLI
+@dataclass(frozen=True, slots=True)
+class CompositeSLI:
+    """The events of other SLOs; `parts`: their names, and how often an event of each counts."""
+
+    parts: tuple[tuple[str, float], ...]
+
+    def wants(self) -> tuple[Want, ...]:
+        """Nothing of a source."""
+        return ()
+
+
+SLI = CounterSLI | HistogramSLI | GaugeSLI | QuerySLI | CompositeSLI
 
 _COMPARE = {
     ">=": float.__ge__,
@@ -247,7 +258,7 @@ class BudgetStep:
 
 @dataclass(frozen=True, slots=True)
 class SLO:
-    """One objective on one indicator.
+    """One objective on one indicator; `source` is empty where other SLOs are its parts.
 
     `objective` is a ratio (0.999). `labels` go onto every metric and alert. With `group_by` there
     is one instance for each combination of those labels' values, at most `max_groups`.

@@ -76,7 +76,11 @@ def missing(slo: SLO, silence: float, show: Show) -> dict[str, str]:
     return {
         "summary": f"{slo.name}: no data for {show(silence)}",
         "description": (
-            f"No sample of the SLI came from source {slo.source} for {show(silence)}. "
+            f"No sample of the SLI came {_from(slo)} for {show(silence)}. "
             "Its alerts hold their state. Is the target up, and do the selectors match?"
         ),
     }
+
+
+def _from(slo: SLO) -> str:
+    return f"from source {slo.source}" if slo.source else "to the SLOs it is made of"

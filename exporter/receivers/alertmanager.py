@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from exporter.config.settings import AlertmanagerReceiver as Settings
+from exporter.config.receivers import AlertmanagerReceiver as Settings
 from exporter.core.notification import Notification
 from exporter.http import Client, redact
 from exporter.receivers.payload import post, rfc3339

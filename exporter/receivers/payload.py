@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from exporter.errors import DeliveryError
+from exporter.config.settings import Secret
+from exporter.errors import ConfigError, DeliveryError
 from exporter.http import Client, Response, TransportError, redact
 
 _RETRY = frozenset({408, 425, 429})
@@ -20,22 +21,49 @@ def rfc3339(moment: float) -> str:
     return text.replace("+00:00", "Z")
 
 
-async def post(client: Client, url: str, body: bytes, headers: Mapping[str, str]) -> None:
-    """POST JSON; return when it was taken, raise `DeliveryError` when not."""
+def read_secret(secret: Secret) -> str:
+    """The secret as it is now; `DeliveryError` when it is not there.
+
+    Without it the notification would be refused for good; it may be there at the next try.
+    """
     try:
-        answer = await client.request(
-            "POST", url, body=body, headers={"Content-Type": "application/json", **headers}
-        )
+        return secret.read().strip()
+    except ConfigError as error:
+        raise DeliveryError("no_secret", str(error)) from error
+
+
+async def post(
+    client: Client,
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    method: str = "POST",
+    kind: str | None = "application/json",
+    shown: str | None = None,
+) -> None:
+    """Send it; return when it was taken, raise `DeliveryError` when not.
+
+    `kind` is the content type. `shown` stands for the URL in errors where all of it is secret.
+    """
+    content = {} if kind is None else {"Content-Type": kind}
+    try:
+        answer = await client.request(method, url, body=body, headers={**content, **headers})
     except TransportError as error:
-        raise DeliveryError(error.reason, str(error)) from error
+        if shown is None:
+            raise DeliveryError(error.reason, str(error)) from error
+        # What the client says may hold the URL.
+        raise DeliveryError(error.reason, f"{shown}: no answer ({error.reason})") from None
     if 200 <= answer.status < 300:
         return
-    permanent = 400 <= answer.status < 500 and answer.status not in _RETRY
+    wait = _retry_after(answer)
+    # GitHub, for one, says "later" by a 403 with Retry-After.
+    later = answer.status in _RETRY or (answer.status == 403 and wait is not None)
     raise DeliveryError(
         f"http_{answer.status}",
-        f"{redact(url)} answered {answer.status}: {_shortened(answer.body)}",
-        permanent=permanent,
-        retry_after=_retry_after(answer),
+        f"{shown or redact(url)} answered {answer.status}: {_shortened(answer.body)}",
+        permanent=400 <= answer.status < 500 and not later,
+        retry_after=wait,
     )
 
 

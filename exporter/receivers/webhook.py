@@ -12,11 +12,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from exporter.config.settings import WebhookReceiver as Settings
+from exporter.config.receivers import WebhookReceiver as Settings
 from exporter.core.notification import Notification
-from exporter.errors import ConfigError, DeliveryError
 from exporter.http import Client, redact
-from exporter.receivers.payload import post, rfc3339
+from exporter.receivers.payload import post, read_secret, rfc3339
 
 _NOT_ENDED = "0001-01-01T00:00:00Z"
 """Go's zero time, which is what Alertmanager sends while an alert fires."""
@@ -45,12 +44,7 @@ class WebhookReceiver:
     def _signature(self, body: bytes) -> dict[str, str]:
         if (secret := self._settings.secret) is None:
             return {}
-        try:
-            key = secret.read()
-        except ConfigError as error:
-            # Unsigned would be refused for good; the secret may be there at the next try.
-            raise DeliveryError("no_secret", str(error)) from error
-        digest = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
+        digest = hmac.new(read_secret(secret).encode(), body, hashlib.sha256).hexdigest()
         return {"X-Slod-Signature": f"sha256={digest}"}
 
     def _body(self, notification: Notification) -> bytes:

@@ -26,6 +26,7 @@ from tests.support import ManualClock
 
 __all__ = ["page"]
 
+T = 1_700_000_000.0
 HOUR, DAY = 3600.0, 86_400.0
 STEP = 2 * HOUR
 CONFIG = """
@@ -106,8 +107,11 @@ async def hook() -> AsyncIterator[Hook]:
 class Shop:
     """A service, slod beside it, and the test's hand on the clock."""
 
-    def __init__(self, folder: Path, page: PageServer, hook: Hook) -> None:
-        self.clock = ManualClock()
+    def __init__(
+        self, folder: Path, page: PageServer, hook: Hook, config: str = CONFIG, now: float = T
+    ) -> None:
+        self.clock = ManualClock(now)
+        self.config = config.format(hook=hook.url)
         self.page, self.hook, self.folder = page, hook, folder
         page.counts = {"200": 0, "500": 0}
         self.looked = 0.0
@@ -117,7 +121,7 @@ class Shop:
     @asynccontextmanager
     async def slod(self) -> AsyncIterator[Daemon]:
         """Started on the state there is; at the end it is killed: its last words are not kept."""
-        file = write(self.folder, self.page, CONFIG.format(hook=self.hook.url))
+        file = write(self.folder, self.page, self.config)
         daemon, shutdown = Daemon(load(file), self.clock), asyncio.Event()
         whole = daemon.engine.tick
 
@@ -143,12 +147,12 @@ class Shop:
             await task
             self.folder = after
 
-    async def pass_by(self, daemon: Daemon, good: int, bad: int) -> None:
-        """Two hours with so many events, until slod has looked and all was delivered."""
+    async def pass_by(self, daemon: Daemon, good: int, bad: int, seconds: float = STEP) -> None:
+        """So long with so many events, until slod has looked and all was delivered."""
         self.page.counts["200"] += good
         self.page.counts["500"] += bad
         # A day of every second would take as long as it sounds; the wall clock leaps.
-        self.clock.step(STEP - 0.1)
+        self.clock.step(seconds - 0.1)
         await self.clock.advance(0.1)
         await until(self._polled(daemon))
 

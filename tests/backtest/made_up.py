@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from exporter.backtest.result import Backtest, Fired, Incident, Outcome, Recommendation
+from exporter.backtest.result import Backtest, Fired, Incident, Outcome
+from exporter.core.recommend import Recommendation
 
 T = 1_767_225_600.0
 """The beginning of 2026 in UTC."""

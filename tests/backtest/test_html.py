@@ -13,9 +13,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from exporter.backtest.axis import dates, steps
 from exporter.backtest.chart import chart
 from exporter.backtest.html import page
+from exporter.charts.axis import dates, steps
 from tests.backtest.made_up import ALONE, DAY, END, PAGE, PAGED, QUIET, T, outcome, result
 
 SVG = "{http://www.w3.org/2000/svg}"

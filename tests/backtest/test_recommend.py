@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from exporter.backtest.periods import History
-from exporter.backtest.recommend import recommend
 from exporter.backtest.whole import Whole
 from exporter.core.ledger import Counts
+from exporter.core.recommend import recommend
 from exporter.core.slo import Calendar, Period
 from tests.core.builders import window
 

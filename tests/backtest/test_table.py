@@ -9,8 +9,9 @@ import pytest
 
 from exporter.backtest import words
 from exporter.backtest.plain import to_json
-from exporter.backtest.result import Recommendation
 from exporter.backtest.table import table
+from exporter.charts import figures
+from exporter.core.recommend import Recommendation
 from tests.backtest.made_up import ALONE, PAGE, PAGED, QUIET, TICKET, outcome, result
 
 
@@ -108,7 +109,7 @@ def test_a_recommendation_says_on_what_it_rests(found: Recommendation, said: str
     ],
 )  # fmt: skip
 def test_a_small_share_is_not_nothing(value: float | None, said: str) -> None:
-    assert words.share(value) == said
+    assert figures.share(value) == said
 
 
 @pytest.mark.parametrize(
@@ -116,14 +117,14 @@ def test_a_small_share_is_not_nothing(value: float | None, said: str) -> None:
     [(None, "-"), (1.0, "100.0%"), (-0.00001, "-0.1%"), (0.00099, "0.0%"), (-12.0, "-1,200.0%")],
 )
 def test_what_is_left_is_rounded_down(value: float | None, said: str) -> None:
-    assert words.left(value) == said
+    assert figures.left(value) == said
 
 
 def test_a_burn_rate_and_a_count_are_short() -> None:
-    assert [words.burn(b) for b in (1.0, 14.4, 236.32, 999.7, 99_999.5)] == [
+    assert [figures.burn(b) for b in (1.0, 14.4, 236.32, 999.7, 99_999.5)] == [
         "1x", "14.4x", "236x", "1,000x", "100,000x",
     ]  # fmt: skip
-    assert [words.number(n) for n in (0.5, 7.0, 1234.5)] == ["0.5", "7", "1,234"]
+    assert [figures.number(n) for n in (0.5, 7.0, 1234.5)] == ["0.5", "7", "1,234"]
 
 
 def test_the_json_has_everything_by_the_names_of_the_results() -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from exporter.config.load import Config, load, parse
-from exporter.config.settings import PrometheusSource, ScrapeSource, WebhookReceiver
+from exporter.config.receivers import WebhookReceiver
+from exporter.config.settings import PrometheusSource, ScrapeSource
 from exporter.core.slo import BudgetStep, Calendar, Window
 from exporter.errors import ConfigError
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from exporter.config.settings import AlertmanagerReceiver as AlertmanagerSettings
+from exporter.config.receivers import AlertmanagerReceiver as AlertmanagerSettings
+from exporter.config.receivers import WebhookReceiver as WebhookSettings
 from exporter.config.settings import Duration
-from exporter.config.settings import WebhookReceiver as WebhookSettings
 from exporter.core.notification import Notification, Reason
 from exporter.errors import DeliveryError
 from exporter.http import Client

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from exporter.backtest.periods import is_met
-from exporter.backtest.result import Recommendation
 from exporter.core.ledger import Counts
 
 LADDER = (
@@ -14,6 +13,16 @@ LADDER = (
 )  # fmt: skip
 """Objectives people choose, loosest first."""
 _SHARE = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Recommendation:
+    """The tightest objective that history would have met in at least 95% of its periods, and how
+    many periods that rests on; `objective` is None where there is not one whole period."""
+
+    objective: float | None
+    periods: int
+    met: int
 
 
 def recommend(periods: Sequence[Counts]) -> Recommendation:
@@ -29,3 +38,8 @@ def recommend(periods: Sequence[Counts]) -> Recommendation:
         if met and met >= _SHARE * len(periods) and (1 - objective) * least >= 1 - 1e-9:
             return Recommendation(objective, len(periods), met)
     return Recommendation(None, len(periods), 0)
+
+
+def is_met(counts: Counts, objective: float) -> bool:
+    """Whether a period kept an objective; rounding is none of its fault."""
+    return counts.bad <= (1 - objective) * counts.total * (1 + 1e-9)

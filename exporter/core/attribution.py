@@ -1,0 +1,133 @@
+"""What the error budget of a stretch of time was spent by: each moment belongs to one cause.
+
+The time is cut wherever a cause begins or ends. A piece that several causes cover belongs to
+
+1. an exclusion, since its events do not count whatever else went on;
+2. an incident, since that is what people said it was;
+3. whatever else, a deploy or a change of configuration or a feature flag.
+
+Of several of one rank it is the one that began last (the first of the list, where they began
+together). What no cause covers is the background. All figures are differences of one reading at
+each cut, so they sum up to what was spent, whatever the causes are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from exporter.core.ledger import Ledger
+
+EXCLUSION, INCIDENT = "exclusion", "incident"
+_RANKS = {EXCLUSION: 0, INCIDENT: 1}
+_LAST = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Something that went on from `start` to `end`, in unix seconds; `kind` is one of
+    `exclusion`, `incident`, `deploy`, `config_change`, `feature_flag` or any other word."""
+
+    kind: str
+    name: str
+    start: float
+    end: float
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What belongs to one cause, or to none (the background).
+
+    `seconds` are those that belong to it. `bad`, `total`: events that count, and `share`, what they
+    spent of the budget. `excluded_bad`, `excluded_total`: events that do not count, and
+    `excluded_share`, what those would have spent of it.
+    """
+
+    cause: Cause | None
+    seconds: float
+    bad: float
+    total: float
+    share: float
+    excluded_bad: float
+    excluded_total: float
+    excluded_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """A stretch of time, its parts in the order of the causes, and the background last.
+
+    `budget`: so many bad events the objective allows in it. `spent`: the share of that.
+    """
+
+    start: float
+    end: float
+    bad: float
+    total: float
+    budget: float
+    parts: tuple[Part, ...]
+
+    @property
+    def spent(self) -> float:
+        """The share of the budget that was spent; the sum of the parts' shares."""
+        return self.bad / self.budget if self.budget > 0 else 0.0
+
+
+@dataclass(slots=True)
+class _Sum:
+    seconds: float = 0.0
+    bad: float = 0.0
+    total: float = 0.0
+    excluded_bad: float = 0.0
+    excluded_total: float = 0.0
+
+
+def attribute(
+    ledger: Ledger, start: float, end: float, objective: float, causes: Sequence[Cause]
+) -> Attribution:
+    """Who spent what from `start` to `end`; causes that spent nothing and cover nothing stay."""
+    end = max(start, end)
+    spans = [(max(start, c.start), min(end, c.end)) for c in causes]
+    begins: dict[float, list[int]] = {}
+    for i, (begin, until) in enumerate(spans):
+        if until > begin:
+            begins.setdefault(begin, []).append(i)
+    cuts = sorted({start, end, *begins, *(until for begin, until in spans if until > begin)})
+    sums = [_Sum() for _ in range(len(causes) + 1)]
+    counted, every = ledger.counts(start, start), ledger.unadjusted(start, start)
+    going: list[int] = []
+    for begin, until in pairwise(cuts):
+        going = [i for i in going if spans[i][1] > begin] + begins.get(begin, [])
+        owner = min(going, key=lambda i: (_rank(causes[i]), -causes[i].start, i), default=-1)
+        # Always from the same beginning on, so that the differences sum up.
+        counted_then, every_then = ledger.counts(start, until), ledger.unadjusted(start, until)
+        bad, total = counted_then.bad - counted.bad, counted_then.total - counted.total
+        to = sums[owner]
+        to.seconds += until - begin
+        to.bad += bad
+        to.total += total
+        to.excluded_bad += every_then.bad - every.bad - bad
+        to.excluded_total += every_then.total - every.total - total
+        counted, every = counted_then, every_then
+    budget = (1 - objective) * counted.total
+    parts = (_part(c, s, budget) for c, s in zip((*causes, None), sums, strict=True))
+    return Attribution(start, end, counted.bad, counted.total, budget, tuple(parts))
+
+
+def _rank(cause: Cause) -> int:
+    return _RANKS.get(cause.kind, _LAST)
+
+
+def _part(cause: Cause | None, found: _Sum, budget: float) -> Part:
+    return Part(
+        cause,
+        found.seconds,
+        found.bad,
+        found.total,
+        found.bad / budget if budget > 0 else 0.0,
+        found.excluded_bad,
+        found.excluded_total,
+        found.excluded_bad / budget if budget > 0 else 0.0,
+    )

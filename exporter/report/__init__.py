@@ -1,0 +1,1 @@
+"""The reliability review: data in, Markdown, HTML or JSON out."""
