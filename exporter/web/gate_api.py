@@ -79,6 +79,8 @@ def part(gates: Gates) -> Part:
     to = _Endpoints(gates)
     routes = (
         web.get(GATE, to.gate),
+        # Flagger POSTs its question; the answer is the same, and nothing is changed by it.
+        web.post(GATE, to.gate),
         web.get(OVERRIDES, to.listed),
         web.post(OVERRIDES, changes(to.add)),
         web.get(f"{OVERRIDES}/audit", to.audit),

@@ -89,31 +89,32 @@ SCHEMAS = {
 }
 
 _GATE = {"$ref": SCHEMA_REF + "Gate"}
+_ASK = {
+    "summary": "May I deploy?",
+    "parameters": [
+        {
+            "name": "name",
+            "in": "path",
+            "required": True,
+            "description": "A service or an SLO.",
+            "schema": {"type": "string"},
+        },
+        query(
+            "enforce",
+            "1: answer 423 when it is closed and 503 when it is unknown.",
+            schema={"type": "string"},
+        ),
+    ],
+    "responses": {
+        "200": answers("The verdict.", _GATE),
+        "423": answers("Closed, with enforce=1.", _GATE),
+        "503": answers("Unknown, with enforce=1.", _GATE),
+    },
+}
 PATHS = {
     GATE: {
-        "get": {
-            "operationId": "gate",
-            "summary": "May I deploy?",
-            "parameters": [
-                {
-                    "name": "name",
-                    "in": "path",
-                    "required": True,
-                    "description": "A service or an SLO.",
-                    "schema": {"type": "string"},
-                },
-                query(
-                    "enforce",
-                    "1: answer 423 when it is closed and 503 when it is unknown.",
-                    schema={"type": "string"},
-                ),
-            ],
-            "responses": {
-                "200": answers("The verdict.", _GATE),
-                "423": answers("Closed, with enforce=1.", _GATE),
-                "503": answers("Unknown, with enforce=1.", _GATE),
-            },
-        }
+        "get": {"operationId": "gate", **_ASK},
+        "post": {"operationId": "gateWebhook", **_ASK},
     },
     OVERRIDES: {
         "get": {

@@ -7,6 +7,7 @@ import hashlib
 import math
 from html import escape
 
+from exporter.core import gate
 from exporter.core.status import SLOStatus, Snapshot
 
 _STYLE = """
@@ -38,7 +39,7 @@ _HEADINGS = ("SLO", "Service", "Objective", "SLI", "Budget left", "State", "Gate
 
 def render(snapshot: Snapshot, version: str) -> str:
     """The document; every text from outside is escaped."""
-    rows = "".join(_row(status) for status in snapshot.slos)
+    rows = "".join(_row(gate.instance(status, snapshot), status) for status in snapshot.slos)
     if not rows:
         rows = f'<tr><td colspan="{len(_HEADINGS)}">No SLO has data yet.</td></tr>'
     head = "".join(f'<th scope="col">{name}</th>' for name in _HEADINGS)
@@ -52,11 +53,11 @@ def render(snapshot: Snapshot, version: str) -> str:
     )
 
 
-def _row(status: SLOStatus) -> str:
+def _row(said: gate.Behind, status: SLOStatus) -> str:
     slo, period = status.slo, status.windows[-1]
     extra = " ".join(f"{name}={value}" for name, value in status.labels.items())
     firing = [f"{r.severity} {r.long}/{r.short}" for r in status.rules if r.firing]
-    gate = "open" if status.gate_open else '<span class="bad">closed</span>'
+    verdict = "open" if said.allows else f'<span class="bad">{_shown(said)}</span>'
     alerts = f'<span class="bad">{escape(", ".join(firing))}</span>' if firing else "none"
     return (
         f"<tr><td>{escape(slo.name)}<br><small>{escape(extra)}</small></td>"
@@ -65,8 +66,12 @@ def _row(status: SLOStatus) -> str:
         f"<br><small>{escape(slo.period.label)}</small></td>"
         f'<td class="n">{_percent(period.sli, 4)}</td>'
         f"<td>{_budget(status.budget_remaining)}{_unadjusted(status)}</td>"
-        f"<td>{escape(status.policy_state)}</td><td>{gate}</td><td>{alerts}</td></tr>"
+        f"<td>{escape(status.policy_state)}</td><td>{verdict}</td><td>{alerts}</td></tr>"
     )
+
+
+def _shown(said: gate.Behind) -> str:
+    return (said.override.verdict if said.override else said.verdict).value
 
 
 def _budget(remaining: float | None) -> str:

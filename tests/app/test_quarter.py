@@ -151,10 +151,15 @@ class Shop:
         """So long with so many events, until slod has looked and all was delivered."""
         self.page.counts["200"] += good
         self.page.counts["500"] += bad
+        await until(self._waits)
         # A day of every second would take as long as it sounds; the wall clock leaps.
         self.clock.step(seconds - 0.1)
         await self.clock.advance(0.1)
         await until(self._polled(daemon))
+
+    async def _waits(self) -> bool:
+        """Whether the next poll comes with the next step of the clock."""
+        return self.clock.wakes_within(0.1)
 
     def _polled(self, daemon: Daemon) -> Any:
         async def look() -> bool:
