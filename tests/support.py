@@ -42,6 +42,11 @@ class ManualClock:
         """How many tasks wait on this clock."""
         return sum(not f.done() for _, _, f in self._sleepers)
 
+    def wakes_within(self, seconds: float) -> bool:
+        """Whether anybody would wake if the test advanced so far."""
+        end = self._elapsed + seconds
+        return any(due <= end and not f.done() for due, _, f in self._sleepers)
+
     async def until_sleeping(self, count: int = 1) -> None:
         """Return when at least `count` tasks wait on this clock: their real I/O is over."""
         while self.sleeping < count:

@@ -44,7 +44,7 @@ class Daemon:
         self.config = config
         self.metrics = SelfMetrics(__version__)
         self._clock = clock
-        receivers = make_receivers(config)
+        receivers = make_receivers(config, self.metrics.notification)
         self.engine = Engine(config.slos, routes(receivers), approximate)
         store = Store(config.state.path, now=clock.now)
         self._keeper = Keeper(self.engine, store)
@@ -242,7 +242,7 @@ class Daemon:
         sdnotify.reloading()
         try:
             config = load(Path(self.config.path))
-            receivers = make_receivers(config)
+            receivers = make_receivers(config, self.metrics.notification)
         except SlodError as error:
             self.metrics.reloaded(False, self._clock.now())
             log.error("config.reload_failed", error=str(error))

@@ -46,6 +46,8 @@ class Schedule:
         self._clock = clock
         self._plan = plan
         self._sent: float | None = None
+        self._coming: tuple[ReportPlan | None, float, float] = (None, 0.0, 0.0)
+        """The plan, when it was looked at, and what comes next then."""
         self._unwritten: tuple[float, float] | None = None
         """A moment whose notice was put, and the end of its review."""
 
@@ -75,9 +77,14 @@ class Schedule:
             # From now on; what was scheduled before anybody asked for it was not missed.
             await self._reports.keep({SENT: now})
             self._sent = sent = now
-        due = plan.latest(sent, now)
+        # To follow a rule from its beginning takes some milliseconds.
+        planned, looked, coming = self._coming
+        if planned is plan and looked <= now < coming:
+            return
+        due, coming = plan.around(sent, now)
         if due is not None:
             await self._send(plan, due)
+        self._coming = (plan, now, coming)
 
     async def _send(self, plan: ReportPlan, moment: float) -> None:
         from exporter.report.markdown import to_markdown

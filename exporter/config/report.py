@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from math import inf
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 _PATH = ("report",)
 _SHORT = re.compile(r"(?:(?P<days>[A-Z]{2}(?:,[A-Z]{2})*) )?(?P<hour>\d\d):(?P<minute>\d\d)")
-_FIRST = datetime(2024, 1, 1)  # noqa: DTZ001 - a Monday, in the local time of the zone
+_FIRST = datetime(2018, 1, 1)  # noqa: DTZ001 - a Monday, in the local time of the zone
 _LONGEST = 400 * 86_400.0
 _OFTEN = 3600.0
 LAST = "last"
@@ -48,14 +49,15 @@ class ReportPlan:
     receivers: tuple[str, ...]
     period: float | None
 
-    def latest(self, since: float, now: float) -> float | None:
-        """The last moment after `since` and not after `now`; None when there was none."""
+    def around(self, since: float, now: float) -> tuple[float | None, float]:
+        """The last moment after `since` and not after `now` (None when there was none), and the
+        first after `now` (infinity when there is none)."""
         found = None
         for when in starts(self.rule, _FIRST, self.zone, since):
             if when > now:
-                break
+                return found, when
             found = when if when > since else found
-        return found
+        return found, inf
 
 
 def read_report(

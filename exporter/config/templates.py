@@ -68,7 +68,8 @@ def render(source: str, variables: Mapping[str, Any]) -> str:
     # A template can raise whatever an operation on its values raises.
     except Exception as error:  # noqa: BLE001
         raise TemplateFault(_line(error)) from None
-    return "".join(parts)
+    # Half a surrogate pair, which a template may write, could not be sent.
+    return "".join(parts).encode("utf-8", "replace").decode("utf-8")
 
 
 @lru_cache(maxsize=64)
@@ -92,10 +93,15 @@ def _environment() -> Environment:
             return super().call_binop(context, operator, left, right)
 
         def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-            # "{:>999999999}".format(x) and x.ljust(999999999) are texts without end, too.
+            # x.ljust(999999999) is a text without end, too.
             if isinstance(obj, str) and attr in _METHODS:
                 return False
             return super().is_safe_attribute(obj, attr, value)
+
+        def wrap_str_format(self, value: Any) -> Any:
+            # And so is "{:>999999999}".format(x).
+            if super().wrap_str_format(value) is not None:
+                raise SecurityError("format is not allowed; write {{ a }} {{ b }}")
 
     made = Bounded(undefined=StrictUndefined, autoescape=False, keep_trailing_newline=True)
     made.globals.clear()
@@ -104,7 +110,7 @@ def _environment() -> Environment:
     return made
 
 
-_METHODS = frozenset({"format", "format_map", "center", "ljust", "rjust", "zfill", "expandtabs"})
+_METHODS = frozenset({"center", "ljust", "rjust", "zfill", "expandtabs"})
 
 
 def _line(error: Exception) -> str:

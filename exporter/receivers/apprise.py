@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -91,18 +92,27 @@ class AppriseReceiver:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="apprise")
 
 
+def _not_from_here(record: logging.LogRecord) -> bool:
+    """Whether a line of a library may be logged: those that Apprise calls name URLs and paths, in
+    its own threads too. Nothing else of slod logs so outside the main thread."""
+    return record.thread == threading.main_thread().ident
+
+
 def _notify(url: str, title: str, text: str, kind: str) -> bool:
     import apprise
 
-    logging.getLogger("apprise").disabled = True
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_not_from_here)
     service = apprise.Apprise()
-    if not service.add(url):
-        return False
-    return bool(
-        service.notify(
-            title=title,
-            body=text,
-            notify_type=apprise.NotifyType(kind),
-            body_format=apprise.NotifyFormat.TEXT,
+    try:
+        return service.add(url) and bool(
+            service.notify(
+                title=title,
+                body=text,
+                notify_type=apprise.NotifyType(kind),
+                body_format=apprise.NotifyFormat.TEXT,
+            )
         )
-    )
+    # Its plugins are by many hands, and what one raises may hold the URL.
+    except Exception:  # noqa: BLE001
+        return False

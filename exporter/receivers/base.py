@@ -9,7 +9,7 @@ from exporter.core.notification import Notification
 
 
 class Receiver(Protocol):
-    """Adding one is a file in this folder and a line in app.py.
+    """Adding one is a file in this folder, its settings, and a case in app/receivers.py.
 
     `name` is the configured name; `endpoint` is unique and stable across restarts (a receiver with
     two Alertmanagers is two of these), so that each has a queue of its own in the outbox.

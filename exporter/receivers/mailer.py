@@ -81,7 +81,7 @@ class EmailReceiver:
             async with asyncio.timeout(float(settings.timeout)):
                 await client.connect()
                 refused, _ = await client.send_message(message)
-        except (aiosmtplib.SMTPException, OSError) as error:
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             client.close()
             raise _translated(error, f"{settings.host}:{self._port}") from None
         # It was taken: a server that does not say goodbye must not get it twice.

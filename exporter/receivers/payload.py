@@ -27,7 +27,7 @@ def read_secret(secret: Secret) -> str:
     Without it the notification would be refused for good; it may be there at the next try.
     """
     try:
-        return secret.read().strip()
+        return secret.read()
     except ConfigError as error:
         raise DeliveryError("no_secret", str(error)) from error
 

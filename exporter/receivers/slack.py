@@ -52,7 +52,7 @@ class SlackReceiver:
 
     async def send(self, notifications: Sequence[Notification], now: float) -> None:
         """Deliver them one after the other; `DeliveryError` at the first that is not taken."""
-        url = read_secret(self._url)
+        url = read_secret(self._url).strip()
         if not url.startswith(("http://", "https://")):
             raise DeliveryError("bad_url", f"{self.name}: the secret is no http or https URL")
         for notification in notifications:

@@ -17,7 +17,7 @@ from exporter.report.data import Proposal, Review, SLOReview
 
 def to_html(review: Review) -> str:
     """The document; every text from outside is escaped."""
-    sections = "".join(_section(one, f"s{i}") for i, one in enumerate(review.slos, 1))
+    sections = "".join(_section(one, i) for i, one in enumerate(review.slos, 1))
     notes = "".join(f"<p>Note: {escape(note)}.</p>" for note in review.notes)
     return document(
         "Reliability review",
@@ -39,12 +39,15 @@ def _overview(review: Review) -> str:
     return table(words.OVERVIEW, rows)
 
 
-def _section(one: SLOReview, ident: str) -> str:
+def _section(one: SLOReview, index: int) -> str:
+    ident = f"s{index}"
+    # On paper each begins a sheet of its own; the first stands below the overview.
+    sheet = " class=sheet" if index > 1 else ""
     facts = "".join(
         f"<dt>{escape(what)}</dt><dd>{escape(said)}</dd>" for what, said in words.facts(one)
     )
     return (
-        f'<section class=sheet id="{ident}"><h2>{escape(one.name)}</h2><dl>{facts}</dl>'
+        f'<section{sheet} id="{ident}"><h2>{escape(one.name)}</h2><dl>{facts}</dl>'
         f"{_proposals(one.proposals)}"
         "<figure><figcaption>How the budget of the time reviewed burned down</figcaption>"
         f"<div class=wide tabindex=0>{chart(one, ident)}</div></figure>"

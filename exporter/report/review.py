@@ -130,7 +130,10 @@ def _burn_down(
 
     moments = {start + (end - start) * k / POINTS for k in range(POINTS + 1)}
     moments |= {edge for s in stretches for edge in (s.start, s.end)}
-    return tuple((when, left(when)) for when in sorted(moments))
+    points = [(when, left(when)) for when in sorted(moments)]
+    if len(points) > 1 and points[1][1] is not None:
+        points[0] = (start, 1.0 if spent.budget > 0 else None)
+    return tuple(points)
 
 
 def _shown(found: Attribution) -> Attribution:

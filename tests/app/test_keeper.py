@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
+
 from exporter.app.keeper import Keeper
 from exporter.core.engine import Engine
+from exporter.core.notification import Notification, Reason
+from exporter.errors import StateError
 from exporter.store.database import OutboxRow, Save, Store
 from tests.core.builders import ERROR, OK, T, engine, feed, slo, status
 
@@ -54,4 +58,32 @@ async def test_a_notification_that_cannot_be_read_holds_up_no_other(tmp_path: Pa
     keeper = Keeper(again, Store(str(path), now=lambda: T))
     await keeper.restore()
     assert again.outbox.entries() == []
+    await keeper.close()
+
+
+async def test_what_was_said_is_kept_once_also_when_the_disk_refused_for_a_while(
+    tmp_path: Path,
+) -> None:
+    store = Store(str(tmp_path / "slod.db"), now=lambda: T)
+    made = engine(slo())
+    keeper = Keeper(made, store)
+    await keeper.restore()
+    first, second = (
+        Notification(key, "f", Reason.FIRING, {"alertname": key}, {}, T, None)
+        for key in ("first", "second")
+    )
+    keeper.note([first], T)
+    write, refused = store.save, StateError("full", "the disk is full")
+
+    async def refuse(save: Save) -> None:
+        raise refused
+
+    store.save = refuse  # type: ignore[method-assign]
+    assert await keeper.save() is refused
+    store.save = write  # type: ignore[method-assign]
+    keeper.note([second], T + 1)
+    assert await keeper.save() is None
+    assert await keeper.save() is None
+    kept = [msgspec.msgpack.decode(body, type=Notification) for body in await store.said(T, T + 9)]
+    assert kept == [first, second]
     await keeper.close()

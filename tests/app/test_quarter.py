@@ -133,7 +133,7 @@ class Shop:
         daemon.engine.tick = tick  # type: ignore[method-assign]
         task = asyncio.create_task(daemon.run(shutdown))
         try:
-            await until(self._polled(daemon))
+            await until(self.polled(daemon))
             yield daemon
         finally:
             # The disk as a kill would leave it: nothing of the clean stop gets there.
@@ -155,13 +155,15 @@ class Shop:
         # A day of every second would take as long as it sounds; the wall clock leaps.
         self.clock.step(seconds - 0.1)
         await self.clock.advance(0.1)
-        await until(self._polled(daemon))
+        await until(self.polled(daemon))
 
     async def _waits(self) -> bool:
         """Whether the next poll comes with the next step of the clock."""
         return self.clock.wakes_within(0.1)
 
-    def _polled(self, daemon: Daemon) -> Any:
+    def polled(self, daemon: Daemon) -> Any:
+        """Whether slod has looked, and all was delivered."""
+
         async def look() -> bool:
             [endpoint] = daemon.engine.outbox.routes
             recent, outbox = self.clock.now() - self.looked < 0.2, daemon.engine.outbox

@@ -39,7 +39,7 @@ async def settled(of: Shop, daemon: Daemon) -> None:
     """Move on until every look at the schedule, tick and save that was due is over."""
     for _ in range(6):
         await of.clock.advance(10)
-        await until(of._polled(daemon))
+        await until(of.polled(daemon))
 
 
 async def heard(of: Shop, hook: Hook, count: int) -> None:
@@ -64,7 +64,7 @@ async def test_it_is_sent_at_its_time_with_what_there_is_to_say(
         await settled(of, daemon)
         [review] = reviews(hook)
         assert review["labels"] == {"alertname": "ReliabilityReview", "severity": "info"}
-        assert review["startsAt"] == "2023-11-15T07:00:00Z"
+        assert review["startsAt"] == "2023-11-15T07:00:00.000Z"
         words = review["annotations"]
         assert words["summary"].startswith(
             "Reliability review of 2023-11-14 07:00 to 2023-11-15 07:00"
@@ -97,8 +97,8 @@ async def test_killed_at_any_moment_it_is_sent_once_and_missed_ones_late_and_as_
     async with of.slod() as daemon:
         await settled(of, daemon)
     assert [r["startsAt"] for r in reviews(hook)] == [
-        "2023-11-15T07:00:00Z",
-        "2023-11-18T07:00:00Z",
+        "2023-11-15T07:00:00.000Z",
+        "2023-11-18T07:00:00.000Z",
     ]
 
 

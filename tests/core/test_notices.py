@@ -87,3 +87,17 @@ def test_long_after_its_end_it_is_forgotten_and_that_is_to_be_saved() -> None:
     said(e, T + HOUR + REMEMBERED + 1)
     assert e.notices.changed
     assert list(e.notices.alerts()) == []
+
+
+def test_one_may_be_for_some_receivers_only_also_after_a_restart() -> None:
+    routes = [Route("hook", "hook"), Route("am", "am", resend=10.0)]
+    e = engine(routes=routes)
+    e.notices.put(Notice("one", {"alertname": "x"}, {}, T, T + HOUR, ("hook",)))
+    e.tick(T)
+    again = engine(routes=routes)
+    again.notices.load(packed(e.notices.dump()))
+    for one in (e, again):
+        one.tick(T + 60)
+        one.tick(T + HOUR)
+        assert one.outbox.waiting("am") == 0
+    assert (e.outbox.waiting("hook"), again.outbox.waiting("hook")) == (2, 1)

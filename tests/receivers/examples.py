@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 PAGE = (Path(__file__).parents[2] / "docs" / "receivers.md").read_text("utf-8")
-EXAMPLES = dict(
-    re.findall(r"^#+ ([^\n]+)\n(?:(?!^#).*\n)*?```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-)
+EXAMPLES = {
+    part.partition("\n")[0].lstrip("# "): part.split("```toml\n")[1].split("```")[0]
+    for part in re.split(r"^(?=##+ )", PAGE, flags=re.MULTILINE)
+    if "```toml" in part
+}
 """By the heading above."""
 
 

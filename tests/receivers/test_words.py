@@ -90,6 +90,10 @@ def test_a_text_is_never_longer_than_its_bound() -> None:
         render("{{ text }}{{ text }}", {"text": "x" * (MOST // 2 + 1)})
 
 
+def test_a_text_can_always_be_sent() -> None:
+    assert render("{{ '\\ud800' }}x", {}).encode() == b"?x"
+
+
 def test_a_report_is_the_text_where_there_is_one() -> None:
     alert = Notification("k", "f", Reason.FIRING, {}, {"report": "# Review\n\n- a"}, SINCE, None)
     made, _ = writer()
