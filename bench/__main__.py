@@ -34,6 +34,7 @@ NAMES = (
     "targets",
     "backfill",
     "backtest",
+    "forecast",
 )
 GROWTH = "growth"
 _TITLE = "How slod's cost grows with SLOs and targets"

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from exporter.app.exclusions import Exclusions
 from exporter.app.explain import Explainer
+from exporter.app.forecasts import Forecasts
 from exporter.app.gates import Gates
 from exporter.app.report import Nothing, Reports
 from exporter.app.report_schedule import Schedule
@@ -39,6 +40,7 @@ class Desk:
         self._exclusions = Exclusions(engine, store, clock, changed)
         self._gates = Gates(engine, store, clock, snapshot, changed, _no_warnings)
         self._reports = Reports(engine, store, clock, self._exclusions.given, Nothing())
+        self._forecasts = Forecasts(engine, clock, changed)
         self._schedule = Schedule(self._reports, engine, clock, lambda: config().report)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
@@ -64,6 +66,7 @@ class Desk:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._exclusions.run())
             group.create_task(self._schedule.run())
+            group.create_task(self._forecasts.run())
 
 
 def _no_warnings(service: str) -> Sequence[str]:

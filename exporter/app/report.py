@@ -34,6 +34,7 @@ BEFORE = 30 * 86_400.0
 MOST = 300
 """SLO instances that one review has."""
 MARK = ("report", "last")
+_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, TypeError, ValueError)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Notification).decode
@@ -76,6 +77,7 @@ class Reports:
         self._clock = clock
         self._excluded = excluded
         self._causes = causes
+        self._writing = asyncio.Lock()
 
     async def write(self, asked: Asked, form: str) -> Written:
         """A review in words; see `web.report_api`."""
@@ -90,12 +92,17 @@ class Reports:
     async def make(self, asked: Asked, end: float | None = None) -> Review:
         """A review up to `end`, or now. `KeyError` with a service that there is not, `StateError`
         when the state cannot be read."""
-        from exporter.report.data import Review
-
         known = self.services()
         for name in asked.services:
             if name not in known:
                 raise KeyError(name)
+        # It takes a while for a fleet; one at a time, or polls would wait for all of them.
+        async with self._writing:
+            return await self._make(asked, end)
+
+    async def _make(self, asked: Asked, end: float | None) -> Review:
+        from exporter.report.data import Review
+
         now = self._clock.now()
         end = now if end is None else end
         start = min(await self._start(asked, end), end)
@@ -110,7 +117,12 @@ class Reports:
                 if len(made) >= MOST:
                     left_out += 1
                     continue
-                made.append(self._review(account, instance, (start, end), said))
+                try:
+                    made.append(self._review(account, instance, (start, end), said))
+                except _FAULTS as error:
+                    # Nobody foresaw it; the other SLOs go on.
+                    why = " ".join(f"{type(error).__name__}: {error}".split())
+                    notes.append(f"{instance.title} cannot be reviewed: {why}")
                 # Many take a while; meanwhile polls go on.
                 await asyncio.sleep(0)
         if left_out:

@@ -56,8 +56,8 @@ class Schedule:
         while True:
             try:
                 await self._look()
-            except StateError as error:
-                log.error("report.not_kept", error=str(error), outcome="tried again later")
+            except (StateError, ValueError) as error:
+                log.error("report.not_sent", error=str(error), outcome="tried again later")
             await self._clock.sleep(EVERY)
 
     async def _look(self) -> None:

@@ -48,6 +48,7 @@ class SLOTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     max_groups: int = 100
     alert_policy: str = "workbook"
     budget_policy: str | None = None
+    forecast_alert: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ def read_slo(name: str, raw: object, around: Surroundings, findings: Findings) -
         rules=rules,
         steps=steps_of(budget),
         hysteresis=budget.hysteresis,
+        forecast_within=None if table.forecast_alert is None else float(table.forecast_alert),
     )
 
 

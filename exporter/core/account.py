@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from exporter.core import words
 from exporter.core.alert import Alert, to_say
 from exporter.core.burn import Condition
 from exporter.core.composite import gather
+from exporter.core.events import Group
 from exporter.core.exclusion import Exclusion, Span, merged
+from exporter.core.forecast import Forecast
 from exporter.core.instance import MISSING
 from exporter.core.intake import Intake, Taken
 from exporter.core.memory import Memory
@@ -90,6 +92,17 @@ class Account:
                     if before.get(key) != _state(alert):
                         self.memory.note_alert(group, key, alert)
         return out + self._watch_for_data(now, show)
+
+    def foresee(self, group: Group, now: float, random: Callable[[], float]) -> None:
+        """Make the forecast of an instance anew, unless its numbers are not those of now."""
+        instance = self.memory.instances.get(group)
+        if instance is not None and not self.behind and self.fault is None:
+            self.foretell(group, instance.foresee(instance.as_of(now, self.patience), random))
+
+    def foretell(self, group: Group, made: Forecast | None) -> None:
+        """Take this forecast of an instance from now on."""
+        self.memory.instance(group).foretell(made)
+        self._dirty = True
 
     def watch_anew(self, now: float) -> None:
         """Nobody looked until now, so data may have come."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import inf
 from zlib import crc32
 
@@ -10,6 +10,8 @@ from exporter.core import policy, words
 from exporter.core.alert import Alert, to_say
 from exporter.core.burn import Condition
 from exporter.core.exclusion import Exclusion, merged
+from exporter.core.forecast import Forecast, forecast, past
+from exporter.core.foresight import Foresight
 from exporter.core.ledger import Counts, Ledger, Since
 from exporter.core.notification import Notification
 from exporter.core.reopen import reopens
@@ -35,6 +37,7 @@ class Instance:
         self.debt = 0.0
         self.seen: float | None = None
         self.alerts: dict[str, Alert] = {}
+        self._forecast: Forecast | None = None
         # Spread by the name, so that not all ledgers of a fleet are thinned at the same tick.
         phase = crc32("/".join((slo.name, *group.values())).encode())
         self.ledger = Ledger(_horizon(slo), interval, phase)
@@ -55,9 +58,19 @@ class Instance:
         self._period = self.ledger.since(period.seconds if isinstance(period, Window) else 0.0)
         self._bounds = (0.0, 0.0)
         self._steps = Steps(slo, self.labels, self.ledger, self._period, self.alerts)
-        self._keys |= self._steps.keys
+        self._foresight = Foresight(slo, self.labels, self.alerts, self._forecast)
+        self._keys |= self._steps.keys | self._foresight.keys
         self._calm = _NEVER
         """From when until when, and up to how many bad events, nothing can happen."""
+
+    def foresee(self, now: float, random: Callable[[], float]) -> Forecast | None:
+        """Make a forecast; see `forecast.forecast`. None where too little is known."""
+        found = past(self.slo, self.ledger, now)
+        return forecast(found, self.slo.objective, random) if found is not None else None
+
+    def foretell(self, made: Forecast | None) -> None:
+        """Take this forecast from now on."""
+        self._forecast = self._foresight.made = made
 
     def exclude(self, exclusions: Iterable[Exclusion]) -> None:
         """Leave out the time of those that are meant for it; takes the place of earlier ones."""
@@ -119,6 +132,10 @@ class Instance:
         left = policy.remaining(counts, slo.objective)
         every = ledger.all
         state, steps = self._steps.state(left), self._steps.status(left)
+        burns = any(w.key in self.alerts and self.alerts[w.key].firing for w in self._watches)
+        lower, middle, upper = self._foresight.interval(
+            now, self._exhaustion(left, now, upto), burns=burns
+        )
         return SLOStatus(
             slo=slo,
             labels=self.labels,
@@ -127,7 +144,9 @@ class Instance:
             windows=tuple(windows),
             budget_remaining=left,
             budget_remaining_events=policy.remaining_events(counts, slo.objective),
-            exhaustion_seconds=self._exhaustion(left, now, upto),
+            exhaustion_lower=lower,
+            exhaustion_seconds=middle,
+            exhaustion_upper=upper,
             rules=tuple(self._rule_status(watch.key, watch.rule) for watch in self._watches),
             policy_state=state.state if state else policy.OK,
             steps=steps,
@@ -165,7 +184,7 @@ class Instance:
 
     def is_calm(self, now: float) -> bool:
         """Whether `evaluate` would do nothing: no alert holds, and none can begin."""
-        if self.alerts:
+        if self.alerts or self._foresight.looms(now):
             return False
         since, until, bad = self._calm
         return (since <= now < until and self.ledger.bad <= bad) or self._look(now)
@@ -208,6 +227,7 @@ class Instance:
                 alert.word(said, now)
         self._end_orphans(now)
         self._steps.follow(self.title, left, period, upto, now)
+        self._foresight.follow(self.title, left, now, show)
         return to_say(self.alerts.values())
 
     def _rule_labels(self, rule: Rule) -> dict[str, str]:

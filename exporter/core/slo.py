@@ -264,7 +264,8 @@ class SLO:
     is one instance for each combination of those labels' values, at most `max_groups`.
     `rules` are already those of its alert policy, `steps` of its budget policy, lowest first; by
     `hysteresis`, a share of the budget or of a burn rate, it must get better for a step to end.
-    `interval` is how often its source is polled, in seconds.
+    `interval` is how often its source is polled, in seconds. `forecast_within`: an alert begins
+    when the budget is forecast to be gone within so many seconds.
     """
 
     name: str
@@ -280,6 +281,7 @@ class SLO:
     rules: tuple[Rule, ...] = ()
     steps: tuple[BudgetStep, ...] = ()
     hysteresis: float = 0.01
+    forecast_within: float | None = None
 
     @property
     def windows(self) -> tuple[Window, ...]:

@@ -68,7 +68,8 @@ class SLOStatus:
     beginning. `windows`: alert windows, shortest first, then the period last. `steps`: those of
     the budget policy, of which `policy_state` is the state. `gate_open`: whether all of those that
     hold leave the gate open. `reopens`: when a closed gate opens if nothing fails any more, in unix
-    seconds. `exhaustion_seconds`: `math.inf` when not burning.
+    seconds. `exhaustion_seconds`: until the budget is gone, `math.inf` when not
+    burning; `_lower` and `_upper` are the ends of its 80% interval, None without a forecast.
     `excluded_seconds`: how much of the period is excluded; `budget_unadjusted`: what would remain
     of the budget if nothing were.
     """
@@ -80,7 +81,9 @@ class SLOStatus:
     windows: tuple[WindowStatus, ...]
     budget_remaining: float | None
     budget_remaining_events: float | None
+    exhaustion_lower: float | None
     exhaustion_seconds: float | None
+    exhaustion_upper: float | None
     rules: tuple[RuleStatus, ...]
     policy_state: str
     steps: tuple[StepStatus, ...]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from math import isinf
 
+from exporter.core.forecast import Forecast
 from exporter.core.ledger import Counts
 from exporter.core.slo import SLO, BudgetStep, Rule
 
@@ -69,6 +70,26 @@ def _why(step: BudgetStep) -> str:
         return f"; one incident has spent more than {step.incident_above:.0%} of it"
     over = step.over.label if step.over is not None else ""
     return f"; over {over} it burns faster than {step.burn_above:g}x"
+
+
+def forecast(
+    title: str, slo: SLO, made: Forecast, left: float | None, show: Show
+) -> dict[str, str]:
+    """Of the alert that the budget will be gone soon."""
+
+    def within(seconds: float) -> str:
+        return f"not within {slo.period.label}" if isinf(seconds) else f"in {show(seconds)}"
+
+    return {
+        "summary": f"{title}: the error budget will be gone {within(made.middle)}",
+        "description": (
+            f"Going by the last {made.days} days, the budget over {slo.period.label} is gone "
+            f"{within(made.middle)}; with a chance of 10% already {within(made.lower)}, and of "
+            f"10% only later than that: {within(made.upper)}."
+        ),
+        "budget_remaining": "unknown" if left is None else f"{left:.4f}",
+        "exhausts_in": show(made.middle) if not isinf(made.middle) else "never",
+    }
 
 
 def missing(slo: SLO, silence: float, show: Show) -> dict[str, str]:

@@ -71,8 +71,8 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """Seconds until the budget is gone, `inf` when it does not burn, with its 10% and 90% bounds
-    where they are known."""
+    """Seconds until the budget is gone, `inf` when that is not foreseeable, with the ends of its
+    80% interval where past days tell it; without them it is how it burns now."""
 
     seconds: float | None
     low: float | None = None

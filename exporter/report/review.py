@@ -80,14 +80,15 @@ def review(
         detection=middle(one.detected for one in listed),
         states=states(own),
         told=told(said, slo.name, slo.service, group, start, end),
-        forecast=Forecast(
-            status.exhaustion_seconds,
-            getattr(status, "exhaustion_low", None),
-            getattr(status, "exhaustion_high", None),
-        ),
+        forecast=_forecast(status),
         notes=tuple(_notes(ledger, start, end)),
     )
     return replace(made, proposals=proposals(made, slo, ledger))
+
+
+def _forecast(status: SLOStatus) -> Forecast:
+    bounds = (getattr(status, f"exhaustion_{name}", None) for name in ("lower", "upper"))
+    return Forecast(status.exhaustion_seconds, *bounds)
 
 
 def _stretch(ledger: Ledger, cause: Cause, start: float, end: float) -> Stretch:

@@ -98,15 +98,17 @@ def forecast(one: SLOReview) -> str:
     found = one.forecast
     if found.seconds is None:
         return "unknown: there are no events"
-    if isinf(found.seconds):
-        return "the budget does not burn just now"
     if found.seconds <= 0:
         return "the budget is spent"
-    bounds = ""
-    if found.low is not None and found.high is not None:
-        high = "never" if isinf(found.high) else lasting(found.high)
-        bounds = f" (80% interval: {lasting(found.low)} to {high})"
-    return f"as it burns now, the budget is gone in {lasting(found.seconds)}{bounds}"
+    if found.low is None or found.high is None:
+        if isinf(found.seconds):
+            return "the budget does not burn just now"
+        return f"as it burns now, the budget is gone in {lasting(found.seconds)}"
+    likely, low, high = (
+        "more than a period" if isinf(seconds) else lasting(seconds)
+        for seconds in (found.seconds, found.low, found.high)
+    )
+    return f"by past days the budget lasts {likely} (80% interval: {low} to {high})"
 
 
 def spent_by(one: SLOReview) -> Iterator[tuple[str, ...]]:

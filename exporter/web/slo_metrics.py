@@ -33,6 +33,14 @@ _FAMILIES = {
         "gauge",
         "Forecast time until the error budget is spent; +Inf when not burning.",
     ),
+    "slo_error_budget_exhaustion_lower_seconds": (
+        "gauge",
+        "The 10% quantile of the forecast.",
+    ),
+    "slo_error_budget_exhaustion_upper_seconds": (
+        "gauge",
+        "The 90% quantile of the forecast.",
+    ),
     "slo_alert_firing": ("gauge", "Whether the alert rule fires."),
     "slo_budget_policy_state": ("gauge", "1 on the budget policy's current state."),
     "slo_budget_policy_since_timestamp_seconds": (
@@ -112,6 +120,8 @@ class _Lines:
             ("slo_error_budget_remaining_ratio", status.budget_remaining),
             ("slo_error_budget_remaining_events", status.budget_remaining_events),
             ("slo_error_budget_exhaustion_seconds", status.exhaustion_seconds),
+            ("slo_error_budget_exhaustion_lower_seconds", status.exhaustion_lower),
+            ("slo_error_budget_exhaustion_upper_seconds", status.exhaustion_upper),
         ):
             if value is not None:
                 into[name].add(base, value)

@@ -11,11 +11,18 @@ from typing import Any
 import aiohttp
 import pytest
 
+from exporter.app import report as app_report
 from exporter.app.daemon import Daemon
+from exporter.app.report import Nothing, Reports
 from exporter.config.moments import rfc3339
+from exporter.store.database import Save, Store
+from exporter.store.documents import Change, Documents
+from exporter.web.report_api import Asked
 from tests.app.test_daemon import PageServer, get, page
 from tests.app.test_exclusions import ask
 from tests.app.test_quarter import Hook, Shop, hook
+from tests.core.builders import ERROR, OK, engine, feed, slo
+from tests.support import ManualClock
 
 __all__ = ["hook", "page"]
 
@@ -161,3 +168,37 @@ async def test_a_review_is_one_page_that_needs_nothing_else(shop: Daemon) -> Non
     assert "<script" not in text and "http" not in text.replace("http-equiv", "")
     assert re.search(r'<svg [^>]*role="img"', text) and "<desc" in text
     assert "time (UTC)</text>" in text and "budget left (%" in text
+
+
+async def test_an_slo_that_cannot_be_reviewed_holds_up_no_other_and_services_are_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = engine(slo("a"), slo("b"))
+    for k in range(3):
+        feed(made, T + 10 * k, {OK: 10.0 * k, ERROR: float(k)})
+    store = Store(":memory:", now=lambda: T)
+    await store.open()
+    [of_a] = made.accounts["a"].memory.instances.values()
+    # A ledger that is damaged in a way that nobody foresaw.
+    monkeypatch.setattr(of_a, "ledger", None)
+    reports = Reports(made, store, ManualClock(T + 30), list, Nothing())
+    review = await reports.make(Asked(period=3600.0, services=("shop",)))
+    assert [one.slo for one in review.slos] == ["b"]
+    assert review.notes[0].startswith("a cannot be reviewed: AttributeError: ")
+    with pytest.raises(KeyError):
+        await reports.make(Asked(services=("ship",)))
+    monkeypatch.setattr(app_report, "MOST", 0)
+    assert (await reports.make(Asked())).notes == ("2 SLO instances are left out; name a service",)
+    await store.close()
+
+
+async def test_what_cannot_be_read_of_what_was_said_is_left_out() -> None:
+    store = Store(":memory:", now=lambda: T)
+    await store.open()
+    await store.save(Save(said=[(T, b"\xc1"), (T, b"\x80")]))
+    reports = Reports(engine(), store, ManualClock(T + 30), list, Nothing())
+    assert (await reports.make(Asked())).notes == ()
+    await store.save(Save())
+    await Documents(store, "report").write(Change(put={app_report.MARK: b"\xc1"}))
+    assert await reports.marked() is None
+    await store.close()

@@ -37,7 +37,7 @@ def reviews(hook: Hook, status: str = "firing") -> list[dict[str, Any]]:
 
 async def settled(of: Shop, daemon: Daemon) -> None:
     """Move on until every look at the schedule, tick and save that was due is over."""
-    for _ in range(6):
+    for _ in range(4):
         await of.clock.advance(10)
         await until(of.polled(daemon))
 

@@ -7,6 +7,7 @@ import pytest
 from bench import (
     detection,
     exposition,
+    forecast,
     growth,
     history,
     ledger,
@@ -69,3 +70,9 @@ def test_a_round_of_targets_is_measured() -> None:
 def test_growth_is_measured() -> None:
     found = growth.run(slos=(2,), pages=(1,), evaluations=10, scrapes=4)
     assert {name: len(points) for name, points in found.items()} == dict.fromkeys(growth.PANELS, 1)
+
+
+def test_the_forecast_is_compared_with_what_came() -> None:
+    rows = forecast.run(seeds=1, regimes=forecast.REGIMES[:1])
+    assert len(rows) == 4
+    assert all(0 <= row.ours < 1 for row in rows)

@@ -67,8 +67,8 @@ def test_period_and_receivers() -> None:
         (['schedule = "XX 08:00"'], "report.schedule: BYDAY must be like"),
         (['schedule = "25:00"'], "report.schedule: BYHOUR must be from 0 to 23"),
         (
-            ['schedule = "FREQ=DAILY;BYHOUR=8;BYMINUTE=0,30"'],
-            "report.schedule: happens more often than once an hour",
+            ['schedule = "FREQ=DAILY;BYHOUR=8,20"'],
+            "report.schedule: happens more often than once a day",
         ),
         (['schedule = "FREQ=DAILY;UNTIL=20000101"'], "report.schedule: never happens"),
         (['schedule = "08:00"', 'timezone = "Europe/Berln"'], "report.timezone: unknown time"),

@@ -84,7 +84,7 @@ _causes = st.builds(
 _hours = st.tuples(st.integers(0, 10**7), st.integers(0, 10**5))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     rows=st.lists(_hours, min_size=1, max_size=24),
     causes=st.lists(_causes, max_size=12),

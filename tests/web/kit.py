@@ -46,7 +46,9 @@ def status(
         "windows": tuple(WindowStatus(n, s, good, bad, 0.5) for n, s in lengths),
         "budget_remaining": None if empty else -1.0,
         "budget_remaining_events": None if empty else -1.0,
+        "exhaustion_lower": None if empty else 3600.0,
         "exhaustion_seconds": None if empty else math.inf,
+        "exhaustion_upper": None if empty else math.inf,
         "rules": (RuleStatus("page", "1h", "5m", 14.4, True, NOW),),
         "policy_state": "exhausted",
         "steps": (

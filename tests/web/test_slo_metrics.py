@@ -39,6 +39,8 @@ def test_the_table_of_metrics_is_on_the_page() -> None:
         f"slo_error_budget_remaining_ratio{{{base}}}": -1.0,
         f"slo_error_budget_remaining_events{{{base}}}": -1.0,
         f"slo_error_budget_exhaustion_seconds{{{base}}}": math.inf,
+        f"slo_error_budget_exhaustion_lower_seconds{{{base}}}": 3600.0,
+        f"slo_error_budget_exhaustion_upper_seconds{{{base}}}": math.inf,
         f'slo_alert_firing{{{base},severity="page",long_window="1h",short_window="5m"}}': 1.0,
         f'slo_budget_policy_state{{{base},state="ok"}}': 0.0,
         f'slo_budget_policy_state{{{base},state="warning"}}': 0.0,
