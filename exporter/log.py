@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from typing import TextIO
 
 import structlog
@@ -17,6 +18,10 @@ from structlog.typing import EventDict, WrappedLogger
 
 from exporter.config.settings import Log
 
+_TAKEN = frozenset(
+    {"event", "level", "ts", "self", "exc_info", "stack_info", "error", "exception"}
+    | {"receiver", "reason", "attempts"}
+)
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -46,6 +51,12 @@ def configure(settings: Log, stream: TextIO) -> None:
     root.handlers[:] = [_Bridge()]
     root.setLevel(level)
     logging.captureWarnings(True)
+
+
+def labelled(labels: Mapping[str, str]) -> dict[str, str]:
+    """An alert's labels as fields of a log line; one whose name the line needs for itself gets
+    another."""
+    return {f"label_{k}" if k in _TAKEN else k: v for k, v in labels.items()}
 
 
 class _OneError:

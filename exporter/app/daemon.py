@@ -23,6 +23,7 @@ from exporter.core.engine import Engine
 from exporter.core.notification import Notification
 from exporter.core.status import Snapshot
 from exporter.errors import SlodError
+from exporter.log import labelled
 from exporter.store.database import Store
 from exporter.web.exposition import Family
 from exporter.web.self_metrics import SelfMetrics
@@ -171,7 +172,7 @@ class Daemon:
         self._version += 1
         self.metrics.tick(self._clock.monotonic() - begun)
         for notification in tick.said:
-            log.warning(f"alert.{notification.reason.value}", **notification.labels)
+            log.warning(f"alert.{notification.reason.value}", **labelled(notification.labels))
         for route in tick.full:
             self.metrics.notification(route.receiver, "dropped_queue_full")
             log.error("notification.dropped", receiver=route.receiver, reason="queue_full")
@@ -288,9 +289,8 @@ class Daemon:
 
     def _readiness(self) -> Readiness:
         waiting = (polling.missing for polling, _ in self._polling.values())
-        notes: tuple[str, ...] = ()
-        if self._keeper.degraded is not None:
-            notes = (f"state is kept in memory only: {self._keeper.degraded}",)
+        degraded = self._keeper.degraded
+        notes = (f"state is kept in memory only: {degraded}",) if degraded is not None else ()
         return Readiness(tuple(m for m in waiting if m is not None), notes)
 
 

@@ -14,6 +14,7 @@ import structlog
 from exporter.clock import Clock
 from exporter.core.outbox import Entry, Outbox, Route
 from exporter.errors import DeliveryError
+from exporter.log import labelled
 from exporter.receivers.base import Receiver
 from exporter.web.self_metrics import SelfMetrics
 
@@ -105,7 +106,7 @@ class Delivery:
                     receiver=receiver.name,
                     reason=entry.notification.reason.value,
                     attempts=entry.attempts + 1,
-                    **entry.notification.labels,
+                    **labelled(entry.notification.labels),
                 )
             self._delivered()
         self._metrics.queue_length(receiver.name, self._outbox.waiting(receiver.endpoint))

@@ -39,6 +39,14 @@ from exporter.config.settings import (
     State,
 )
 from exporter.config.slos import SourceFacts, Surroundings, read_slo
+from exporter.config.timeline import (
+    Grafana,
+    Timeline,
+    Watch,
+    read_grafana,
+    read_timeline,
+    read_watch,
+)
 from exporter.core.slo import SLO
 from exporter.errors import ConfigError
 
@@ -53,6 +61,9 @@ SECTIONS = (
     "budget_policy",
     "exclusion",
     "report",
+    "timeline",
+    "events",
+    "grafana",
 )
 _SOURCES = (PrometheusSource, ScrapeSource)
 
@@ -82,6 +93,9 @@ class Config:
     alert_policies: Mapping[str, AlertPolicy]
     exclusions: tuple[Planned, ...]
     report: ReportPlan | None
+    timeline: Timeline
+    watches: tuple[Watch, ...]
+    grafana: Grafana | None
     keys: Keys
 
 
@@ -144,6 +158,11 @@ def parse(text: str, path: str) -> Config:
         document, "exclusion", lambda path, raw: read_exclusion(path, raw, findings), findings
     )
     report = read_report(document, receivers, findings)
+    timeline, grafana = read_timeline(document, findings), read_grafana(document, findings)
+    queries = {name: facts.answers_queries for name, facts in around.sources.items()}
+    watches = _each(
+        document, "events", lambda path, raw: read_watch(path, raw, queries, findings), findings
+    )
     findings.raise_errors()
     warn_of_idle(exclusions, [s for s in slos.values() if s is not None], findings)
     return Config(
@@ -157,6 +176,9 @@ def parse(text: str, path: str) -> Config:
         slos=tuple(s for s in slos.values() if s is not None),
         exclusions=tuple(e for e in exclusions.values() if e is not None),
         report=report,
+        timeline=timeline,
+        watches=tuple(w for w in watches.values() if w is not None),
+        grafana=grafana,
         keys=Keys(findings.lines, document, tuple(findings.warnings)),
     )
 

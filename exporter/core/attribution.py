@@ -4,7 +4,8 @@ The time is cut wherever a cause begins or ends. A piece that several causes cov
 
 1. an exclusion, since its events do not count whatever else went on;
 2. an incident, since that is what people said it was;
-3. whatever else, a deploy or a change of configuration or a feature flag.
+3. whatever else, a deploy or a change of configuration or a feature flag;
+4. an incident that nobody reported and that is only inferred from the errors.
 
 Of several of one rank it is the one that began last (the first of the list, where they began
 together). What no cause covers is the background. All figures are differences of one reading at
@@ -21,19 +22,21 @@ from exporter.core.ledger import Ledger
 
 EXCLUSION, INCIDENT = "exclusion", "incident"
 _RANKS = {EXCLUSION: 0, INCIDENT: 1}
-_LAST = 2
+_ELSE, _LAST = 2, 3
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Something that went on from `start` to `end`, in unix seconds; `kind` is one of
-    `exclusion`, `incident`, `deploy`, `config_change`, `feature_flag` or any other word."""
+    `exclusion`, `incident`, `deploy`, `config_change`, `feature_flag` or any other word.
+    `inferred`: nobody said so."""
 
     kind: str
     name: str
     start: float
     end: float
     link: str = ""
+    inferred: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def attribute(
 
 
 def _rank(cause: Cause) -> int:
-    return _RANKS.get(cause.kind, _LAST)
+    return _LAST if cause.inferred else _RANKS.get(cause.kind, _ELSE)
 
 
 def _part(cause: Cause | None, found: _Sum, budget: float) -> Part:

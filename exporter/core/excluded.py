@@ -31,9 +31,10 @@ class Excluded:
         k = bisect_right(self._starts, when) - 1
         if k < 0:
             return (0.0, 0.0)
-        while len(self._sums) <= k:
+        over = when >= self.spans[k][1]
+        while len(self._sums) <= k + over:
             self._sums.append(self._after(len(self._sums) - 1, inf))
-        return self._after(k, when)
+        return self._sums[k + 1] if over else self._after(k, when)
 
     def _after(self, k: int, when: float) -> tuple[float, float]:
         bad, total = self._sums[k]

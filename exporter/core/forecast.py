@@ -18,6 +18,7 @@ general stationary observations" (1989), for blocks; Jeffreys, "Theory of Probab
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import compress, repeat
 from math import ceil, inf
 from typing import NamedTuple
 
@@ -83,12 +84,14 @@ def past(slo: SLO, ledger: Ledger, now: float) -> Past | None:
     if length < FEWEST * DAY or back < FEWEST:
         return None
     read = _reader(ledger)
-    days = [_day(read, ledger, now - (k + 1) * DAY) for k in reversed(range(back))]
-    usable = [day for day, known in days[-LONGEST:] if known]
+    old = [_even(read, now - (k + 1) * DAY) for k in reversed(range(LONGEST, back))]
+    days = [_day(read, now - (k + 1) * DAY) for k in reversed(range(min(back, LONGEST)))]
+    known = (_is_known(ledger, now - (k + 1) * DAY) for k in reversed(range(len(days))))
+    usable = list(compress(days, known))
     if len(usable) < FEWEST:
         return None
     counts = ledger.counts(start, now)
-    leaving = [day for day, _ in days] if rolls else []
+    leaving = old + days if rolls else []
     ends = now + length if rolls else start + length
     return Past(now, usable, counts.bad, counts.total, leaving, int((ends - now) / HOUR))
 
@@ -96,27 +99,40 @@ def past(slo: SLO, ledger: Ledger, now: float) -> Past | None:
 def forecast(past: Past, objective: float, random: Callable[[], float]) -> Forecast:
     """`random` gives numbers in [0, 1): the same ones for the same forecast."""
     allowed = 1 - objective
-    found = sorted(_path(past, allowed, random) for _ in range(PATHS))
+    if past.bad > allowed * past.total:
+        return Forecast(past.now, 0.0, 0.0, 0.0, len(past.days))
+    ahead = ceil(past.hours / _HOURS)
+    leaving = [*past.leaving, *repeat(_NOTHING, ahead - len(past.leaving))]
+    weekends = [_is_weekend(past.now + (k + 0.5) * DAY) for k in range(ahead)]
+    walk = [(w, gone, gone.bad, gone.total) for w, gone in zip(weekends, leaving, strict=False)]
+    found = sorted(_path(past, walk, allowed, random) for _ in range(PATHS))
     low, middle, high = (found[int(share * (PATHS - 1))] for share in (0.1, 0.5, 0.9))
     return Forecast(past.now, low, middle, high, len(past.days))
 
 
-def _path(past: Past, allowed: float, random: Callable[[], float]) -> float:
+Walk = Sequence[tuple[bool, Day, float, float]]
+"""For each day to come: whether it is a weekend's, and the day that leaves meanwhile, with its bad
+and total events."""
+
+
+def _path(past: Past, walk: Walk, allowed: float, random: Callable[[], float]) -> float:
     bad, total = past.bad, past.total
-    if bad > allowed * total:
-        return 0.0
     pools = _pools(past, allowed, random)
-    for ahead in range(ceil(past.hours / _HOURS)):
-        pool = pools[_is_weekend(past.now + (ahead + 0.5) * DAY)]
-        day = pool[int(random() * len(pool))]
-        gone = past.leaving[ahead] if ahead < len(past.leaving) else _NOTHING
-        after = total + day.total - gone.total
-        if bad + day.bad > allowed * _SLACK * min(total, after):
+    # As many numbers however soon it ends: else a slightly other past would give all paths after
+    # this one other days, and the forecast would jump from one time to the next.
+    numbers = [random() for _ in walk]
+    most = allowed * _SLACK
+    for ahead, (weekend, gone, gone_bad, gone_total) in enumerate(walk):
+        pool = pools[weekend]
+        day = pool[int(numbers[ahead] * len(pool))]
+        _, _, day_bad, day_total, _ = day
+        after = total + day_total - gone_total
+        if bad + day_bad > most * (total if total < after else after):
             # It may be gone within this day.
             hour = _hour(bad, total, day, gone, allowed)
             if hour is not None:
                 return (ahead * _HOURS + hour) * HOUR
-        bad, total = bad + day.bad - gone.bad, after
+        bad, total = bad + day_bad - gone_bad, after
     return inf
 
 
@@ -175,11 +191,23 @@ def _reader(ledger: Ledger) -> Read:
     return lambda when: (since.bad_before(when), since.total_before(when))
 
 
-def _day(read: Read, ledger: Ledger, start: float) -> tuple[Day, bool]:
-    """The day that begins then, and whether enough of it is known to be drawn."""
+def _day(read: Read, start: float) -> Day:
+    """The day that begins then."""
     edges = [read(start + k * HOUR) for k in range(_HOURS + 1)]
     bads = tuple(max(0.0, edges[k + 1][0] - edges[k][0]) for k in range(_HOURS))
     totals = tuple(max(0.0, edges[k + 1][1] - edges[k][1]) for k in range(_HOURS))
-    day = Day(bads, totals, sum(bads), sum(totals), _is_weekend(start + DAY / 2))
+    return Day(bads, totals, sum(bads), sum(totals), _is_weekend(start + DAY / 2))
+
+
+def _even(read: Read, start: float) -> Day:
+    """A day too old to be drawn, which only leaves: its hours alike, as that is much cheaper."""
+    before, after = read(start), read(start + DAY)
+    bad, total = max(0.0, after[0] - before[0]), max(0.0, after[1] - before[1])
+    hours = (bad / _HOURS,) * _HOURS, (total / _HOURS,) * _HOURS
+    return Day(*hours, bad, total, _is_weekend(start + DAY / 2))
+
+
+def _is_known(ledger: Ledger, start: float) -> bool:
+    """Whether enough of the day that begins then is known for it to be drawn."""
     known = ledger.coverage(start, start + DAY) - ledger.excluded(start, start + DAY) / DAY
-    return day, known >= _KNOWN
+    return known >= _KNOWN

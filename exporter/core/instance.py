@@ -38,6 +38,7 @@ class Instance:
         self.seen: float | None = None
         self.alerts: dict[str, Alert] = {}
         self._forecast: Forecast | None = None
+        self.slo = slo
         # Spread by the name, so that not all ledgers of a fleet are thinned at the same tick.
         phase = crc32("/".join((slo.name, *group.values())).encode())
         self.ledger = Ledger(_horizon(slo), interval, phase)
@@ -45,6 +46,11 @@ class Instance:
 
     def configure(self, slo: SLO) -> None:
         """Take another objective, labels or policy; the history stays."""
+        if self._forecast is not None and (slo.objective, slo.period) != (
+            self.slo.objective,
+            self.slo.period,
+        ):
+            self._forecast = None  # It was about another budget.
         self.slo = slo
         self.labels = {**slo.labels, **self.group}
         self.ledger.horizon = _horizon(slo)

@@ -42,7 +42,7 @@ def review(
         if stretch.bad > SIGNIFICANT * budget
         and not any(c.start < stretch.end and c.end > stretch.start for c in reported)
     ]
-    unknown = [Cause(INCIDENT, UNREPORTED, s.start, s.end) for s in found]
+    unknown = [Cause(INCIDENT, UNREPORTED, s.start, s.end, inferred=True) for s in found]
     spent_by = attribute(ledger, start, end, slo.objective, [*causes, *unknown])
     own = of_instance(said, slo.name, group, start, end)
     known = sorted(

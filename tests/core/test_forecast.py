@@ -87,6 +87,15 @@ def test_the_same_numbers_give_the_same_forecast() -> None:
     assert made(some) == made(some)
 
 
+def test_a_slightly_other_past_has_a_slightly_other_forecast() -> None:
+    # Else it would jump each time it is made, with no news.
+    days = [day(bad=60.0 * (k % 6 == 0) + 5.0, hour=k % 24) for k in range(30)]
+    some = month(days, bad=430.0)
+    lowers = [made(some._replace(bad=430.0 + k / 10)).lower for k in range(12)]
+    assert lowers == sorted(lowers, reverse=True)
+    assert lowers[0] < inf and lowers[0] - lowers[-1] <= DAY
+
+
 def test_an_hour_that_nearly_exhausts_it_may_not() -> None:
     # Good events come before the bad ones of the day: within the slack it is looked at closely.
     days = [day(bad=20.0)] * 30
@@ -127,6 +136,16 @@ def test_days_nobody_looked_at_or_that_are_excluded_are_not_drawn() -> None:
     assert found is not None and len(found.days) == 25 and len(found.leaving) == 30
 
 
+def test_of_a_long_period_the_newest_days_are_drawn_and_all_of_them_leave() -> None:
+    found = past(slo(period="90d"), ledger(90, horizon=90 * DAY), T)
+    assert found is not None
+    assert len(found.days) == 35 and len(found.leaving) == 90 and found.hours == 90 * 24
+    assert [d.total for d in found.leaving] == pytest.approx([480.0] * 90, rel=0.01)
+    assert sum(found.leaving[0].bads) == pytest.approx(found.leaving[0].bad)
+    assert found.leaving[-35:] == found.days
+    assert [d.weekend for d in found.leaving[:7]] == [d.weekend for d in found.leaving[7:14]]
+
+
 def test_a_calendar_period_ends_and_loses_nothing_before() -> None:
     found = past(slo(period=Calendar("month", "UTC")), ledger(30, horizon=32 * DAY), T)
     assert found is not None
@@ -165,6 +184,15 @@ SOON = Forecast(T - 600, DAY, 2 * DAY, inf, 30)
 
 def test_the_interval_is_counted_from_now() -> None:
     assert interval(foreseen(SOON)) == (DAY - 600, 2 * DAY - 600, inf)
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"), [({}, True), ({"objective": 0.95}, False), ({"period": "28d"}, False)]
+)
+def test_a_forecast_about_another_budget_is_dropped(change: dict[str, Any], kept: bool) -> None:
+    e = foreseen(SOON)
+    e.configure([slo(**{"objective": 0.9, "labels": {"team": "b"}, **change})], ())
+    assert (interval(e)[0] is not None) is kept
 
 
 @pytest.mark.parametrize("at", [T - GOOD_FOR - 1, T + 1])

@@ -41,7 +41,8 @@ def test_the_parts_sum_up_to_what_was_spent() -> None:
     assert sum(part.share for part in parts) == pytest.approx(MONTH.counted.spent, abs=1e-9)
     assert parts[-1].cause is None
     kinds = [part.cause.kind for part in parts if part.cause]
-    assert kinds.count(INCIDENT) == 3 and kinds[-1] == EXCLUSION
+    # The third one, that nobody reported, is within what a deploy is known to have changed.
+    assert kinds.count(INCIDENT) == 2 and kinds[-1] == EXCLUSION
     assert "long ago" not in [part.cause.name for part in parts if part.cause]
 
 

@@ -97,7 +97,7 @@ def test_the_chart_has_axes_units_and_a_text_alternative() -> None:
         "Incident database full from 2023-10-19 11:45 UTC spent 13%, paged after 36m" in described
     )
     bars = [w for w in words if w.startswith("feature flag new-basket <b>: 2023-11-04")]
-    assert len(bars) == 1 and bars[0].endswith("1.8% of the budget")
+    assert len(bars) == 1 and bars[0].endswith("6.7% of the budget")
 
 
 def test_there_may_be_nothing_to_review() -> None:

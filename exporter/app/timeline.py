@@ -1,0 +1,272 @@
+"""Events on the timeline: kept, recorded, weighed, blamed for what burns, and told."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from hashlib import blake2s
+from typing import Any
+
+import msgspec
+import structlog
+
+from exporter.app import event_words as words
+from exporter.clock import Clock
+from exporter.config.findings import Findings
+from exporter.config.moments import rfc3339
+from exporter.config.timeline import Timeline as Settings
+from exporter.config.timeline import moment, read_event
+from exporter.core.attribution import Cause
+from exporter.core.engine import Engine
+from exporter.core.instance import Instance
+from exporter.core.slo import SLO
+from exporter.core.timeline import CHANGES, Blame, Cost, Event, blame, cost, spans
+from exporter.errors import StateError
+from exporter.store.database import Store
+from exporter.store.documents import Change, Documents
+
+log = structlog.get_logger()
+
+KEPT = 400 * 86_400.0
+"""How long an event is kept, in seconds."""
+MOST = 5000
+"""So many are kept; the oldest go first."""
+EVERY = 10.0
+"""Seconds between two looks at what changes have done."""
+API = "api"
+_UNREADABLE = (msgspec.MsgspecError, TypeError, ValueError)
+
+
+class Timeline:
+    """All events of a daemon. `settings`: those in force. `changed` is called when something is to
+    be said; `told` hears of every event that is new, has ended, or is blamed for something."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: Store,
+        clock: Clock,
+        settings: Callable[[], Settings],
+        changed: Callable[[], None],
+        told: Callable[[Event], None],
+    ) -> None:
+        self._engine = engine
+        self._table = Documents(store, "event")
+        self._clock = clock
+        self._settings = settings
+        self._changed = changed
+        self._told = told
+        self._events: dict[str, Event] = {}
+        self._changing = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Load what there is."""
+        try:
+            rows = await self._table.load()
+        except StateError as error:
+            log.error("events.not_loaded", error=str(error))
+            rows = {}
+        for (_, ident), body in rows.items():
+            try:
+                event = msgspec.json.decode(body or b"", type=Event)
+            except _UNREADABLE:
+                log.error("event.unreadable", id=ident, outcome="it is left out")
+                continue
+            self._events[ident] = event
+        # A kill may have come before a notice was kept; what is known is not said again.
+        now = self._clock.now()
+        for event, (_, end) in self.between(now, now):
+            for one in event.blamed:
+                self._announce(event, one, end)
+
+    async def run(self) -> None:
+        """Look again and again whether a change burns more than what was before it."""
+        while True:
+            await self._clock.sleep(EVERY)
+            try:
+                await self._look(self._clock.now())
+            except StateError as error:
+                log.error("event.not_kept", error=str(error), outcome="tried again later")
+
+    # --- what others ask ------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """The time, in unix seconds."""
+        return self._clock.now()
+
+    def between(self, start: float, end: float) -> list[tuple[Event, tuple[float, float]]]:
+        """The events that matter between two moments, newest first, and from when to when."""
+        now, effect = self._clock.now(), float(self._settings().effect)
+        found = spans(self._events.values(), effect, now)
+        return [(event, (a, b)) for event, (a, b) in found if a <= end and b >= start]
+
+    def causes(self, slo: str, service: str, start: float, end: float) -> Iterable[Cause]:
+        """What concerned an SLO between two moments, for a review."""
+        for event, (begin, until) in self.between(start, end):
+            if event.concerns(slo, service):
+                yield Cause(event.kind, event.name, begin, until, event.link)
+
+    def warnings(self, service: str) -> Sequence[str]:
+        """Changes of a service that burn more than before and whose effect is not over."""
+        now = self._clock.now()
+        return [
+            f"{event.kind} {event.name} of {rfc3339(event.start)}: {words.blamed(one)}"
+            for event, (_, end) in self.between(now, now + 1)
+            if end > now
+            for one in event.blamed
+            if self._service(one.slo) == service
+        ]
+
+    def costs(self, event: Event, start: float, end: float) -> list[Cost]:
+        """What an event spent, by SLO instance."""
+        now = self._clock.now()
+        return [cost(slo, instance, start, end, now) for slo, instance in self._concerned(event)]
+
+    # --- what the API does ----------------------------------------------------------------------
+
+    async def add(self, raw: Mapping[str, Any], by: str, key: str | None) -> tuple[Event, bool]:
+        """Make one, and whether it is new: the same id, or the same `key` of a request that was
+        repeated, is the same event."""
+        now = self._clock.now()
+        slos = self._engine.accounts
+        services = {account.slo.service for account in slos.values()}
+        asked = read_event(raw, slos, services, now)
+        again = blake2s(key.encode(), digest_size=8).hexdigest() if key else None
+        ident = asked.id or again or secrets.token_hex(4)
+        event = Event(
+            ident,
+            API,
+            asked.kind,
+            asked.name,
+            asked.service,
+            asked.slos,
+            asked.start,
+            asked.end,
+            asked.link,
+            by,
+            now,
+        )
+        return await self.keep(event)
+
+    async def keep(self, event: Event) -> tuple[Event, bool]:
+        """Keep one, unless its id is known; it counts once it is on disk."""
+        async with self._changing:
+            if (known := self._events.get(event.id)) is not None:
+                return known, False
+            await self._write(event, "added", event.by)
+            for old in self._oldest():
+                del self._events[old.id]
+        self._told(event)
+        log.info("event.added", id=event.id, kind=event.kind, name=event.name, by=event.by)
+        return event, True
+
+    async def end(self, ident: str, raw: Any, by: str) -> Event:
+        """Say when one was over; `KeyError`, `ConfigError` or `StateError` when that cannot be."""
+        async with self._changing:
+            event, now = self._events[ident], self._clock.now()
+            findings = Findings("")
+            when = now if raw is None else moment(raw, ("end",), now, findings)
+            if when < event.start:
+                findings.error(("end",), "must not be before the event began")
+            findings.raise_errors()
+            event = replace(event, end=when)
+            await self._write(event, "ended", by)
+        for one in event.blamed:
+            self._engine.notices.end(words.key(event, one), min(when, now))
+        self._told(event)
+        return event
+
+    async def remove(self, ident: str, by: str, why: str) -> None:
+        """Take one back; the record stays."""
+        async with self._changing:
+            event = self._events[ident]
+            said = words.record("removed", event, by, self._clock.now(), why)
+            await self._table.write(Change(drop=[(event.origin, ident)], audit=[said]))
+            del self._events[ident]
+        for one in event.blamed:
+            self._engine.notices.end(words.key(event, one), self._clock.now())
+        self._changed()
+
+    async def records(self, most: int) -> Sequence[Mapping[str, Any]]:
+        """The audit record, newest first."""
+        out = []
+        for number, body in await self._table.audit(most):
+            try:
+                said = msgspec.json.decode(body or b"")
+                out.append({"number": number, **said, "at": rfc3339(float(said["at"]))})
+            except (*_UNREADABLE, KeyError):
+                out.append({"number": number, "action": "unreadable"})
+        return out
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    async def _look(self, now: float) -> None:
+        for event, (start, end) in self.between(now - 2 * EVERY, now):
+            if event.kind in CHANGES:
+                await self._judge(event, start, end, now)
+        await self._forget(now)
+
+    async def _judge(self, event: Event, start: float, end: float, now: float) -> None:
+        settings = self._settings()
+        limits = settings.significance, settings.min_bad_events
+        known = {one.title for one in event.blamed}
+        found = [
+            one
+            for slo, instance in self._concerned(event)
+            if instance.title not in known
+            and (one := blame(slo, instance, start, end, now, *limits)) is not None
+        ]
+        async with self._changing:
+            # It may have been ended or taken back meanwhile.
+            if found and (newest := self._events.get(event.id)) is not None:
+                event = replace(newest, blamed=(*newest.blamed, *found))
+                await self._write(event, "blamed", "slod")
+                for one in found:
+                    self._announce(event, one, end)
+                    log.warning("event.blamed", id=event.id, slo=one.slo, p=one.p, burn=one.after)
+                self._told(event)
+                self._changed()
+        for one in event.blamed:
+            if end <= now:
+                # Sooner than it was said, since the next one came.
+                self._engine.notices.end(words.key(event, one), end)
+
+    def _announce(self, event: Event, one: Blame, end: float) -> None:
+        if (account := self._engine.accounts.get(one.slo)) is not None:
+            instances = account.memory.instances.values()
+            group = next((i.group for i in instances if i.title == one.title), {})
+            self._engine.notices.put(words.notice(account.slo, group, event, one, end))
+
+    async def _forget(self, now: float) -> None:
+        old = [event for event in self._events.values() if event.start < now - KEPT]
+        if old:
+            async with self._changing:
+                await self._table.write(Change(drop=[(e.origin, e.id) for e in old]))
+                for event in old:
+                    self._events.pop(event.id, None)
+
+    async def _write(self, event: Event, action: str, by: str) -> None:
+        change = Change(
+            put={(event.origin, event.id): words.packed(event)},
+            drop=[(old.origin, old.id) for old in self._oldest() if old.id != event.id],
+            audit=[words.record(action, event, by, self._clock.now(), "")],
+        )
+        await self._table.write(change)
+        self._events[event.id] = event
+
+    def _oldest(self) -> Sequence[Event]:
+        """Those that are too many."""
+        by_age = sorted(self._events.values(), key=lambda event: event.start)
+        return by_age[: max(0, len(by_age) - MOST)]
+
+    def _concerned(self, event: Event) -> Iterator[tuple[SLO, Instance]]:
+        for account in self._engine.accounts.values():
+            if event.concerns(account.slo.name, account.slo.service):
+                for instance in account.memory.instances.values():
+                    yield account.slo, instance
+
+    def _service(self, slo: str) -> str:
+        account = self._engine.accounts.get(slo)
+        return account.slo.service if account is not None else ""

@@ -1,0 +1,198 @@
+"""`/api/slo/v1/events`: what happened beside the numbers, and what each of it spent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from exporter.config.moments import parse_moment, rfc3339
+from exporter.core.timeline import Blame, Cost, Event
+from exporter.errors import ConfigError, StateError
+from exporter.web.api import (
+    Part,
+    Refusal,
+    answer,
+    changes,
+    limit,
+    read_object,
+    unwritten,
+    who,
+    who_and_why,
+)
+from exporter.web.events_openapi import PATH, PATHS, SCHEMAS
+
+_DAYS = 30 * 86_400.0
+Span = tuple[float, float]
+
+
+class Timeline(Protocol):
+    """Whoever keeps them."""
+
+    def now(self) -> float:
+        """The time, in unix seconds."""
+        ...
+
+    def between(self, start: float, end: float) -> Sequence[tuple[Event, Span]]:
+        """Those that matter between two moments, newest first, and from when to when they do."""
+        ...
+
+    def costs(self, event: Event, start: float, end: float) -> Sequence[Cost]:
+        """What one spent, by SLO instance."""
+        ...
+
+    async def add(self, raw: Mapping[str, Any], by: str, key: str | None) -> tuple[Event, bool]:
+        """Make one, and whether it is new; `ConfigError` when it cannot be, `StateError` when it
+        cannot be kept."""
+        ...
+
+    async def end(self, ident: str, raw: Any, by: str) -> Event:
+        """Say when one was over; `KeyError` when there is none, otherwise as `add`."""
+        ...
+
+    async def remove(self, ident: str, by: str, why: str) -> None:
+        """Take one back; as `end`."""
+        ...
+
+    async def records(self, most: int) -> Sequence[Mapping[str, Any]]:
+        """The audit record, newest first."""
+        ...
+
+
+def part(timeline: Timeline) -> Part:
+    """The endpoints and their description."""
+    to = _Endpoints(timeline)
+    routes = (
+        web.get(PATH, to.listed),
+        web.post(PATH, changes(to.add)),
+        web.get(f"{PATH}/audit", to.audit),
+        web.post(f"{PATH}/{{ident}}/end", changes(to.end)),
+        web.delete(f"{PATH}/{{ident}}", changes(to.remove)),
+    )
+    return Part(routes, PATHS, SCHEMAS)
+
+
+class _Endpoints:
+    def __init__(self, timeline: Timeline) -> None:
+        self._timeline = timeline
+
+    async def listed(self, request: web.Request) -> web.Response:
+        query, now = request.query, self._timeline.now()
+        end = _moment(query, "end", now)
+        start = _moment(query, "start", end - _DAYS)
+        most = limit(request)
+        found = [
+            (event, span)
+            for event, span in self._timeline.between(start, end)
+            if event.kind == query.get("kind", event.kind)
+            and event.service == query.get("service", event.service)
+        ]
+        return answer({"events": [self._entry(event, *span) for event, span in found[:most]]})
+
+    async def add(self, request: web.Request) -> web.Response:
+        raw = await read_object(request)
+        said = raw.get("by")
+        by = who(said if isinstance(said, str) else "", "the key 'by' is missing: who says so?")
+        try:
+            key = request.headers.get("Idempotency-Key")
+            event, new = await self._timeline.add(raw, by, key)
+        except ConfigError as error:
+            raise Refusal(400, str(error)) from None
+        except StateError as error:
+            raise unwritten(error) from None
+        return answer(self._whole(event), 201 if new else 200)
+
+    async def end(self, request: web.Request) -> web.Response:
+        raw = await read_object(request)
+        said = raw.get("by")
+        by = who(said if isinstance(said, str) else "", "the key 'by' is missing: who says so?")
+        ident = request.match_info["ident"]
+        try:
+            event = await self._timeline.end(ident, raw.get("end"), by)
+        except KeyError:
+            raise Refusal(404, f"there is no event {ident!r}; see {PATH}") from None
+        except ConfigError as error:
+            raise Refusal(400, str(error)) from None
+        except StateError as error:
+            raise unwritten(error) from None
+        return answer(self._whole(event))
+
+    async def remove(self, request: web.Request) -> web.Response:
+        ident = request.match_info["ident"]
+        by, why = who_and_why(request)
+        try:
+            await self._timeline.remove(ident, by, why)
+        except KeyError:
+            raise Refusal(404, f"there is no event {ident!r}; see {PATH}") from None
+        except StateError as error:
+            raise unwritten(error) from None
+        return web.Response(status=204)
+
+    async def audit(self, request: web.Request) -> web.Response:
+        try:
+            return answer({"records": await self._timeline.records(limit(request))})
+        except StateError as error:
+            raise Refusal(503, str(error)) from None
+
+    def _whole(self, event: Event) -> dict[str, Any]:
+        every = self._timeline.between(event.start, event.start + 1)
+        span = next((span for one, span in every if one.id == event.id), (event.start, event.start))
+        return self._entry(event, *span)
+
+    def _entry(self, event: Event, start: float, end: float) -> dict[str, Any]:
+        return {
+            "id": event.id,
+            "origin": event.origin,
+            "kind": event.kind,
+            "name": event.name,
+            "service": event.service,
+            "slos": list(event.slos),
+            "start": rfc3339(start),
+            "end": None if event.end is None else rfc3339(event.end),
+            "effect_until": rfc3339(end),
+            "link": event.link,
+            "by": event.by,
+            "at": rfc3339(event.at),
+            "spent": [_cost(one) for one in self._timeline.costs(event, start, end)],
+            "blamed": [_blame(one) for one in event.blamed],
+        }
+
+
+def _cost(one: Cost) -> dict[str, Any]:
+    return {
+        "slo": one.slo,
+        "instance": one.title,
+        "bad": one.bad,
+        "total": one.total,
+        "budget_share": one.share,
+        "budget_seconds": one.seconds,
+        "budget_share_above_before": one.more,
+    }
+
+
+def _blame(one: Blame) -> dict[str, Any]:
+    return {
+        "slo": one.slo,
+        "instance": one.title,
+        "at": rfc3339(one.at),
+        "p": one.p,
+        "burn_rate_before": one.before,
+        "burn_rate_after": one.after,
+        "budget_share": one.spent,
+    }
+
+
+def _moment(query: Mapping[str, str], name: str, default: float) -> float:
+    text = query.get(name)
+    if text is None:
+        return default
+    try:
+        # Unix seconds are what Prometheus' API takes, too.
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        return parse_moment(text, None).timestamp()
+    except ValueError as error:
+        raise Refusal(400, f"{name}: {error}") from None
