@@ -11,6 +11,7 @@ from exporter.core.slo import SLO
 from exporter.core.timeline import Blame, Event
 
 ALERT = "DeploymentBurn"
+_TINY = 1e-12
 packed = msgspec.json.Encoder(order="sorted").encode
 """An event as it is kept."""
 
@@ -29,8 +30,12 @@ def blamed(one: Blame) -> str:
     """A blame in a line."""
     return (
         f"{one.title} burns {one.after:.3g}x since then and {one.before:.3g}x before "
-        f"(p = {one.p:.1g}); {one.spent:.1%} of the budget is spent on it"
+        f"(p {_chance(one.p)}); {one.spent:.1%} of the budget is spent on it"
     )
+
+
+def _chance(p: float) -> str:
+    return f"= {p:.1g}" if p >= _TINY else f"< {_TINY:g}"
 
 
 def notice(slo: SLO, group: Mapping[str, str], event: Event, one: Blame, end: float) -> Notice:

@@ -22,6 +22,7 @@ _BAR = 10.0
 _LEAST = 3.0
 """Nothing is drawn narrower, however short it was."""
 _LABEL = 20
+_HALF_DATE = 24.0
 
 
 class Bar(NamedTuple):
@@ -113,7 +114,11 @@ def _grid(frame: Frame, shares: Sequence[float], bottom: float) -> Iterator[str]
     for when, label in dates(frame.start, frame.end):
         x = frame.x(when)
         yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP:g}" y2="{bottom:g}"/>'
-        yield _text(x, bottom + 16, label, "middle")
+        if x > right - _HALF_DATE:
+            # Centred it would be cut off.
+            yield _text(right + _RIGHT, bottom + 16, label, "end")
+        else:
+            yield _text(x, bottom + 16, label, "middle")
     yield _text((_LEFT + right) / 2, bottom + 34, "time (UTC)", "middle", "unit")
 
 

@@ -6,7 +6,8 @@ A room of the API is a `Part`: its routes, and its share of the OpenAPI document
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 from aiohttp import web
 
-from exporter.errors import StateError
+from exporter.errors import ConfigError, StateError
 
 PREFIX = "/api/"
 ROOT = "/api/slo/v1"
@@ -112,9 +113,34 @@ def limit(request: web.Request) -> int:
     return int(text)
 
 
-def unwritten(error: StateError) -> Refusal:
-    """For what was not done because it could not be written down."""
-    return Refusal(503, f"nothing was changed, since it could not be written down: {error}")
+def by_whom(raw: Mapping[str, Any], key: str) -> str:
+    """Who it is, where the body says so under this key."""
+    said = raw.get(key)
+    return who(said if isinstance(said, str) else "", f"the key {key!r} is missing: who says so?")
+
+
+@contextmanager
+def refusing(missing: str = "", wrong: int = 400) -> Iterator[None]:
+    """Around a change: what cannot be is refused with `wrong`, what is not there with `missing`,
+    and what was not done because it could not be written down with 503."""
+    try:
+        yield
+    except KeyError:
+        raise Refusal(404, missing) from None
+    except ConfigError as error:
+        raise Refusal(wrong, str(error)) from None
+    except StateError as error:
+        why = f"nothing was changed, since it could not be written down: {error}"
+        raise Refusal(503, why) from None
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Around what is read from disk."""
+    try:
+        yield
+    except StateError as error:
+        raise Refusal(503, str(error)) from None
 
 
 def changes(handler: Handler) -> Handler:

@@ -9,16 +9,16 @@ from aiohttp import web
 
 from exporter.config.moments import parse_moment, rfc3339
 from exporter.core.timeline import Blame, Cost, Event
-from exporter.errors import ConfigError, StateError
 from exporter.web.api import (
     Part,
     Refusal,
     answer,
+    by_whom,
     changes,
     limit,
     read_object,
-    unwritten,
-    who,
+    reading,
+    refusing,
     who_and_why,
 )
 from exporter.web.events_openapi import PATH, PATHS, SCHEMAS
@@ -92,48 +92,31 @@ class _Endpoints:
 
     async def add(self, request: web.Request) -> web.Response:
         raw = await read_object(request)
-        said = raw.get("by")
-        by = who(said if isinstance(said, str) else "", "the key 'by' is missing: who says so?")
-        try:
+        by = by_whom(raw, "by")
+        with refusing():
             key = request.headers.get("Idempotency-Key")
             event, new = await self._timeline.add(raw, by, key)
-        except ConfigError as error:
-            raise Refusal(400, str(error)) from None
-        except StateError as error:
-            raise unwritten(error) from None
         return answer(self._whole(event), 201 if new else 200)
 
     async def end(self, request: web.Request) -> web.Response:
         raw = await read_object(request)
-        said = raw.get("by")
-        by = who(said if isinstance(said, str) else "", "the key 'by' is missing: who says so?")
-        ident = request.match_info["ident"]
-        try:
+        by, ident = by_whom(raw, "by"), request.match_info["ident"]
+        with refusing(f"there is no event {ident!r}; see {PATH}"):
             event = await self._timeline.end(ident, raw.get("end"), by)
-        except KeyError:
-            raise Refusal(404, f"there is no event {ident!r}; see {PATH}") from None
-        except ConfigError as error:
-            raise Refusal(400, str(error)) from None
-        except StateError as error:
-            raise unwritten(error) from None
         return answer(self._whole(event))
 
     async def remove(self, request: web.Request) -> web.Response:
         ident = request.match_info["ident"]
         by, why = who_and_why(request)
-        try:
+        with refusing(f"there is no event {ident!r}; see {PATH}"):
             await self._timeline.remove(ident, by, why)
-        except KeyError:
-            raise Refusal(404, f"there is no event {ident!r}; see {PATH}") from None
-        except StateError as error:
-            raise unwritten(error) from None
         return web.Response(status=204)
 
     async def audit(self, request: web.Request) -> web.Response:
-        try:
-            return answer({"records": await self._timeline.records(limit(request))})
-        except StateError as error:
-            raise Refusal(503, str(error)) from None
+        most = limit(request)
+        with reading():
+            found = await self._timeline.records(most)
+        return answer({"records": found})
 
     def _whole(self, event: Event) -> dict[str, Any]:
         every = self._timeline.between(event.start, event.start + 1)

@@ -10,16 +10,15 @@ from aiohttp import web
 
 from exporter.config.moments import rfc3339
 from exporter.core.exclusion import Span
-from exporter.errors import ConfigError, StateError
 from exporter.web.api import (
     Part,
-    Refusal,
     answer,
+    by_whom,
     changes,
     limit,
     read_object,
-    unwritten,
-    who,
+    reading,
+    refusing,
     who_and_why,
 )
 from exporter.web.exclusions_openapi import PATH, PATHS, SCHEMAS
@@ -100,34 +99,21 @@ class _Endpoints:
 
     async def add(self, request: web.Request) -> web.Response:
         raw = await read_object(request)
-        owner = raw.get("owner")
-        by = who(owner if isinstance(owner, str) else "", "the key 'owner' is missing")
-        try:
-            made = await self._exclusions.add(raw, by)
-        except ConfigError as error:
-            raise Refusal(400, str(error)) from None
-        except StateError as error:
-            raise unwritten(error) from None
-        return answer(_entry(made), 201)
+        by = by_whom(raw, "owner")
+        with refusing():
+            return answer(_entry(await self._exclusions.add(raw, by)), 201)
 
     async def remove(self, request: web.Request) -> web.Response:
         ident = request.match_info["ident"]
         by, why = who_and_why(request)
-        try:
+        with refusing(f"there is no exclusion {ident!r}; see {PATH}", wrong=409):
             await self._exclusions.remove(ident, by, why)
-        except KeyError:
-            raise Refusal(404, f"there is no exclusion {ident!r}; see {PATH}") from None
-        except ConfigError as error:
-            raise Refusal(409, str(error)) from None
-        except StateError as error:
-            raise unwritten(error) from None
         return web.Response(status=204)
 
     async def audit(self, request: web.Request) -> web.Response:
-        try:
-            found = await self._exclusions.records(limit(request))
-        except StateError as error:
-            raise Refusal(503, str(error)) from None
+        most = limit(request)
+        with reading():
+            found = await self._exclusions.records(most)
         return answer({"records": [_record(record) for record in found]})
 
 

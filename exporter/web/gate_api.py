@@ -12,16 +12,16 @@ from aiohttp import web
 from exporter.config.moments import rfc3339
 from exporter.core.gate import Behind, Gate
 from exporter.core.override import Override, Verdict
-from exporter.errors import ConfigError, StateError
 from exporter.web.api import (
     Part,
     Refusal,
     answer,
+    by_whom,
     changes,
     limit,
     read_object,
-    unwritten,
-    who,
+    reading,
+    refusing,
     who_and_why,
 )
 from exporter.web.gate_openapi import GATE, OVERRIDES, PATHS, SCHEMAS
@@ -113,34 +113,22 @@ class _Endpoints:
 
     async def add(self, request: web.Request) -> web.Response:
         raw = await read_object(request)
-        owner = raw.get("owner")
-        by = who(owner if isinstance(owner, str) else "", "the key 'owner' is missing")
-        try:
-            made = await self._gates.add(raw, by)
-        except ConfigError as error:
-            raise Refusal(400, str(error)) from None
-        except StateError as error:
-            raise unwritten(error) from None
-        return answer(_override(made), 201)
+        by = by_whom(raw, "owner")
+        with refusing():
+            return answer(_override(await self._gates.add(raw, by)), 201)
 
     async def remove(self, request: web.Request) -> web.Response:
         ident = request.match_info["ident"]
         by, why = who_and_why(request)
-        try:
+        with refusing(f"there is no override {ident!r}; see {OVERRIDES}"):
             await self._gates.remove(ident, by, why)
-        except KeyError:
-            raise Refusal(404, f"there is no override {ident!r}; see {OVERRIDES}") from None
-        except StateError as error:
-            raise unwritten(error) from None
         return web.Response(status=204)
 
     async def audit(self, request: web.Request) -> web.Response:
-        try:
-            return answer(
-                {"records": [_record(r) for r in await self._gates.records(limit(request))]}
-            )
-        except StateError as error:
-            raise Refusal(503, str(error)) from None
+        most = limit(request)
+        with reading():
+            found = await self._gates.records(most)
+        return answer({"records": [_record(record) for record in found]})
 
 
 def _gate(gate: Gate, warnings: Sequence[str]) -> dict[str, Any]:
