@@ -118,7 +118,7 @@ class Annotations:
 
 
 def _text(event: Event) -> str:
-    said = [f"{event.kind}: {event.name}", f"by {event.by}", event.link]
+    said = [f"{event.kind}: {event.name}", f"by {event.by}" * bool(event.by), event.link]
     said += [
         f"{one.title} burns {one.after:.3g}x since then, {one.before:.3g}x before"
         for one in event.blamed

@@ -77,10 +77,10 @@ class Watch:
 
 
 class EventTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """An event as it is posted."""
+    """An event as it is posted; it is called what its kind is, where it has no name."""
 
     kind: str
-    name: str
+    name: str = ""
     service: str = ""
     slos: tuple[str, ...] = ()
     start: str | int | float | None = None
@@ -185,17 +185,16 @@ def read_event(
     if end is not None and end < start:
         findings.error(("end",), "must not be before 'start'")
     findings.raise_errors()
-    name = " ".join(table.name.split())
+    name = " ".join(table.name.split()) or table.kind
     return Asked(table.kind, name, table.service, table.slos, start, end, table.link, table.id)
 
 
 def _check_texts(table: EventTable, findings: Findings) -> None:
     if _KIND.fullmatch(table.kind) is None:
         findings.error(("kind",), f"must be a word like deploy or incident, not {table.kind!r}")
-    for key, least in (("name", 1), ("link", 0), ("by", 0), ("service", 0)):
-        text = getattr(table, key) or ""
-        if not least <= len(text.strip()) <= _LONGEST_TEXT:
-            findings.error((key,), f"must be a text of {least} to {_LONGEST_TEXT} characters")
+    for key in ("name", "link", "by", "service"):
+        if len(getattr(table, key)) > _LONGEST_TEXT:
+            findings.error((key,), f"must be a text of at most {_LONGEST_TEXT} characters")
     if table.id is not None and _IDENT.fullmatch(table.id) is None:
         findings.error(("id",), "must be up to 100 letters, digits, and . _ : -")
     if table.link and not table.link.startswith(("http://", "https://")):

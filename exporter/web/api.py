@@ -113,10 +113,13 @@ def limit(request: web.Request) -> int:
     return int(text)
 
 
-def by_whom(raw: Mapping[str, Any], key: str) -> str:
-    """Who it is, where the body says so under this key."""
+def by_whom(raw: Mapping[str, Any], key: str, *, asked: bool = True) -> str:
+    """Who it is, where the body says so under this key; `asked`: somebody it must be."""
     said = raw.get(key)
-    return who(said if isinstance(said, str) else "", f"the key {key!r} is missing: who says so?")
+    name = said if isinstance(said, str) else ""
+    if not asked and not USER.get() and not name.strip():
+        return ""
+    return who(name, f"the key {key!r} is missing: who says so?")
 
 
 @contextmanager

@@ -92,7 +92,7 @@ class _Endpoints:
 
     async def add(self, request: web.Request) -> web.Response:
         raw = await read_object(request)
-        by = by_whom(raw, "by")
+        by = by_whom(raw, "by", asked=False)
         with refusing():
             key = request.headers.get("Idempotency-Key")
             event, new = await self._timeline.add(raw, by, key)
@@ -100,7 +100,7 @@ class _Endpoints:
 
     async def end(self, request: web.Request) -> web.Response:
         raw = await read_object(request)
-        by, ident = by_whom(raw, "by"), request.match_info["ident"]
+        by, ident = by_whom(raw, "by", asked=False), request.match_info["ident"]
         with refusing(f"there is no event {ident!r}; see {PATH}"):
             event = await self._timeline.end(ident, raw.get("end"), by)
         return answer(self._whole(event))

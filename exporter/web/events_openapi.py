@@ -27,9 +27,9 @@ _KIND = text("deploy, incident, config_change, feature_flag, or another word.")
 
 SCHEMAS = {
     "NewEvent": object_(
-        ("kind", "name", "by"),
+        ("kind",),
         kind=_KIND,
-        name=text("What people call it: a version, a ticket."),
+        name=text("What people call it: a version, a ticket. The kind, unless told."),
         service=text("The service it is for; or else give slos."),
         slos=_NAMES,
         start={**_TIME, "description": "Now, unless told."},
@@ -38,7 +38,7 @@ SCHEMAS = {
         by=text("Who says so; with basic auth, the user."),
         id=text("The same id twice makes one event; a header Idempotency-Key does the same."),
     ),
-    "EventEnd": object_(("by",), by={"type": "string"}, end={**_TIME, "description": "Now."}),
+    "EventEnd": object_((), by={"type": "string"}, end={**_TIME, "description": "Now."}),
     "EventCost": object_(
         ("slo", "instance", "bad", "total", "budget_share", "budget_seconds"),
         slo={"type": "string"},

@@ -151,6 +151,12 @@ async def test_the_same_event_sent_again_is_the_same(shop: Shop) -> None:
     assert len(await shop.events()) == 2
 
 
+async def test_little_has_to_be_said(shop: Shop) -> None:
+    status, made = await shop.post({"kind": "feature_flag", "service": "shop"})
+    assert (status, made["name"], made["by"]) == (201, "feature_flag", "")
+    assert (await shop.post({"end": None}, f"{API}/{made['id']}/end"))[0] == 200
+
+
 async def test_an_incident_goes_on_until_it_is_ended_and_an_event_may_be_taken_back(
     shop: Shop,
 ) -> None:
@@ -177,8 +183,9 @@ async def test_an_incident_goes_on_until_it_is_ended_and_an_event_may_be_taken_b
     ("change", "why"),
     [
         ({"kind": "De ploy"}, "kind: must be a word like deploy"),
-        ({"name": ""}, "name: must be a text of 1 to 500 characters"),
-        ({"by": None}, "the key 'by' is missing"),
+        ({"kind": None}, "the key 'kind' is missing"),
+        ({"name": "x" * 501}, "name: must be a text of at most 500 characters"),
+        ({"by": "x" * 201}, "a name of more than 200 characters"),
         ({"service": None}, "exactly one of 'service' and 'slos'"),
         ({"service": "shpo"}, "no SLO has the service 'shpo'; did you mean 'shop'?"),
         ({"service": None, "slos": ["x"]}, "there is no SLO 'x'"),
