@@ -54,7 +54,8 @@ def test_every_commented_example_in_it_is_valid_too() -> None:
         table = "[source.prom]" if "discover" not in way else "[source.app]"
         at = rest.index(table) + 1
         config = parse("\n".join([*rest[:at], way, *rest[at:]]), "c.toml")
-        assert (len(config.slos), len(config.sources), len(config.receivers)) == (5, 3, 2)
+        assert (len(config.slos), len(config.sources), len(config.receivers)) == (6, 3, 3)
+        assert config.report and config.grafana and len(config.watches) == 1
 
 
 def test_an_empty_file_is_a_configuration_with_defaults() -> None:
