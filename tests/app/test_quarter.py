@@ -136,6 +136,8 @@ class Shop:
             await until(self.polled(daemon))
             yield daemon
         finally:
+            # What is being written is on disk thereafter.
+            await daemon._keeper._store.size()  # noqa: SLF001
             # The disk as a kill would leave it: nothing of the clean stop gets there.
             self._deaths += 1
             after = self.folder / f"killed-{self._deaths}"
