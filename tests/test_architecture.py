@@ -14,7 +14,9 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "exporter"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-EDGES = frozenset({"sources", "receivers", "store", "web", "formats", "demo", "report"})
+EDGES = frozenset(
+    {"sources", "receivers", "store", "web", "formats", "demo", "report", "promql", "page"}
+)
 KNOW_EVERYBODY = frozenset({"app", "backtest", "cli", "__main__"})
 SHARED = frozenset({"errors", "clock", "log", "http", "lean", "config", "sdnotify", "charts"})
 """What stands beside the core: no edge of its own, may be used by every edge."""
