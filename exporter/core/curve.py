@@ -24,6 +24,7 @@ added, never on when somebody looked: two that were told the same know the same.
 from __future__ import annotations
 
 from array import array
+from collections.abc import Sequence
 from itertools import accumulate
 from math import inf
 
@@ -37,6 +38,8 @@ HEAD = 64
 """The head is sealed down to half of this when it is full."""
 _GROWTH = 3.0
 """A block is thinned again once so many times as much came after it."""
+_OLD = 4.0
+"""So many times the tolerance holds for points that are older than the reach."""
 # Counts up to 2**53 are exact as doubles; the slopes of equal ramps still differ in the last bits.
 _COLLINEAR = 1e-9
 # Blocks keep milliseconds: points closer together than this could fall onto each other.
@@ -49,13 +52,14 @@ class Curve:
     `ramp`: the usual time from one sample to the next. `grain`: changes closer together than this
     many seconds share a point. `max_points`: past it the tolerance gives way, so that memory is
     bounded whatever comes. `horizon`: readings further back than this from the newest point are
-    not asked for. `phase`: how many points earlier the head is sealed for the first time, so that
-    many curves do not do so at once.
+    not asked for; those further back than `reach` may be wrong by a few times the tolerance.
+    `phase`: how many points earlier the head is sealed for the first time, so that many curves do
+    not do so at once.
     """
 
     __slots__ = (
         "_edges", "_full", "blocks", "counts", "grain", "horizon",
-        "max_points", "seals", "times", "tolerance", "total",
+        "max_points", "reach", "seals", "times", "tolerance", "total",
     )  # fmt: skip
 
     def __init__(
@@ -66,12 +70,14 @@ class Curve:
         grain: float = 0.0,
         max_points: int = 8192,
         horizon: float = inf,
+        reach: float = inf,
         phase: int = 0,
     ) -> None:
         self.tolerance = tolerance
         self.grain = max(grain, _FINEST)
         self.max_points = max_points
         self.horizon = horizon
+        self.reach = reach
         self.total = 0.0
         """All that was ever added; forgetting old points does not lessen it."""
         self.seals = 0
@@ -107,6 +113,14 @@ class Curve:
     def at(self, when: float) -> float:
         """The count at a moment."""
         return self.total if when >= self.last else Edge(self).at(when)
+
+    def polyline(self, since: float) -> tuple[Sequence[float], Sequence[float]]:
+        """Times and counts of the points that readings from `since` on need."""
+        if not self.blocks or since >= self.times[0]:
+            return self.times, self.counts
+        first = max(0, self.blocks.index(since))
+        old = self.blocks.points(first, len(self.blocks), self._joint)
+        return [*old.times, *self.times[1:]], [*old.counts, *self.counts[1:]]
 
     def between(self, start: float, end: float) -> float:
         """What was added from `start` to `end`."""
@@ -220,10 +234,17 @@ class Curve:
             time, count = blocks.first
             floor = eps * tolerance.steady * (self.total - count) / (self.times[-1] - time)
         for low, high in blocks.due(self.counts[0], self.total, _GROWTH):
-            points = thinned(blocks.points(low, high, self._joint), self.total, eps, loose, floor)
-            parts = blocks.replace(low, high, points, self.total)
-            for edge in self._edges:
-                edge.moved(low, high, parts)
+            old = max(low, min(high, blocks.index(self.times[-1] - self.reach)))
+            for start, end, times in ((old, high, 1.0), (low, old, _OLD)):
+                if start < end:
+                    self._rethin(start, end, times * eps, max(loose, times * eps), times * floor)
+
+    def _rethin(self, low: int, high: int, eps: float, loose: float, floor: float) -> None:
+        points = self.blocks.points(low, high, self._joint)
+        points = thinned(points, self.total, eps, loose, floor)
+        parts = self.blocks.replace(low, high, points, self.total)
+        for edge in self._edges:
+            edge.moved(low, high, parts)
 
     def _squeeze(self) -> None:
         """Memory before accuracy: thin everything until it fits."""

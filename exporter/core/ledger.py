@@ -6,6 +6,7 @@ moment, a graph, an incident, a deploy: `counts(start, end)`. There is no second
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from exporter.core.curve import Curve
@@ -22,6 +23,13 @@ _MAX_POINTS = 8192
 _BAD_EPS = 0.00085
 _TOTAL_EPS = 0.0001
 _TOTAL_LOOSE = 0.008
+
+_HISTORY = 2.0
+"""So many times as far as windows reach is kept, for graphs: a month ago there was a budget too,
+that of the month before."""
+
+
+Polyline = tuple[Sequence[float], Sequence[float]]
 
 
 class Counts(NamedTuple):
@@ -48,7 +56,8 @@ class Counts(NamedTuple):
 
 
 class Ledger:
-    """Good and bad events over time, at most `horizon` seconds back.
+    """Good and bad events over time; windows reach `horizon` seconds back, from any moment in the
+    last so many seconds.
 
     `interval`: the usual seconds from one sample to the next; changes of several targets within
     half of it share a point.
@@ -66,7 +75,8 @@ class Ledger:
                 ramp=interval,
                 grain=interval / 2,
                 max_points=most,
-                horizon=horizon,
+                horizon=_HISTORY * horizon,
+                reach=horizon,
                 phase=phase,
             )
             for tolerance, most in (
@@ -79,12 +89,12 @@ class Ledger:
     @property
     def horizon(self) -> float:
         """How far back windows reach, in seconds."""
-        return self._total.horizon
+        return self._total.reach
 
     @horizon.setter
     def horizon(self, seconds: float) -> None:
         for curve in self._curves:
-            curve.horizon = seconds
+            curve.reach, curve.horizon = seconds, _HISTORY * seconds
 
     # --- writing --------------------------------------------------------------------------------
 
@@ -156,6 +166,27 @@ class Ledger:
             return bad, total
         out = self._excluded.upto(now)
         return bad - out[0], total - out[1]
+
+    def polylines(self, since: float) -> tuple[Polyline, Polyline, Polyline]:
+        """Times and counts of bad events, of all events, and of the seconds with data: what
+        readings from `since` on need."""
+        bad, total, covered = (curve.polyline(since) for curve in self._curves)
+        return bad, total, covered
+
+    @property
+    def excludes(self) -> bool:
+        """Whether anything is left out."""
+        return self._excluded is not None
+
+    def left_out(self, now: float) -> tuple[float, float]:
+        """Bad and total events up to a moment that are excluded."""
+        assert self._excluded is not None
+        return self._excluded.upto(now)
+
+    @property
+    def first(self) -> float:
+        """The oldest moment of which something is known; plus infinity while there is none."""
+        return min(self._total.first, self._covered.first)
 
     def since(self, name: float) -> Since:
         """The events since a moment that moves on; one for each name, a window's length say."""

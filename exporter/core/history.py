@@ -1,0 +1,120 @@
+"""One SLO instance at many moments at once: what a graph or a range query asks for.
+
+Every value is a difference of two readings of the ledger, as it is for now (`instance`). The points
+are unpacked once, and the moments pass over them once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+
+from exporter.core.instance import Instance
+from exporter.core.ledger import Polyline
+from exporter.core.slo import Window
+from exporter.core.weave import interpolated
+
+Columns = tuple[list[float], list[float]]
+"""Bad events and all events, by moment."""
+
+
+class History:
+    """Reads an instance at moments in ascending order, in unix seconds, as long as nothing is added
+    to its ledger. `patience`: see `Account`."""
+
+    def __init__(self, instance: Instance, patience: float) -> None:
+        self._instance = instance
+        self._patience = patience
+        self._since = inf
+        self._lines: tuple[Polyline, Polyline, Polyline] = (([], []), ([], []), ([], []))
+
+    @property
+    def first(self) -> float:
+        """The oldest moment of which something is known; plus infinity while there is none."""
+        return self._instance.ledger.first
+
+    def events(self, moments: Sequence[float]) -> tuple[list[float | None], list[float | None]]:
+        """Good and bad events since the beginning, whether excluded or not: the counter. None
+        before anything is known."""
+        bad, total, _ = self._polylines(moments)
+        known = [when >= self.first for when in moments]
+        bads, totals = interpolated(*bad, moments), interpolated(*total, moments)
+        return (
+            [t - b if k else None for t, b, k in zip(totals, bads, known, strict=True)],
+            [b if k else None for b, k in zip(bads, known, strict=True)],
+        )
+
+    def window(self, seconds: float, moments: Sequence[float]) -> Columns:
+        """The events in the window of a length that ends at each moment."""
+        ends = self._as_of(moments)
+        return self._between([when - seconds for when in ends], ends)
+
+    def period(self, moments: Sequence[float]) -> Columns:
+        """The events of the objective's period that ends, or runs, at each moment."""
+        ends = self._as_of(moments)
+        return self._between(self._starts(ends), ends)
+
+    def coverage(self, seconds: float | None, moments: Sequence[float]) -> list[float]:
+        """The share of the window of a length, or of the period (None) so far, that ends at each
+        moment, for which there is data."""
+        ends = self._as_of(moments)
+        starts = self._starts(ends) if seconds is None else [when - seconds for when in ends]
+        _, _, covered = self._polylines(starts)
+        before, after = interpolated(*covered, starts), interpolated(*covered, ends)
+        return [
+            min(1.0, max(0.0, (b - a) / (end - start))) if end > start else 0.0
+            for a, b, start, end in zip(before, after, starts, ends, strict=True)
+        ]
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _between(self, starts: Sequence[float], ends: Sequence[float]) -> Columns:
+        bad, total, _ = self._polylines(starts)
+        columns = []
+        for which, line in enumerate((bad, total)):
+            before, after = interpolated(*line, starts), interpolated(*line, ends)
+            if self._instance.ledger.excludes:
+                before = self._kept(before, starts, which)
+                after = self._kept(after, ends, which)
+            columns.append([max(0.0, b - a) for a, b in zip(before, after, strict=True)])
+        return columns[0], columns[1]
+
+    def _kept(self, counts: Sequence[float], moments: Sequence[float], which: int) -> list[float]:
+        out = self._instance.ledger.left_out
+        return [c - out(when)[which] for c, when in zip(counts, moments, strict=True)]
+
+    def _polylines(self, moments: Sequence[float]) -> tuple[Polyline, Polyline, Polyline]:
+        if moments and moments[0] < self._since:
+            self._since = moments[0]
+            self._lines = self._instance.ledger.polylines(self._since)
+        return self._lines
+
+    def _as_of(self, moments: Sequence[float]) -> Sequence[float]:
+        seen = self._instance.seen
+        if seen is None or not moments or moments[-1] <= seen:
+            return moments
+        return [self._instance.as_of(when, self._patience) for when in moments]
+
+    def _starts(self, moments: Sequence[float]) -> list[float]:
+        period = self._instance.slo.period
+        if isinstance(period, Window):
+            return [when - period.seconds for when in moments]
+        out: list[float] = []
+        start, end = inf, -inf
+        for when in moments:
+            # Calendars are slow to ask, and many moments lie in one period.
+            if not start <= when < end:
+                start = period.start(when)
+                end = start + period.length(when)
+            out.append(start)
+        return out
+
+
+def burn_rates(columns: Columns, objective: float) -> list[float | None]:
+    """`(bad / total) / (1 - objective)` by moment; None while there are no events."""
+    allowed = 1 - objective
+    bads, totals = columns
+    return [
+        bad / total / allowed if total > 0 else None
+        for bad, total in zip(bads, totals, strict=True)
+    ]
