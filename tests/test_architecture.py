@@ -15,7 +15,8 @@ PACKAGE = ROOT / "exporter"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 EDGES = frozenset(
-    {"sources", "receivers", "store", "web", "formats", "demo", "report", "promql", "page"}
+    {"sources", "receivers", "store", "web", "formats", "demo", "report"}
+    | {"page", "promql", "series"}
 )
 KNOW_EVERYBODY = frozenset({"app", "backtest", "cli", "__main__"})
 SHARED = frozenset({"errors", "clock", "log", "http", "lean", "config", "sdnotify", "charts"})

@@ -52,19 +52,39 @@ class History:
     def period(self, moments: Sequence[float]) -> Columns:
         """The events of the objective's period that ends, or runs, at each moment."""
         ends = self._as_of(moments)
-        return self._between(self._starts(ends), ends)
+        return self._between(self.starts(ends), ends)
 
     def coverage(self, seconds: float | None, moments: Sequence[float]) -> list[float]:
         """The share of the window of a length, or of the period (None) so far, that ends at each
         moment, for which there is data."""
         ends = self._as_of(moments)
-        starts = self._starts(ends) if seconds is None else [when - seconds for when in ends]
+        starts = self.starts(ends) if seconds is None else [when - seconds for when in ends]
         _, _, covered = self._polylines(starts)
         before, after = interpolated(*covered, starts), interpolated(*covered, ends)
         return [
             min(1.0, max(0.0, (b - a) / (end - start))) if end > start else 0.0
             for a, b, start, end in zip(before, after, starts, ends, strict=True)
         ]
+
+    def excluded(self, moments: Sequence[float]) -> list[float]:
+        """How much of the period so far is left out at each moment, in seconds."""
+        ledger = self._instance.ledger
+        return [ledger.excluded(a, b) for a, b in zip(self.starts(moments), moments, strict=True)]
+
+    def starts(self, moments: Sequence[float]) -> list[float]:
+        """Where the objective's period begins that ends, or runs, at each moment."""
+        period = self._instance.slo.period
+        if isinstance(period, Window):
+            return [when - period.seconds for when in moments]
+        out: list[float] = []
+        start, end = inf, -inf
+        for when in moments:
+            # Calendars are slow to ask, and many moments lie in one period.
+            if not start <= when < end:
+                start = period.start(when)
+                end = start + period.length(when)
+            out.append(start)
+        return out
 
     # --- inside ---------------------------------------------------------------------------------
 
@@ -94,20 +114,6 @@ class History:
         if seen is None or not moments or moments[-1] <= seen:
             return moments
         return [self._instance.as_of(when, self._patience) for when in moments]
-
-    def _starts(self, moments: Sequence[float]) -> list[float]:
-        period = self._instance.slo.period
-        if isinstance(period, Window):
-            return [when - period.seconds for when in moments]
-        out: list[float] = []
-        start, end = inf, -inf
-        for when in moments:
-            # Calendars are slow to ask, and many moments lie in one period.
-            if not start <= when < end:
-                start = period.start(when)
-                end = start + period.length(when)
-            out.append(start)
-        return out
 
 
 def burn_rates(columns: Columns, objective: float) -> list[float | None]:

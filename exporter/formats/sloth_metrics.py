@@ -11,12 +11,12 @@ The rows are plain (name, type, help, samples), a sample being (quoted labels, v
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from exporter import __version__
 from exporter.config.duration import format_duration
 from exporter.core.selector import quote
-from exporter.core.slo import DAY, Calendar
+from exporter.core.slo import DAY, SLO, Calendar
 from exporter.core.status import SLOStatus, Snapshot
 
 Row = tuple[str, str, str, list[tuple[str, float]]]
@@ -48,12 +48,7 @@ def rows(snapshot: Snapshot) -> list[Row]:
 
 def _samples(status: SLOStatus, now: float) -> Iterator[tuple[str, str, float | None]]:
     slo = status.slo
-    own = {
-        **status.labels,
-        "sloth_id": f"{slo.service}-{slo.name}",
-        "sloth_service": slo.service,
-        "sloth_slo": slo.name,
-    }
+    own = own_labels(slo, status.labels)
     base = _labels(own)
     period = status.windows[-1]
     for window in status.windows:
@@ -69,18 +64,31 @@ def _samples(status: SLOStatus, now: float) -> Iterator[tuple[str, str, float | 
     yield "slo:current_burn_rate:ratio", base, status.windows[0].burn(slo.objective)
     yield "slo:period_burn_rate:ratio", base, period.burn(slo.objective)
     yield "slo:period_error_budget_remaining:ratio", base, status.budget_remaining
-    info = _labels(
-        own,
-        sloth_mode="slod",
-        sloth_spec="slod",
-        sloth_version=__version__,
-        sloth_objective=f"{slo.objective * 100:.10g}",
-    )
-    yield "sloth_slo_info", info, 1.0
+    yield "sloth_slo_info", _labels({**own, **info(slo)}), 1.0
 
 
 def _is_calendar(status: SLOStatus) -> bool:
     return isinstance(status.slo.period, Calendar)
+
+
+def own_labels(slo: SLO, labels: Mapping[str, str]) -> dict[str, str]:
+    """The labels all of an instance's metrics share; `labels`: its own."""
+    return {
+        **labels,
+        "sloth_id": f"{slo.service}-{slo.name}",
+        "sloth_service": slo.service,
+        "sloth_slo": slo.name,
+    }
+
+
+def info(slo: SLO) -> dict[str, str]:
+    """What `sloth_slo_info` says besides."""
+    return {
+        "sloth_mode": "slod",
+        "sloth_spec": "slod",
+        "sloth_version": __version__,
+        "sloth_objective": f"{slo.objective * 100:.10g}",
+    }
 
 
 def _labels(own: dict[str, str], **more: str) -> str:

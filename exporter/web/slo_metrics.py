@@ -6,9 +6,10 @@ again by its identity; a tick then only collects values.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from exporter.core import gate
+from exporter.core.naming import own_labels
 from exporter.core.policy import OK
 from exporter.core.slo import SLO
 from exporter.core.status import SLOStatus, Snapshot
@@ -55,9 +56,6 @@ _FAMILIES = {
     "slo_excluded_seconds": ("gauge", "Time of the period that an exclusion leaves out."),
     "slod_ledger_bytes": ("gauge", "Memory of the SLO's ledger."),
 }
-_RESERVED = frozenset(
-    {"slo", "service", "result", "window", "severity", "long_window", "short_window", "state"}
-)
 
 
 class SLOMetrics:
@@ -154,16 +152,6 @@ class _Lines:
             if ratio is not None and rate is not None:
                 sli.add(line, ratio)
                 burn.add(line, rate)
-
-
-def own_labels(slo: SLO, extra: Mapping[str, str]) -> dict[str, str]:
-    """The labels all metrics of an instance share; an own label whose name the metrics need for
-    themselves becomes `exported_NAME`, as Prometheus does it."""
-    return {
-        "slo": slo.name,
-        "service": slo.service,
-        **{(f"exported_{k}" if k in _RESERVED else k): v for k, v in extra.items()},
-    }
 
 
 def _places(lines: Iterable[str]) -> tuple[tuple[str, tuple[int, ...]], ...]:

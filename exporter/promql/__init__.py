@@ -1,0 +1,1 @@
+"""PromQL over columns of samples: pure, whoever has the samples."""

@@ -1,0 +1,160 @@
+"""Aggregations: many series of a vector become one for each group, or the few best of each.
+
+Source: Prometheus documentation, "Operators", aggregation operators.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from exporter.core.selector import NAME
+from exporter.promql.column import Column, Numbers, Values, unique
+from exporter.promql.errors import Failed
+
+Statistic = Callable[[Sequence[float]], float]
+
+
+def total(values: Sequence[float]) -> float:
+    """The sum, without rounding errors that add up."""
+    try:
+        return math.fsum(values)
+    except (OverflowError, ValueError):
+        # Infinities of both signs, or what only overflows in between.
+        return sum(values)
+
+
+def mean(values: Sequence[float]) -> float:
+    """The arithmetic mean."""
+    return total(values) / len(values)
+
+
+def lowest(values: Sequence[float]) -> float:
+    """The smallest; what is not a number counts only where nothing else is."""
+    return min((v for v in values if not math.isnan(v)), default=math.nan)
+
+
+def highest(values: Sequence[float]) -> float:
+    """The largest; as `lowest`."""
+    return max((v for v in values if not math.isnan(v)), default=math.nan)
+
+
+def variance(values: Sequence[float]) -> float:
+    """The population's variance."""
+    middle = mean(values)
+    if not math.isfinite(middle):
+        return math.nan
+    return total([(v - middle) ** 2 for v in values]) / len(values)
+
+
+def deviation(values: Sequence[float]) -> float:
+    """The population's standard deviation."""
+    return math.sqrt(variance(values))
+
+
+def quantile(share: float, values: Sequence[float]) -> float:
+    """The value below which a share of them lies, interpolated between two of them."""
+    if not values or math.isnan(share):
+        return math.nan
+    if share < 0:
+        return -math.inf
+    if share > 1:
+        return math.inf
+    ordered = sorted(values, key=lambda v: (not math.isnan(v), v))
+    rank = share * (len(ordered) - 1)
+    low = max(0, math.floor(rank))
+    high = min(len(ordered) - 1, low + 1)
+    weight = rank - math.floor(rank)
+    return ordered[low] * (1 - weight) + ordered[high] * weight
+
+
+STATISTICS: dict[str, Statistic] = {
+    "sum": total,
+    "avg": mean,
+    "min": lowest,
+    "max": highest,
+    "count": lambda values: float(len(values)),
+    "group": lambda _: 1.0,
+    "stddev": deviation,
+    "stdvar": variance,
+}
+BEST = frozenset({"topk", "bottomk"})
+OPERATORS = frozenset(STATISTICS) | BEST | {"quantile", "count_values"}
+
+
+def grouped(
+    columns: Iterable[Column], labels: Sequence[str], *, without: bool
+) -> list[tuple[Mapping[str, str], list[Column]]]:
+    """The groups with the labels that they have in common."""
+    chosen = set(labels)
+    out = chosen | {NAME}
+    found: dict[tuple[tuple[str, str], ...], tuple[Mapping[str, str], list[Column]]] = {}
+    for column in columns:
+        if without:
+            own = {k: v for k, v in column.labels.items() if k not in out and v}
+        else:
+            own = {k: v for k, v in column.labels.items() if k in chosen and v}
+        found.setdefault(tuple(sorted(own.items())), (own, []))[1].append(column)
+    return list(found.values())
+
+
+def statistic(of: Statistic, columns: Sequence[Column]) -> Values:
+    """One number of all series of a group, by moment."""
+    return [
+        of(there) if (there := [v for v in at if v is not None]) else None
+        for at in zip(*(c.values for c in columns), strict=True)
+    ]
+
+
+def quantiles(shares: Numbers, columns: Sequence[Column]) -> Values:
+    """The quantile of a group, by moment."""
+    return [
+        quantile(share, there) if (there := [v for v in at if v is not None]) else None
+        for share, at in zip(shares, zip(*(c.values for c in columns), strict=True), strict=True)
+    ]
+
+
+def best(op: str, many: Numbers, columns: Sequence[Column]) -> list[Column]:
+    """The series of a group whose values are the `many` largest or smallest, by moment; the best
+    one first, as it is at the last moment."""
+    sign = -1.0 if op == "topk" else 1.0
+    kept: list[list[float | None]] = [[None] * len(c.values) for c in columns]
+    order: list[int] = []
+    for moment, at in enumerate(zip(*(c.values for c in columns), strict=True)):
+        if math.isnan(many[moment]) or many[moment] == -math.inf:
+            raise Failed(f"Parameter value is {many[moment]}")
+        there = [(math.isnan(v), sign * v, k) for k, v in enumerate(at) if v is not None]
+        most = len(there) if many[moment] > len(there) else max(0, int(many[moment]))
+        order = [k for _, _, k in sorted(there)[:most]]
+        for k in order:
+            kept[k][moment] = at[k]
+    rest = [k for k in range(len(columns)) if k not in set(order)]
+    return [Column(columns[k].labels, kept[k]) for k in (*order, *rest)]
+
+
+def counted(label: str, labels: Mapping[str, str], columns: Sequence[Column]) -> list[Column]:
+    """How many series of a group have each value, which becomes a label."""
+    size = len(columns[0].values)
+    found: dict[str, list[float | None]] = {}
+    for moment, at in enumerate(zip(*(c.values for c in columns), strict=True)):
+        for value in at:
+            if value is not None:
+                counts = found.setdefault(number(value), [None] * size)
+                counts[moment] = (counts[moment] or 0.0) + 1.0
+    return unique(Column({**labels, label: text}, counts) for text, counts in found.items())
+
+
+def number(value: float) -> str:
+    """A number as Go's shortest decimal form without exponent writes it."""
+    if math.isnan(value):
+        return "NaN"
+    if math.isinf(value):
+        return "+Inf" if value > 0 else "-Inf"
+    if value == 0:
+        return "-0" if math.copysign(1.0, value) < 0 else "0"
+    text = repr(value)
+    if "e" not in text:
+        return text.removesuffix(".0")
+    from decimal import Decimal
+
+    return f"{Decimal(text):f}"

@@ -1,0 +1,37 @@
+"""What can be wrong with a query, by whose fault it is.
+
+QueryError
+├── BadData       it is no PromQL, or a parameter is not what it should be
+├── Unsupported   it is PromQL, and slod does not answer it
+├── Failed        it cannot be computed from the series there are
+│   └── TooMuch   it asks for more than a sidecar gives
+└── TimedOut      it took too long
+"""
+
+from __future__ import annotations
+
+from exporter.errors import SlodError
+
+
+class QueryError(SlodError):
+    """In one line, what is wrong."""
+
+
+class BadData(QueryError):
+    """It is no PromQL, or a parameter is not what it should be."""
+
+
+class Unsupported(QueryError):
+    """It is PromQL, and slod does not answer it."""
+
+
+class Failed(QueryError):
+    """It cannot be computed from the series there are."""
+
+
+class TooMuch(Failed):
+    """It asks for more than a sidecar gives."""
+
+
+class TimedOut(QueryError):
+    """It took too long."""

@@ -1,0 +1,78 @@
+"""Which samples a query needs: each selector at its own moments, with `offset`, `@` and the steps
+of subqueries taken into account.
+
+All times inside are whole milliseconds, as in Prometheus: sums and differences of them are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from exporter.promql.columns import Need
+from exporter.promql.errors import TooMuch
+from exporter.promql.nodes import Node, Select, Subquery, children
+
+MOST_STEPS = 50_000
+"""Moments at which one subquery is asked at most."""
+
+
+def milli(seconds: float) -> int:
+    """Whole milliseconds."""
+    return round(seconds * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The moments of a query, in milliseconds; `default_step`: of subqueries that name none."""
+
+    start: int
+    end: int
+    step: int
+    default_step: int
+
+    @property
+    def moments(self) -> Sequence[int]:
+        """All of them."""
+        return range(self.start, self.end + 1, max(1, self.step))
+
+
+def shifted(node: Select | Subquery, moments: Sequence[int], of: Range) -> Sequence[int]:
+    """The moments that a selector or subquery looks at: one alone where `@` fixes it."""
+    offset = milli(node.offset)
+    if node.at is None:
+        return [at - offset for at in moments] if offset else moments
+    fixed = {"start": of.start, "end": of.end}
+    at = fixed[node.at] if isinstance(node.at, str) else milli(node.at)
+    return [at - offset]
+
+
+def steps(node: Subquery, moments: Sequence[int], of: Range) -> Sequence[int]:
+    """When the inside of a subquery is asked: multiples of its step in (moment - range, moment]."""
+    step = of.default_step if node.step is None else max(1, milli(node.step))
+    length = milli(node.range)
+    out: list[int] = []
+    for at in shifted(node, moments, of):
+        first = (at - length) // step * step + step
+        if out:
+            first = max(first, out[-1] + step)
+        out.extend(range(first, at + 1, step))
+        if len(out) > MOST_STEPS:
+            raise TooMuch(f"a subquery of more than {MOST_STEPS:,} steps; choose a longer one")
+    return out
+
+
+def needs(node: Node, of: Range) -> Mapping[Select, Need]:
+    """By selector, what it asks for."""
+    return dict(_needs(node, of.moments, of))
+
+
+def _needs(node: Node, moments: Sequence[int], of: Range) -> Iterator[tuple[Select, Need]]:
+    if isinstance(node, Select):
+        seconds = [at / 1000 for at in shifted(node, moments, of)]
+        yield node, Need(node.matchers, seconds, node.range)
+        return
+    if isinstance(node, Subquery):
+        moments = steps(node, moments, of)
+    for child in children(node):
+        yield from _needs(child, moments, of)

@@ -1,0 +1,67 @@
+"""`label_replace` and `label_join`: labels made from labels.
+
+Source: Prometheus documentation, "Functions". Regular expressions are anchored, and `$1`, `${1}`
+and `${name}` stand for groups, as in Go.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from exporter.core.selector import Matcher
+from exporter.promql.column import Column, unique
+from exporter.promql.errors import Failed
+
+_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_GROUP = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})")
+
+
+def replace(columns: Sequence[Column], to: str, by: str, of: str, regex: str) -> list[Column]:
+    """Set the label `to` to `by` where the label `of` matches."""
+    _check(to)
+    try:
+        Matcher(of, "=~", regex)  # It knows what Python takes for something else.
+    except ValueError as error:
+        raise Failed(str(error)) from None
+    pattern = re.compile(regex, re.DOTALL)
+    out = []
+    for column in columns:
+        found = pattern.fullmatch(column.labels.get(of, ""))
+        out.append(column if found is None else _labelled(column, to, _expand(by, found)))
+    return unique(out)
+
+
+def join(columns: Sequence[Column], to: str, by: str, of: Sequence[str]) -> list[Column]:
+    """Set the label `to` to these labels' values, with `by` between them."""
+    _check(to)
+    return unique(
+        _labelled(column, to, by.join(column.labels.get(name, "") for name in of))
+        for column in columns
+    )
+
+
+def _check(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise Failed(f"invalid label name {name!r}")
+
+
+def _labelled(column: Column, name: str, value: str) -> Column:
+    labels = {k: v for k, v in column.labels.items() if k != name}
+    if value:
+        labels[name] = value
+    return Column(labels, column.values)
+
+
+def _expand(by: str, found: re.Match[str]) -> str:
+    def group(mark: re.Match[str]) -> str:
+        name = mark[1] or mark[2]
+        if name is None:
+            return "$"
+        try:
+            return found[int(name) if name.isdigit() else name] or ""
+        except IndexError:
+            # As in Go: a group that there is not is empty.
+            return ""
+
+    return _GROUP.sub(group, by)

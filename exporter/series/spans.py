@@ -1,0 +1,73 @@
+"""The times for which alerts fired, as series: `ALERTS` and `ALERTS_FOR_STATE` as Prometheus keeps
+them, and whether one with certain labels fired.
+
+Source: Prometheus documentation, "Alerting rules", inspecting alerts during runtime.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from exporter.core.exclusion import Span, merged
+from exporter.core.history import History
+from exporter.series.row import Read, Values
+
+
+class Firing:
+    """One alert, each time that it fired; a span that goes on ends at infinity."""
+
+    def __init__(self, labels: Mapping[str, str], spans: Sequence[Span]) -> None:
+        self.labels = labels
+        self.spans = merged(spans)
+
+    def at(self, moments: Sequence[float]) -> list[Span | None]:
+        """The span that each moment lies in."""
+        starts = [start for start, _ in self.spans]
+        found: list[Span | None] = []
+        for when in moments:
+            k = bisect_right(starts, when) - 1
+            found.append(self.spans[k] if k >= 0 and when < self.spans[k][1] else None)
+        return found
+
+    def ones(self, moments: Sequence[float]) -> Values:
+        """1 while it fires."""
+        return [None if span is None else 1.0 for span in self.at(moments)]
+
+    def since(self, moments: Sequence[float]) -> Values:
+        """Since when it fires, in unix seconds."""
+        return [None if span is None else span[0] for span in self.at(moments)]
+
+
+class Fired:
+    """The alerts there were; takes others from time to time, and what was made of it follows."""
+
+    def __init__(self) -> None:
+        self.alerts: Sequence[Firing] = ()
+        self._by_slo: dict[str, list[Firing]] = {}
+
+    def take(self, alerts: Iterable[Firing]) -> None:
+        """These, in place of those before."""
+        self.alerts = list(alerts)
+        self._by_slo = {}
+        for alert in self.alerts:
+            self._by_slo.setdefault(alert.labels.get("slo", ""), []).append(alert)
+
+    def where(self, slo: str, labels: Mapping[str, str]) -> Read:
+        """1 while one of an SLO's alerts with these labels fires, else 0."""
+        wanted = labels.items()
+
+        def read(_: History, at: Sequence[float]) -> Values:
+            alerts = [a for a in self._by_slo.get(slo, ()) if wanted <= a.labels.items()]
+            if not alerts:
+                return [0.0] * len(at)
+            return [float(any(spans)) for spans in zip(*(a.at(at) for a in alerts), strict=True)]
+
+        return read
+
+    def rows(self) -> Iterator[tuple[str, Mapping[str, str], Callable[[Sequence[float]], Values]]]:
+        """Name, labels and values by moment, as Prometheus keeps them: there is a sample only while
+        it fires."""
+        for alert in self.alerts:
+            yield "ALERTS", {**alert.labels, "alertstate": "firing"}, alert.ones
+            yield "ALERTS_FOR_STATE", alert.labels, alert.since
