@@ -211,12 +211,36 @@ def test_compose_mounts_files_that_are_there_and_names_services_that_exist() -> 
     for service in COMPOSE["services"].values():
         for volume in service["volumes"]:
             source = volume.split(":")[0]
-            assert (DEPLOY / source).is_file() or source in COMPOSE["volumes"]
+            assert (DEPLOY / source).exists() or source in COMPOSE["volumes"]
     config: Config = parse(CONFIGS["compose/slod.toml"], "slod.toml")
     urls = [s.url for s in config.sources.values() if not isinstance(s, ScrapeSource)]
     urls += [str(r.url) for r in config.receivers.values()]
     hosts = {re.sub(r"^http://|:\d+$", "", url) for url in urls}
     assert hosts == {"prometheus", "alertmanager"} < COMPOSE["services"].keys()
+
+
+def test_what_compose_mounts_from_here_is_read_only_and_every_image_has_a_version() -> None:
+    for service in COMPOSE["services"].values():
+        assert re.search(r":v?\d+\.\d+\.\d+$", service["image"])
+        for volume in service["volumes"]:
+            assert volume.startswith("./") == volume.endswith(":ro"), volume
+        for port in service["ports"]:
+            assert port.startswith("127.0.0.1:")
+
+
+def test_compose_leaves_no_default_password_to_guess() -> None:
+    environment = COMPOSE["services"]["grafana"]["environment"]
+    assert environment["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == "true"
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+
+
+def test_prometheus_watches_slod_and_tells_alertmanager() -> None:
+    config = documents("compose/prometheus.yml")[0]
+    mounts = [v.split(":") for v in COMPOSE["services"]["prometheus"]["volumes"]]
+    inside = {path: source for source, path, *_ in mounts}
+    assert [inside[path] for path in config["rule_files"]] == ["./prometheus/slod-alerts.yml"]
+    (manager,) = config["alerting"]["alertmanagers"]
+    assert manager["static_configs"] == [{"targets": ["alertmanager:9093"]}]
 
 
 def test_prometheus_scrapes_slod_and_keeps_its_labels() -> None:

@@ -53,9 +53,8 @@ class Daemon:
         self._delivery: list[tuple[Delivery, asyncio.Task[None]]] = []
         self._receivers = receivers
         self._arrived = asyncio.Event()
-        self._desk = Desk(
-            self.engine, store, clock, lambda: self.config, self.snapshot, self._arrived.set
-        )
+        self.changed = self._arrived.set
+        self._desk = Desk(self.engine, store, clock, self)
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self.started = asyncio.Event()
@@ -70,7 +69,7 @@ class Daemon:
             Web(
                 listen=config.server.listen,
                 web_config=config.server.web_config,
-                page=self._families,
+                page=self.families,
                 version=lambda: self._version,
                 health=Health,
                 ready=self._readiness,
@@ -218,6 +217,7 @@ class Daemon:
             receivers=[r.name for r in self._receivers],
             slos=[slo.name for slo in self.config.slos],
         )
+        self.metrics.reloaded(True, self._clock.now())
 
     def _start_receivers(self) -> None:
         for receiver in self._receivers:
@@ -266,7 +266,6 @@ class Daemon:
         self._start_receivers()
         self._start_sources()
         self._arrived.set()
-        self.metrics.reloaded(True, self._clock.now())
         log.info(
             "config.reloaded",
             added=change.added,
@@ -284,7 +283,8 @@ class Daemon:
             self._snapshot = (self._version, self.engine.status(self._clock.now()))
         return self._snapshot[1]
 
-    def _families(self) -> list[Family]:
+    def families(self) -> list[Family]:
+        """What stands on the metrics page now."""
         return self._page(self.snapshot(), self.metrics)
 
     def _readiness(self) -> Readiness:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from aiohttp import web
 
@@ -14,8 +15,13 @@ from exporter.app.exclusions import Exclusions
 from exporter.app.explain import Explainer
 from exporter.app.forecasts import Forecasts
 from exporter.app.gates import Gates
+from exporter.app.heard import Heard
+from exporter.app.numbers import Numbers
+from exporter.app.page import about, unread
+from exporter.app.prom import Prom
 from exporter.app.report import Reports
 from exporter.app.report_schedule import Schedule
+from exporter.app.series import Series
 from exporter.app.timeline import Timeline
 from exporter.app.watched import Watching
 from exporter.clock import Clock
@@ -23,43 +29,85 @@ from exporter.config.load import Config
 from exporter.core.engine import Engine
 from exporter.core.status import Snapshot
 from exporter.store.database import Store
-from exporter.web import events_api, exclusions_api, explain_api, gate_api, openapi, report_api
+from exporter.web import (
+    alerts_api,
+    events_api,
+    exclusions_api,
+    explain_api,
+    gate_api,
+    history_api,
+    openapi,
+    prom_api,
+    report_api,
+    slos_api,
+)
+from exporter.web.exposition import Family
+
+
+class Host(Protocol):
+    """Whose desk it is. `changed` is to be called when something was told that alters numbers."""
+
+    config: Config
+    """The one in force."""
+    changed: Callable[[], None]
+
+    def snapshot(self) -> Snapshot:
+        """The numbers of now."""
+        ...
+
+    def families(self) -> Sequence[Family]:
+        """What stands on the metrics page now."""
+        ...
 
 
 class Desk:
-    """`config`: the one in force. `snapshot`: the numbers of now. `changed` is called when
-    something was told that alters them."""
+    """Everybody who is asked."""
 
     def __init__(
         self,
         engine: Engine,
         store: Store,
         clock: Clock,
-        config: Callable[[], Config],
-        snapshot: Callable[[], Snapshot],
-        changed: Callable[[], None],
+        host: Host,
     ) -> None:
-        self._explainer = Explainer(engine, lambda: config().sources, clock)
+        snapshot, changed = host.snapshot, host.changed
+        self._explainer = Explainer(engine, lambda: host.config.sources, clock)
         self._exclusions = Exclusions(engine, store, clock, changed)
         self._annotations = Annotations(clock)
         self._timeline = Timeline(
-            engine, store, clock, lambda: config().timeline, changed, self._annotations.tell
+            engine, store, clock, lambda: host.config.timeline, changed, self._annotations.tell
         )
         self._watching = Watching(clock, self._timeline.keep)
         self._gates = Gates(engine, store, clock, snapshot, changed, self._timeline.warnings)
         self._reports = Reports(engine, store, clock, self._exclusions.given, self._timeline)
         self._forecasts = Forecasts(engine, clock, changed)
-        self._schedule = Schedule(self._reports, engine, clock, lambda: config().report)
+        self._numbers = Numbers(engine, clock, snapshot)
+        self._schedule = Schedule(self._reports, engine, clock, lambda: host.config.report)
+        self._series = Series(
+            engine,
+            Heard(engine, store),
+            clock,
+            snapshot,
+            lambda: unread(host.families()),
+            host.config.server.compat,
+        )
+        self._prom = Prom(
+            engine, clock, self._series, lambda: about(host.families()), lambda: host.config.path
+        )
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
-        """The endpoints of slod's own API."""
-        return openapi.routes(
+        """The endpoints of slod's own API, and of Prometheus'."""
+        own = openapi.routes(
+            slos_api.part(self._numbers),
+            history_api.part(self._numbers),
+            alerts_api.part(self._numbers),
             explain_api.part(self._explainer),
             exclusions_api.part(self._exclusions),
             gate_api.part(self._gates),
             events_api.part(self._timeline),
             report_api.part(self._reports),
         )
+        return [*own, *prom_api.routes(self._prom)]
 
     async def start(self, config: Config) -> None:
         """Load what was told before, and take what the configuration says."""
@@ -85,6 +133,7 @@ class Desk:
             self._forecasts,
             self._timeline,
             self._annotations,
+            self._series,
         )
         try:
             async with asyncio.TaskGroup() as group:

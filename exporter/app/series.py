@@ -12,6 +12,7 @@ from time import perf_counter
 from weakref import WeakKeyDictionary
 
 from exporter.app.heard import Heard
+from exporter.clock import Clock
 from exporter.core.account import Account
 from exporter.core.engine import Engine
 from exporter.core.history import History
@@ -44,10 +45,11 @@ Lines = Callable[[], Iterable[tuple[str, float]]]
 class _Reading:
     """One query at work: what it has read of, and how much."""
 
-    def __init__(self, now: float, lines: Lines) -> None:
+    def __init__(self, now: float, lines: Lines, check: Callable[[], None]) -> None:
         self.now = now
         self.samples = 0
         self._lines = lines
+        self._check = check
         self._since = perf_counter()
 
     def live(self, line: str) -> float | None:
@@ -68,6 +70,7 @@ class _Reading:
             )
         if perf_counter() - self._since > _SLICE:
             await asyncio.sleep(0)
+            self._check()
             self._since = perf_counter()
 
 
@@ -79,26 +82,33 @@ class Series:
         self,
         engine: Engine,
         heard: Heard,
+        clock: Clock,
         snapshot: Callable[[], Snapshot],
         lines: Lines,
         compat: Sequence[str],
     ) -> None:
         self._engine = engine
         self._heard = heard
+        self._clock = clock
         self._snapshot = snapshot
         self._lines = lines
         self._compat = compat
         self._recorded = Recorded()
         self._rows: WeakKeyDictionary[Instance, tuple[SLO, Rows]] = WeakKeyDictionary()
 
-    def record(self) -> None:
-        """Remember what no ledger knows; to be called every `recorded.EVERY` seconds."""
-        self._recorded.add(self._snapshot().now, self._lines())
+    async def run(self) -> None:
+        """Remember what no ledger knows, again and again."""
+        while True:
+            self._recorded.add(self._snapshot().now, self._lines())
+            await self._clock.sleep(EVERY)
 
-    async def read(self, needs: Sequence[Need]) -> list[list[InstantColumn] | list[RangeColumn]]:
-        """The samples that each need asks for; `TooMuch` when these are too many."""
+    async def read(
+        self, needs: Sequence[Need], check: Callable[[], None]
+    ) -> list[list[InstantColumn] | list[RangeColumn]]:
+        """The samples that each need asks for; `TooMuch` when these are too many. `check` is called
+        all the while, and may raise."""
         await self._heard.listen(self._snapshot().now)
-        reading = _Reading(self._snapshot().now, self._lines)
+        reading = _Reading(self._snapshot().now, self._lines, check)
         return [
             [c async for c in self._ranges(need, reading)]
             if need.range
@@ -109,7 +119,7 @@ class Series:
     async def labels(self, matchers: Sequence[Matcher]) -> list[Mapping[str, str]]:
         """The labels, names included, of the series that meet every matcher."""
         await self._heard.listen(self._snapshot().now)
-        reading = _Reading(self._snapshot().now, self._lines)
+        reading = _Reading(self._snapshot().now, self._lines, lambda: None)
         return [one.labels for one in self._select(matchers, reading)]
 
     # --- inside ---------------------------------------------------------------------------------

@@ -7,27 +7,43 @@ import os
 import sys
 from collections.abc import Sequence
 
-import structlog
-
 from exporter import __version__
-from exporter.cli import backtest, check, demo, exclude, explain, gate, report, run
+from exporter.cli import (
+    backtest,
+    check,
+    completion,
+    demo,
+    exclude,
+    explain,
+    gate,
+    report,
+    run,
+    status,
+)
+from exporter.cli.lean import structlog
 from exporter.errors import ConfigError, SlodError
 
-_COMMANDS = (run, demo, check, explain, exclude, gate, backtest, report)
+_COMMANDS = (run, demo, check, status, explain, exclude, gate, backtest, report)
 
 
-def main(argv: Sequence[str]) -> int:
-    """Run one command; its exit code, 2 for what is wrong with the command line or the config."""
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """Of the whole command line."""
+    whole = argparse.ArgumentParser(
         prog="slod",
         description="The SLO daemon: exact SLIs, error budgets and burn rates from live metrics.",
         epilog="example: slod demo",
     )
-    parser.add_argument("--version", action="version", version=f"slod {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    whole.add_argument("--version", action="version", version=f"slod {__version__}")
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for command in _COMMANDS:
         command.add_parser(commands)
-    args = parser.parse_args(argv)
+    completion.add_parser(commands, parser)
+    return whole
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command; its exit code, 2 for what is wrong with the command line or the config."""
+    args = parser().parse_args(argv)
     try:
         code: int = args.func(args)
         sys.stdout.flush()

@@ -19,6 +19,9 @@ from exporter.core.selector import quote
 from exporter.core.slo import DAY, SLO, Calendar
 from exporter.core.status import SLOStatus, Snapshot
 
+PREFIXES = ("slo:", "sloth_")
+"""What all of these names begin with."""
+
 Row = tuple[str, str, str, list[tuple[str, float]]]
 
 _HELP = {

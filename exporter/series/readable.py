@@ -87,6 +87,8 @@ class Remembered:
 
     def within(self, moments: Sequence[float], length: float) -> Samples:
         """See `Readable`."""
+        if not moments:
+            return [], []
         looks: list[Look] = self._recorded.looks(moments[0] - length, moments[-1])
         values = self._recorded.values(self._key, looks)
         found = [(look.at, v) for look, v in zip(looks, values, strict=True) if v is not None]

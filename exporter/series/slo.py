@@ -15,6 +15,13 @@ from exporter.core.steps import POLICY
 from exporter.series.row import Read, Row, Values
 from exporter.series.spans import Fired
 
+FAMILIES = frozenset(
+    {"slo_alert_firing", "slo_budget_policy_state", "slo_burn_rate", "slo_coverage_ratio"}
+    | {"slo_error_budget_remaining_events", "slo_error_budget_remaining_ratio", "slo_events"}
+    | {"slo_excluded_seconds", "slo_objective_ratio", "slo_sli_ratio", "slo_window_seconds"}
+)
+"""The families of the metrics page that are here; of the others only the last hour is known."""
+
 _Window = Callable[[History, Sequence[float]], Columns]
 
 

@@ -1,0 +1,186 @@
+"""The table of `slod status`: which columns fit, and what stands in them.
+
+What does not fit is left out by importance, nothing wraps, and colours never say what the text does
+not say too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+
+from rich.cells import cell_len, set_cell_size
+from rich.text import Text
+
+from exporter.cli.remote import plain
+from exporter.cli.status_cells import (
+    BAD,
+    GOOD,
+    POOR,
+    bar,
+    budget,
+    burn,
+    gate,
+    lasts,
+    rules,
+    state,
+    title,
+)
+from exporter.web.slos_api_said import SLOSaid
+
+_GAP = "  "
+_INDENT = "  "
+_LOUD = {0: BAD, 1: BAD, 2: POOR}
+"""The colour of a name by its urgency."""
+
+
+class Column:
+    """`importance`: 0 is the most important. `cells` stand in the order of the SLOs. `width` is in
+    cells of the terminal."""
+
+    def __init__(
+        self, heading: str, importance: float, cells: Sequence[Text], *, right: bool = False
+    ) -> None:
+        self.heading = heading
+        self.importance = importance
+        self.cells = cells
+        self.right = right
+        self.width = max(cell_len(heading), *(cell.cell_len for cell in cells))
+
+
+def urgent(slo: SLOSaid) -> tuple[int, float, str]:
+    """What sorts the most urgent first: pages, spent budgets, other alerts and closed gates, what
+    nobody knows, then by what is left."""
+    left = slo.budget_remaining
+    firing = {rule.severity for rule in slo.rules if rule.firing}
+    if "page" in firing:
+        rank = 0
+    elif left is not None and left <= 0:
+        rank = 1
+    elif firing or slo.gate.verdict == "closed":
+        rank = 2
+    elif slo.unknown is not None or left is None:
+        rank = 3
+    else:
+        rank = 4
+    return rank, left if left is not None else 1.0, title(slo)
+
+
+def lines(
+    slos: Iterable[SLOSaid], now: float, width: int, height: int, *, ascii_only: bool
+) -> Iterator[Text]:
+    """The table, no line wider and not more lines than that."""
+    best: dict[str, tuple[int, float, str]] = {}
+    for slo in (ordered := sorted(slos, key=urgent)):
+        best.setdefault(slo.service, urgent(slo))
+    ordered.sort(key=lambda s: (best[s.service], s.service))  # Stable: within a service by urgency.
+    if not ordered:
+        yield Text("no SLOs")
+        return
+    count, ordered = len(ordered), ordered[:height]  # Each takes a line at least.
+    names = [_INDENT + title(slo) for slo in ordered]
+    widest = max(map(cell_len, names))
+    columns = _fitting(_columns(ordered, now, ascii_only), width - min(widest, width // 2))
+    room = width - sum(len(_GAP) + c.width for c in columns)
+    name_width = max(1, min(max(widest, len("SLO")), room))
+    rows = list(_rows(ordered, names, columns, name_width))
+    yield _line(Text(set_cell_size("SLO", name_width), style="bold"), columns, None)
+    yield from _cut(rows, height - 1, count)
+
+
+def _rows(
+    slos: Sequence[SLOSaid], names: Sequence[str], columns: Sequence[Column], name_width: int
+) -> Iterator[tuple[Text, bool]]:
+    """Each line, and whether it begins an SLO."""
+    at = 0
+    for service, group in groupby(slos, key=lambda s: s.service):
+        yield Text(plain(service), style="bold"), False
+        for slo in group:
+            name = Text(names[at], style=_LOUD.get(urgent(slo)[0], ""))
+            name.truncate(name_width, overflow="ellipsis", pad=True)
+            yield _line(name, columns, at), True
+            if slo.unknown is not None:
+                yield Text(f"{_INDENT}  {plain(slo.unknown)}", style="dim"), False
+            at += 1
+
+
+def _cut(rows: Sequence[tuple[Text, bool]], most: int, count: int) -> Iterator[Text]:
+    if sum(begins for _, begins in rows) == count and len(rows) <= most:
+        yield from (line for line, _ in rows)
+        return
+    shown = rows[: max(0, most - 1)]
+    yield from (line for line, _ in shown)
+    yield Text(f"and {count - sum(begins for _, begins in shown)} more", style="dim")
+
+
+def _line(name: Text, columns: Sequence[Column], at: int | None) -> Text:
+    line = Text().append_text(name)
+    for column in columns:
+        cell = Text(column.heading, style="bold") if at is None else column.cells[at]
+        space = " " * (column.width - cell.cell_len)
+        line.append(_GAP + (space if column.right else ""))
+        line.append_text(cell)
+        line.append("" if column.right else space)
+    line.rstrip()
+    return line
+
+
+def _columns(slos: Sequence[SLOSaid], now: float, ascii_only: bool) -> list[Column]:
+    """All there are, as they stand from left to right."""
+    return [
+        Column("OBJECTIVE", 8, [Text(f"{_percent(s.objective)} {plain(s.window)}") for s in slos]),
+        Column("BUDGET", 4, [bar(s, ascii_only=ascii_only) for s in slos]),
+        Column("LEFT", 0, [budget(s) for s in slos], right=True),
+        *_burns(slos),
+        Column("LASTS", 6, [lasts(s) for s in slos], right=True),
+        Column("STATE", 1, [state(s) for s in slos]),
+        Column("GATE", 5, [gate(s) for s in slos]),
+        Column("ALERTS", 2, [rules(s, now) for s in slos]),
+    ]
+
+
+def _burns(slos: Sequence[SLOSaid]) -> Iterator[Column]:
+    """One column for each window of a rule, shortest first; those of the fastest rules matter
+    most."""
+    importance: dict[str, float] = {}
+    for slo in slos:
+        for at, rule in enumerate(slo.rules):
+            for label, less in ((rule.long_window, 0.0), (rule.short_window, 0.5)):
+                most = 3 + 3 * at + less
+                importance[label] = min(most, importance.get(label, most))
+    seconds = {w.window: w.seconds for s in slos for w in s.windows[:-1]}
+    for label in sorted(seconds.keys() & importance.keys(), key=lambda w: seconds[w]):
+        cells = [burn(s, label) for s in slos]
+        yield Column(plain(label), importance[label], cells, right=True)
+
+
+def _fitting(columns: Sequence[Column], room: int) -> list[Column]:
+    """Those that fit, the most important first."""
+    kept: list[Column] = []
+    for column in sorted(columns, key=lambda c: c.importance):
+        if (width := len(_GAP) + column.width) <= room:
+            room -= width
+            kept.append(column)
+    return [column for column in columns if column in kept]
+
+
+def _percent(ratio: float) -> str:
+    return f"{ratio * 100:.10g}%"
+
+
+def summary(slos: Sequence[SLOSaid]) -> Text:
+    """How they are as a whole, in a line."""
+    spent = sum(s.budget_remaining is not None and s.budget_remaining <= 0 for s in slos)
+    firing = sum(rule.firing for s in slos for rule in s.rules)
+    unknown = sum(s.unknown is not None for s in slos)
+    line = Text().append(f"{len(slos)} SLO{'' if len(slos) == 1 else 's'}")
+    for count, word, style in (
+        (spent, "exhausted", "red"),
+        (firing, "alert firing" if firing == 1 else "alerts firing", "red"),
+        (unknown, "unknown", "yellow"),
+    ):
+        if count:
+            line.append(", ").append(f"{count} {word}", style=style)
+    if not (spent or firing or unknown) and slos:
+        line.append(", all fine", style=GOOD)
+    return line

@@ -1,0 +1,187 @@
+"""Prometheus' HTTP API over slod's own series, so that Grafana's data source, promtool and others'
+clients point straight at slod.
+
+Source: Prometheus documentation, "HTTP API": its envelope, its errors and their status codes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+import msgspec
+from aiohttp import web
+
+from exporter.web.metrics_page import pack
+from exporter.web.negotiate import accepts_gzip
+from exporter.web.prom_params import Params, Wrong
+
+ROOT = "/api/v1"
+JSON = "application/json"
+_PACKED_FROM = 32 * 1024
+_encode = msgspec.json.Encoder().encode
+
+Handler = Callable[[Params], Awaitable[object]]
+
+
+class Body(bytes):
+    """An answer's data that is JSON already."""
+
+
+class Fault(Exception):
+    """Why there is no answer: Prometheus' `errorType` and status code, and one line."""
+
+    def __init__(self, kind: str, status: int, why: str) -> None:
+        super().__init__(why)
+        self.kind = kind
+        self.status = status
+
+
+class Answers(Protocol):
+    """Whoever knows the series; times are unix seconds, and a query is given up when it is not
+    computed `within` so many. Every method may raise `Fault`."""
+
+    def now(self) -> float:
+        """The time."""
+        ...
+
+    async def query(self, text: str, at: float, within: float) -> Body:
+        """A query at one moment."""
+        ...
+
+    async def query_range(
+        self, text: str, start: float, end: float, step: float, within: float
+    ) -> Body:
+        """A query at many moments."""
+        ...
+
+    async def series(self, selectors: Sequence[str]) -> list[Mapping[str, str]]:
+        """The labels of the series that one of the selectors names; of all, without selectors."""
+        ...
+
+    def format_query(self, text: str) -> str:
+        """A query, laid out."""
+        ...
+
+    def metadata(self) -> Mapping[str, Mapping[str, str]]:
+        """Type and help of each metric, by its name."""
+        ...
+
+    def rules(self) -> list[Mapping[str, Any]]:
+        """The alert rules, as groups."""
+        ...
+
+    def alerts(self) -> list[Mapping[str, Any]]:
+        """The alerts that fire."""
+        ...
+
+    def build(self) -> Mapping[str, str]:
+        """What this is."""
+        ...
+
+
+def routes(answers: Answers) -> Sequence[web.AbstractRouteDef]:
+    """The endpoints, GET and POST."""
+    api = _Api(answers)
+    found: list[web.AbstractRouteDef] = []
+    for path, handler, methods in (
+        ("query", api.query, ("GET", "POST")),
+        ("query_range", api.query_range, ("GET", "POST")),
+        ("labels", api.labels, ("GET", "POST")),
+        ("label/{name}/values", api.values, ("GET",)),
+        ("series", api.series, ("GET", "POST")),
+        ("format_query", api.format_query, ("GET", "POST")),
+        ("query_exemplars", api.exemplars, ("GET", "POST")),
+        ("metadata", api.metadata, ("GET",)),
+        ("rules", api.rules, ("GET",)),
+        ("alerts", api.alerts, ("GET",)),
+        ("status/buildinfo", api.build, ("GET",)),
+    ):
+        found += [
+            web.route(method, f"{ROOT}/{path}", _answering(handler, answers.now))
+            for method in methods
+        ]
+    return found
+
+
+class _Api:
+    """A handler takes the parameters and gives what stands under `data`."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+
+    async def query(self, params: Params) -> object:
+        at = params.moment("time", params.now)
+        return await self._answers.query(params.text("query"), at, params.timeout())
+
+    async def query_range(self, params: Params) -> object:
+        start, end, step = params.span()
+        text = params.text("query")
+        return await self._answers.query_range(text, start, end, step, params.timeout())
+
+    async def labels(self, params: Params) -> object:
+        found = await self._answers.series(params.all("match[]"))
+        return params.limited(sorted({name for labels in found for name in labels}))
+
+    async def values(self, params: Params) -> object:
+        name = params.path["name"]
+        found = await self._answers.series(params.all("match[]"))
+        return params.limited(sorted({labels[name] for labels in found if name in labels}))
+
+    async def series(self, params: Params) -> object:
+        selectors = params.all("match[]")
+        if not selectors:
+            raise Wrong("no match[] parameter provided")
+        return params.limited(await self._answers.series(selectors))
+
+    async def format_query(self, params: Params) -> object:
+        return self._answers.format_query(params.text("query"))
+
+    async def exemplars(self, params: Params) -> object:
+        params.text("query")
+        return []
+
+    async def metadata(self, params: Params) -> object:
+        wanted = params.all("metric")
+        known = self._answers.metadata()
+        found = {name: [about] for name, about in known.items() if not wanted or name in wanted}
+        return dict(params.limited(list(found.items())))
+
+    async def rules(self, params: Params) -> object:
+        if "record" in params.all("type"):
+            return {"groups": []}
+        return {"groups": self._answers.rules()}
+
+    async def alerts(self, params: Params) -> object:
+        return {"alerts": self._answers.alerts()}
+
+    async def build(self, params: Params) -> object:
+        return self._answers.build()
+
+
+def _answering(
+    handler: Handler, now: Callable[[], float]
+) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            data = await handler(await Params.of(request, now()))
+        except Wrong as error:
+            return _refused("bad_data", 400, str(error))
+        except Fault as error:
+            return _refused(error.kind, error.status, str(error))
+        body = data if isinstance(data, Body) else _encode(data)
+        headers = {"Vary": "Accept-Encoding"}
+        body = b'{"status":"success","data":' + body + b"}\n"
+        packs = accepts_gzip(",".join(request.headers.getall("Accept-Encoding", [])))
+        if packs and len(body) >= _PACKED_FROM:
+            body = await asyncio.to_thread(pack, body)
+            headers["Content-Encoding"] = "gzip"
+        return web.Response(body=body, content_type=JSON, headers=headers)
+
+    return answer
+
+
+def _refused(kind: str, status: int, why: str) -> web.Response:
+    said = {"status": "error", "errorType": kind, "error": why}
+    return web.Response(status=status, body=_encode(said) + b"\n", content_type=JSON)
