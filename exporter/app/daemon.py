@@ -60,7 +60,7 @@ class Daemon:
         self.started = asyncio.Event()
         """Set once it listens and polls."""
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._version = 0
+        self.version = 0
         self._snapshot: tuple[int, Snapshot] | None = None
         self._saved_at = -SAVE_EVERY
         self._faults: dict[str, str | None] = {}
@@ -70,11 +70,10 @@ class Daemon:
                 listen=config.server.listen,
                 web_config=config.server.web_config,
                 page=self.families,
-                version=lambda: self._version,
+                version=lambda: self.version,
                 health=Health,
                 ready=self._readiness,
                 reload=self.reload,
-                status=self.snapshot,
                 routes=self._desk.routes(),
                 stop_timeout=1.0,
             )
@@ -168,7 +167,7 @@ class Daemon:
         begun = self._clock.monotonic()
         tick = self.engine.tick(self._clock.now())
         self._keeper.note(tick.said, self._clock.now())
-        self._version += 1
+        self.version += 1
         self.metrics.tick(self._clock.monotonic() - begun)
         for notification in tick.said:
             log.warning(f"alert.{notification.reason.value}", **labelled(notification.labels))
@@ -279,8 +278,8 @@ class Daemon:
 
     def snapshot(self) -> Snapshot:
         """The numbers as of the last tick; every reader between two ticks sees the same."""
-        if self._snapshot is None or self._snapshot[0] != self._version:
-            self._snapshot = (self._version, self.engine.status(self._clock.now()))
+        if self._snapshot is None or self._snapshot[0] != self.version:
+            self._snapshot = (self.version, self.engine.status(self._clock.now()))
         return self._snapshot[1]
 
     def families(self) -> list[Family]:

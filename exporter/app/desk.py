@@ -5,19 +5,21 @@ reviews, explanations. Each is a room of its own; here they are put together.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 from aiohttp import web
 
 from exporter.app.annotations import Annotations
+from exporter.app.detail import Details
 from exporter.app.exclusions import Exclusions
 from exporter.app.explain import Explainer
 from exporter.app.forecasts import Forecasts
 from exporter.app.gates import Gates
 from exporter.app.heard import Heard
+from exporter.app.host import Host
 from exporter.app.numbers import Numbers
 from exporter.app.page import about, unread
+from exporter.app.pages import Pages
 from exporter.app.prom import Prom
 from exporter.app.report import Reports
 from exporter.app.report_schedule import Schedule
@@ -27,7 +29,8 @@ from exporter.app.watched import Watching
 from exporter.clock import Clock
 from exporter.config.load import Config
 from exporter.core.engine import Engine
-from exporter.core.status import Snapshot
+from exporter.page import routes as page_routes
+from exporter.page.live import Live
 from exporter.store.database import Store
 from exporter.web import (
     alerts_api,
@@ -41,23 +44,6 @@ from exporter.web import (
     report_api,
     slos_api,
 )
-from exporter.web.exposition import Family
-
-
-class Host(Protocol):
-    """Whose desk it is. `changed` is to be called when something was told that alters numbers."""
-
-    config: Config
-    """The one in force."""
-    changed: Callable[[], None]
-
-    def snapshot(self) -> Snapshot:
-        """The numbers of now."""
-        ...
-
-    def families(self) -> Sequence[Family]:
-        """What stands on the metrics page now."""
-        ...
 
 
 class Desk:
@@ -83,9 +69,10 @@ class Desk:
         self._forecasts = Forecasts(engine, clock, changed)
         self._numbers = Numbers(engine, clock, snapshot)
         self._schedule = Schedule(self._reports, engine, clock, lambda: host.config.report)
+        heard = Heard(engine, store)
         self._series = Series(
             engine,
-            Heard(engine, store),
+            heard,
             clock,
             snapshot,
             lambda: unread(host.families()),
@@ -94,9 +81,12 @@ class Desk:
         self._prom = Prom(
             engine, clock, self._series, lambda: about(host.families()), lambda: host.config.path
         )
+        details = Details(engine, self._timeline, self._exclusions.given, heard.fired)
+        self._pages = Pages(engine, heard, host, details)
+        self._live = Live(clock, lambda: host.version)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
-        """The endpoints of slod's own API, and of Prometheus'."""
+        """The pages, the endpoints of slod's own API, and of Prometheus'."""
         own = openapi.routes(
             slos_api.part(self._numbers),
             history_api.part(self._numbers),
@@ -107,7 +97,8 @@ class Desk:
             events_api.part(self._timeline),
             report_api.part(self._reports),
         )
-        return [*own, *prom_api.routes(self._prom)]
+        pages = page_routes.routes(self._pages, self._live)
+        return [*pages, *own, *prom_api.routes(self._prom)]
 
     async def start(self, config: Config) -> None:
         """Load what was told before, and take what the configuration says."""
@@ -140,4 +131,5 @@ class Desk:
                 for room in rooms:
                     group.create_task(room.run())
         finally:
+            self._live.close()
             await self._watching.stop()

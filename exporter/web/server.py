@@ -1,4 +1,4 @@
-"""The HTTP server: metrics, health, readiness, reload and the landing page, on one port.
+"""The HTTP server: metrics, health, readiness, reload and what others serve, on one port.
 
 What the pages show is asked for through the callables of `Web`; other rooms' endpoints come in as
 `routes`. Authentication and headers hold for every path alike.
@@ -14,10 +14,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from exporter import __version__
-from exporter.core.status import Snapshot
 from exporter.errors import SlodError
-from exporter.web import api, index
+from exporter.web import api
 from exporter.web.auth import BasicAuth, parse_basic, require_bcrypt
 from exporter.web.door import MOST, PATIENCE, Door
 from exporter.web.exposition import OPENMETRICS, TEXT, Family
@@ -68,7 +66,6 @@ class Web:
     health: Callable[[], Health]
     ready: Callable[[], Readiness]
     reload: Callable[[], Awaitable[str | None]]
-    status: Callable[[], Snapshot]
     routes: Sequence[web.AbstractRouteDef] = ()
     stop_timeout: float = 5.0
     connections: int = MOST
@@ -138,7 +135,6 @@ class WebServer:
         app.on_response_prepare.append(self._add_headers)
         app.add_routes(
             [
-                web.get("/", self._index),
                 web.get("/metrics", self._metrics),
                 web.get("/-/healthy", self._healthy),
                 web.get("/-/ready", self._ready),
@@ -211,14 +207,6 @@ class WebServer:
         if problem is None:
             return _text(200, "reloaded")
         return _text(500, f"not reloaded, the old configuration stays: {problem}")
-
-    async def _index(self, request: web.Request) -> web.Response:
-        return web.Response(
-            text=index.render(self._settings.status(), __version__),
-            content_type="text/html",
-            charset="utf-8",
-            headers={"Content-Security-Policy": index.CSP, "Referrer-Policy": "no-referrer"},
-        )
 
 
 @web.middleware

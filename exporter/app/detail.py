@@ -1,0 +1,149 @@
+"""Gathers what the page of one objective shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from exporter.app.timeline import Timeline
+from exporter.charts import figures
+from exporter.config.duration import approximate
+from exporter.core import gate
+from exporter.core.account import Account
+from exporter.core.engine import Engine
+from exporter.core.exclusion import Exclusion
+from exporter.core.explain import explain
+from exporter.core.history import History, burn_rates
+from exporter.core.instance import BURN, Instance
+from exporter.core.status import SLOStatus, Snapshot
+from exporter.page.detail import SPANS, USUAL, Detail
+from exporter.page.detail_charts import Beside, Columns, figures_kind
+from exporter.page.state import see
+from exporter.series.spans import Fired
+
+_POINTS = 180
+Excluded = Callable[[], Iterable[tuple[Exclusion, str]]]
+
+
+class Details:
+    """`excluded`: the exclusions and their reasons; `fired`: the alerts there were."""
+
+    def __init__(
+        self, engine: Engine, timeline: Timeline, excluded: Excluded, fired: Fired
+    ) -> None:
+        self._engine = engine
+        self._timeline = timeline
+        self._excluded = excluded
+        self._fired = fired
+
+    def of(
+        self, name: str, group: Mapping[str, str], span: str | None, snapshot: Snapshot
+    ) -> Detail:
+        """What is to be shown of an instance; `KeyError` where there is none."""
+        account = self._engine.accounts[name]
+        key = tuple(group[label] for label in account.slo.group_by)
+        instance = account.memory.instances[key]
+        status = _status(snapshot, instance)
+        now = snapshot.now
+        seen = next(one for one in see(snapshot) if one.status is status)
+        chosen = _span(span, instance.slo.period.nominal)
+        past = History(instance, account.patience)
+        start = max(instance.slo.period.start(now), min(past.first, now - 60.0))
+        return Detail(
+            seen=seen,
+            gate=gate.instance(status, snapshot),
+            explanation=explain(account, key, now, approximate),
+            span=chosen,
+            budget=_budget(past, instance, _moments(start, now)),
+            burns=_burns(past, instance, _recent(past, chosen, now)),
+            traffic=_traffic(past, _recent(past, chosen, now)),
+            beside=[*self._beside(account, instance, start, now)],
+            now=now,
+        )
+
+    def _beside(
+        self, account: Account, instance: Instance, start: float, now: float
+    ) -> Iterator[Beside]:
+        slo = account.slo
+        labels = {**instance.labels, "slo": slo.name, "service": slo.service}
+        for exclusion, reason in self._excluded():
+            if exclusion.covers(labels):
+                for begin, end in exclusion.spans:
+                    if begin < now and end > start:
+                        said = f"excluded for {figures.lasting(end - begin)}: {reason}"
+                        yield Beside("excluded", "excluded", begin, min(end, now), said)
+        for event, (begin, end) in self._timeline.between(start, now):
+            if event.concerns(slo.name, slo.service):
+                kind = "incident" if event.kind == "incident" else "event"
+                said = f"{event.kind.replace('_', ' ')} {event.name}"
+                yield Beside(event.kind.replace("_", " "), kind, begin, min(end, now), said)
+        yield from self._alerts(instance, start, now)
+
+    def _alerts(self, instance: Instance, start: float, now: float) -> Iterator[Beside]:
+        wanted = {**instance.group, "slo": instance.slo.name, "alertname": BURN}.items()
+        for alert in self._fired.alerts:
+            if not wanted <= alert.labels.items():
+                continue
+            severity = alert.labels.get("severity", "")
+            windows = f"{alert.labels.get('long_window')}/{alert.labels.get('short_window')}"
+            for begin, end in alert.spans:
+                if begin < now and end > start:
+                    lasted = "still firing" if end > now else figures.lasting(end - begin)
+                    said = f"{severity} {windows}: {lasted}"
+                    yield Beside(
+                        f"{severity} {windows}", figures_kind(severity), begin, min(end, now), said
+                    )
+
+
+def _status(snapshot: Snapshot, instance: Instance) -> SLOStatus:
+    for status in snapshot.slos:
+        if status.slo.name == instance.slo.name and status.labels == instance.labels:
+            return status
+    raise KeyError(instance.slo.name)
+
+
+def _span(asked: str | None, period: float) -> str:
+    if asked in SPANS:
+        return str(asked)
+    # The longest that fits into a short period.
+    fitting = [span for span, seconds in SPANS.items() if seconds <= period]
+    return USUAL if USUAL in fitting else (fitting or ["1h"])[-1]
+
+
+def _moments(start: float, end: float) -> Sequence[float]:
+    return [start + (end - start) * k / _POINTS for k in range(_POINTS + 1)]
+
+
+def _recent(past: History, span: str, now: float) -> Sequence[float]:
+    """Not from before anything is known, which would press all that is to one edge."""
+    return _moments(max(now - SPANS[span], min(past.first, now - 60.0)), now)
+
+
+def _budget(past: History, instance: Instance, moments: Sequence[float]) -> Columns:
+    rates = burn_rates(past.period(moments), instance.slo.objective)
+    left = [None if r is None else 1 - r for r in rates]
+    return Columns(moments, [("budget left", left)])
+
+
+def _burns(past: History, instance: Instance, moments: Sequence[float]) -> Columns:
+    slo = instance.slo
+    lines = [
+        (w.label, burn_rates(past.window(w.seconds, moments), slo.objective)) for w in slo.windows
+    ]
+    if all(label != slo.period.label for label, _ in lines):
+        lines.append((slo.period.label, burn_rates(past.period(moments), slo.objective)))
+    return Columns(moments, lines)
+
+
+def _traffic(past: History, moments: Sequence[float]) -> Columns:
+    """By steps; where less than half of a step has data, nothing is known."""
+    step = moments[1] - moments[0]
+    bads, totals = past.window(step, moments)
+    known = [share >= 0.5 for share in past.coverage(step, moments)]
+    rows = list(zip(bads, totals, known, strict=True))
+    return Columns(
+        moments,
+        [
+            ("events", [total / step if k else None for _, total, k in rows]),
+            ("bad", [bad / step if k else None for bad, _, k in rows]),
+        ],
+    )

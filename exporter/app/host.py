@@ -1,0 +1,28 @@
+"""Whose desk it is: what those who are asked need of the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from exporter.config.load import Config
+from exporter.core.status import Snapshot
+from exporter.web.exposition import Family
+
+
+class Host(Protocol):
+    """`version` changes with the numbers. `changed` is to be called when something was told that
+    alters them."""
+
+    config: Config
+    """The one in force."""
+    version: int
+    changed: Callable[[], None]
+
+    def snapshot(self) -> Snapshot:
+        """The numbers of now."""
+        ...
+
+    def families(self) -> Sequence[Family]:
+        """What stands on the metrics page now."""
+        ...

@@ -1,0 +1,237 @@
+"""Are we fine? All objectives, the most urgent first."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from itertools import groupby
+
+from exporter.charts import figures
+from exporter.core import gate
+from exporter.core.override import Verdict
+from exporter.core.status import Snapshot
+from exporter.page.filters import PAGE, Filters
+from exporter.page.marks import bar, sparkline
+from exporter.page.shell import document, slo_link
+from exporter.page.state import WORDS, Seen, State, headline
+
+COLUMNS = ("Objective", "Budget left", "Burn rate", "State", "Gate", "Coverage")
+
+
+@dataclass(frozen=True, slots=True)
+class Burned:
+    """The burn rates of an instance over the last hours, oldest first, None without events.
+    `window`: over what; `seconds`: how far back they go."""
+
+    window: str
+    seconds: float
+    rates: Sequence[float | None]
+
+
+def render(
+    snapshot: Snapshot,
+    seen: Sequence[Seen],
+    found: Sequence[Seen],
+    filters: Filters,
+    burned: Mapping[int, Burned],
+) -> str:
+    """`found`: those that the filters mean; `burned`: of those shown, by `id` of the status."""
+    shown = filters.shown(found)
+    present = {one.status.slo.name for one in seen}
+    waiting = {
+        name: snapshot.unknown.get(name, "there is no data yet")
+        for name in snapshot.services
+        if name not in present
+    }
+    said = headline(seen, len(waiting))
+    parts = [
+        f'<h1 id="headline" aria-live="polite">{escape(said)}</h1>',
+        _form(seen, filters),
+        _rows(snapshot, shown, filters, burned),
+        _pages(found, filters),
+        _waiting(waiting),
+    ]
+    return document("Objectives", "/", "".join(parts))
+
+
+# --- the filters --------------------------------------------------------------------------------
+
+
+def _form(seen: Sequence[Seen], filters: Filters) -> str:
+    many = Counter(one.state for one in seen)
+    states = [f"<a {_state_link(filters, None)}>all <b>{len(seen):,}</b></a>"] + [
+        f'<a class="{state.value}" {_state_link(filters, state)}>'
+        f"{WORDS[state]} <b>{many[state]:,}</b></a>"
+        for state in State
+        if many[state] or filters.state is state
+    ]
+    hidden = "".join(
+        f'<input type="hidden" name="label" value="{escape(f"{name}:{value}")}">'
+        for name, value in filters.labels
+    )
+    if filters.state is not None:
+        hidden += f'<input type="hidden" name="state" value="{filters.state.value}">'
+    chips = "".join(
+        f'<a class="chip" href="{escape(filters.without(name, value).address())}" '
+        f'aria-label="without {escape(name)} {escape(value)}">'
+        f"{escape(f'{name}: {value}')} &times;</a>"
+        for name, value in filters.labels
+    )
+    return (
+        '<form class="filters" action="/" method="get" role="search" data-live>'
+        '<input type="search" name="q" id="q" placeholder="Search names and labels" '
+        f'aria-label="Search names and labels" value="{escape(filters.words)}">{hidden}'
+        '<button class="hidden-with-script">Search</button></form>'
+        f'<nav class="states" aria-label="By state">{"".join(states)}{chips}</nav>'
+    )
+
+
+def _state_link(filters: Filters, state: State | None) -> str:
+    address = escape(replace(filters, state=state, page=1).address())
+    current = ' aria-current="true"' if filters.state is state else ""
+    return f'href="{address}"{current}'
+
+
+# --- the objectives -----------------------------------------------------------------------------
+
+
+def _rows(
+    snapshot: Snapshot, shown: Sequence[Seen], filters: Filters, burned: Mapping[int, Burned]
+) -> str:
+    if not shown:
+        return '<p class="empty">No objective matches. <a href="/">Show all</a></p>'
+    head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
+    bodies = "".join(
+        f'<tbody><tr class="service"><th scope="rowgroup" colspan="{len(COLUMNS)}">'
+        f"{_service(service, filters)}</th></tr>{rows}</tbody>"
+        for service, rows in _by_service(snapshot, shown, filters, burned)
+    )
+    return (
+        '<table class="objectives"><caption class="hidden">Objectives by service, the most urgent '
+        f"first</caption><thead><tr>{head}</tr></thead>{bodies}</table>"
+    )
+
+
+def _by_service(
+    snapshot: Snapshot, shown: Sequence[Seen], filters: Filters, burned: Mapping[int, Burned]
+) -> Iterator[tuple[str, str]]:
+    for service, some in groupby(shown, key=lambda one: one.status.slo.service):
+        yield (
+            service,
+            "".join(_row(snapshot, one, filters, burned.get(id(one.status))) for one in some),
+        )
+
+
+def _service(service: str, filters: Filters) -> str:
+    address = filters.with_label("service", service).address()
+    return f'<a href="{escape(address)}">{escape(service)}</a>'
+
+
+def _row(snapshot: Snapshot, one: Seen, filters: Filters, burned: Burned | None) -> str:
+    status = one.status
+    slo, period = status.slo, status.windows[-1]
+    said = gate.instance(status, snapshot)
+    name = gate.title(status)
+    group = {label: status.labels[label] for label in slo.group_by}
+    ident = escape(f"o-{name}")
+    coverage = f"{math.floor(period.coverage * 1000 + 1e-6) / 10:g}%"
+    return (
+        f'<tr id="{ident}" class="{one.state.value}">'
+        f'<th scope="row"><a href="{slo_link(slo.name, group)}">{escape(name)}</a>'
+        f"<small>{figures.ratio(slo.objective)} over {escape(slo.period.label)}"
+        f"{_labels(status.labels, filters)}</small></th>"
+        f'<td class="budget" data-head="Budget left">{bar(status.budget_remaining, one.state)}'
+        f"<b>{figures.left(status.budget_remaining)}</b>{_excluded(one)}</td>"
+        f'<td class="burn" data-head="Burn rate">{_burn(burned)}</td>'
+        f'<td data-head="State">{_state(one)}</td>'
+        f'<td data-head="Gate">{_gate(said)}</td>'
+        f'<td data-head="Coverage" class="n">{coverage}</td></tr>'
+    )
+
+
+def _labels(labels: Mapping[str, str], filters: Filters) -> str:
+    return "".join(
+        f' · <a href="{escape(filters.with_label(name, value).address())}">'
+        f"{escape(f'{name}: {value}')}</a>"
+        for name, value in labels.items()
+    )
+
+
+def _burn(burned: Burned | None) -> str:
+    if burned is None:
+        return ""
+    known = [rate for rate in burned.rates if rate is not None]
+    now = (
+        f"{figures.burn(known[-1])} now" if known and burned.rates[-1] is not None else "no events"
+    )
+    most = f", at most {figures.burn(max(known))}" if known else ""
+    said = (
+        f"burn rate over {burned.window} in the last {figures.lasting(burned.seconds)}: {now}{most}"
+    )
+    text = f"<b>{figures.burn(known[-1])}</b>" if known and burned.rates[-1] is not None else ""
+    return sparkline(burned.rates, said) + text
+
+
+def _state(one: Seen) -> str:
+    parts = [f'<span class="badge {one.state.value}">{WORDS[one.state]}</span>']
+    for rule in one.status.rules:
+        if rule.firing:
+            since = figures.when(rule.since) if rule.since is not None else ""
+            parts.append(
+                f'<small><a href="/alerts">{escape(rule.severity)} {escape(rule.long)}/'
+                f"{escape(rule.short)}</a> since {since}</small>"
+            )
+    if one.unknown is not None:
+        parts.append(f"<small>{escape(one.unknown)}</small>")
+    return "".join(parts)
+
+
+def _gate(said: gate.Behind) -> str:
+    verdict = said.override.verdict if said.override else said.verdict
+    kind = "ok" if verdict is Verdict.OPEN else "shut"
+    over = "<small>overridden</small>" if said.override else ""
+    return f'<span class="gate {kind}" title="{escape(said.reason)}">{verdict.value}</span>{over}'
+
+
+def _excluded(one: Seen) -> str:
+    """An exclusion must not make an objective pass silently."""
+    status = one.status
+    if not status.excluded_seconds:
+        return ""
+    hours = status.excluded_seconds / 3600
+    without = figures.left(status.budget_unadjusted)
+    return f"<small>{without} without exclusions ({hours:.1f} h)</small>"
+
+
+def _pages(found: Sequence[Seen], filters: Filters) -> str:
+    last = -(-len(found) // PAGE)
+    if last <= 1:
+        return ""
+    links = [
+        f'<a href="{escape(replace(filters, page=page).address())}" rel="{rel}">{text}</a>'
+        for page, rel, text in (
+            (filters.page - 1, "prev", "&lsaquo; more urgent"),
+            (filters.page + 1, "next", "less urgent &rsaquo;"),
+        )
+        if 1 <= page <= last
+    ]
+    low, high = (filters.page - 1) * PAGE + 1, min(len(found), filters.page * PAGE)
+    return (
+        f'<nav class="pages" aria-label="Pages of objectives">{low:,} to {high:,} of '
+        f"{len(found):,} {' '.join(links)}</nav>"
+    )
+
+
+def _waiting(waiting: Mapping[str, str]) -> str:
+    if not waiting:
+        return ""
+    rows = "".join(f"<li><b>{escape(name)}</b>: {escape(why)}</li>" for name, why in _few(waiting))
+    return f"<section><h2>Without data</h2><ul>{rows}</ul></section>"
+
+
+def _few(waiting: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    items = list(waiting.items())
+    return items[:PAGE]
