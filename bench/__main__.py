@@ -35,6 +35,7 @@ NAMES = (
     "backfill",
     "backtest",
     "forecast",
+    "look",
 )
 GROWTH = "growth"
 _TITLE = "How slod's cost grows with SLOs and targets"

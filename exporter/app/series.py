@@ -24,7 +24,7 @@ from exporter.formats import sloth_history
 from exporter.promql.columns import LOOKBACK, InstantColumn, Need, RangeColumn
 from exporter.promql.errors import TooMuch
 from exporter.series import slo as slo_series
-from exporter.series.grid import Grid
+from exporter.series.grid import Grid, Ticks
 from exporter.series.readable import Computed, Readable, Remembered
 from exporter.series.recorded import EVERY, Recorded, labels_of
 from exporter.series.row import Row
@@ -47,6 +47,7 @@ class _Reading:
 
     def __init__(self, now: float, lines: Lines, check: Callable[[], None]) -> None:
         self.now = now
+        self.ticks = Ticks(now)
         self.samples = 0
         self._lines = lines
         self._check = check
@@ -153,8 +154,8 @@ class Series:
 
         for account in list(self._engine.accounts.values()):
             for instance in list(account.memory.instances.values()):
-                yield from self._of(account, instance, fits, reading.now)
-        grid = Grid(EVERY, -inf, reading.now)
+                yield from self._of(account, instance, fits, reading.ticks)
+        grid = Grid(EVERY, -inf, reading.ticks)
         for name, labels, read in self._heard.fired.rows():
             if fits(name):
                 yield Computed({NAME: name, **labels}, read, grid)
@@ -165,14 +166,14 @@ class Series:
                 yield Remembered(named, line, self._recorded, reading.now, reading.live)
 
     def _of(
-        self, account: Account, instance: Instance, fits: Callable[[str], bool], now: float
+        self, account: Account, instance: Instance, fits: Callable[[str], bool], ticks: Ticks
     ) -> Iterator[Readable]:
         slo, rows = self._rows.get(instance, (None, {}))
         if slo is not instance.slo:
             rows = self._made(instance)
             self._rows[instance] = (instance.slo, rows)
         past = History(instance, account.patience)
-        grid = Grid(instance.slo.interval, past.first, now)
+        grid = Grid(instance.slo.interval, past.first, ticks)
         for name, of in rows.items():
             if fits(name):
                 for row in of:

@@ -18,9 +18,9 @@ from exporter.charts.axis import dates, steps
 from exporter.charts.frame import Bar, Lane
 
 WIDTH = 960.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 92.0, 10.0, 24.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 104.0, 10.0, 24.0
 _LANE, _BAR, _LEAST = 18.0, 9.0, 3.0
-_LABEL = 13
+_LABEL = 16
 _NEAR = 13.0
 """Two labels nearer than this would lie on each other."""
 
@@ -201,7 +201,7 @@ def _levels(plot: Plot) -> Iterator[str]:
             f'y2="{y:.1f}"><title>{escape(level.name)}</title></line>'
         )
         if y - last >= _NEAR:
-            yield _text(right + 6, y + 4, level.name, "start", f"level {level.kind}")
+            yield _text(right + 6, y + 4, _short(level.name), "start", f"level {level.kind}")
             last = y
 
 
@@ -238,8 +238,7 @@ def _ahead(plot: Plot) -> Iterator[str]:
 
 def _lane(plot: Plot, lane: Lane, top: float) -> Iterator[str]:
     y = top + (_LANE - _BAR) / 2
-    short = lane.label if len(lane.label) <= _LABEL else lane.label[: _LABEL - 1] + "…"
-    yield _text(WIDTH - _RIGHT + 6, y + _BAR - 1, short, "start")
+    yield _text(WIDTH - _RIGHT + 6, y + _BAR - 1, _short(lane.label), "start")
     for bar in lane.bars:
         x, width = _across(plot, bar)
         yield (
@@ -252,6 +251,10 @@ def _across(plot: Plot, bar: Bar) -> tuple[float, float]:
     low, high = plot.x(max(bar.start, plot.start)), plot.x(min(bar.end, plot.end))
     width = max(_LEAST, high - low)
     return min(low, WIDTH - _RIGHT - width), width
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= _LABEL else label[: _LABEL - 1] + "…"
 
 
 def _text(x: float, y: float, text: str, anchor: str, kind: str = "tick") -> str:

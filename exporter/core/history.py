@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import inf
+from operator import sub
 
 from exporter.core.instance import Instance
 from exporter.core.ledger import Polyline
@@ -96,7 +97,9 @@ class History:
             if self._instance.ledger.excludes:
                 before = self._kept(before, starts, which)
                 after = self._kept(after, ends, which)
-            columns.append([max(0.0, b - a) for a, b in zip(before, after, strict=True)])
+            found = list(map(sub, after, before))
+            # By the last bit of a sum, or where points are rounded.
+            columns.append([max(0.0, v) for v in found] if min(found, default=0.0) < 0 else found)
         return columns[0], columns[1]
 
     def _kept(self, counts: Sequence[float], moments: Sequence[float], which: int) -> list[float]:

@@ -6,9 +6,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import MutableSequence, Sequence
 from itertools import repeat
-from math import inf
-
-_LONG_AGO = -1e18
 
 
 def line(start: float, low: float, end: float, high: float) -> tuple[float, float, float, float]:
@@ -22,14 +19,15 @@ def interpolated(
     """The counts of a polyline at many moments, in ascending order; flat before and after it."""
     if not times:
         return [0.0] * len(moments)
-    # A flat piece on either side, so that every moment lies in a piece. All in comprehensions: a
-    # graph of a fleet asks a hundred thousand times.
-    edges, levels = [_LONG_AGO, *times, inf], [counts[0], *counts, counts[-1]]
-    return [
-        (low := levels[i - 1])
-        + (levels[i] - low) / (edges[i] - (start := edges[i - 1])) * (when - start)
-        for i, when in zip(map(bisect_right, repeat(edges), moments), moments, strict=True)
+    before, after = bisect_right(moments, times[0]), bisect_left(moments, times[-1])
+    inside = moments[before:after]
+    # All in comprehensions: a graph of a fleet asks a hundred thousand times.
+    between = [
+        (low := counts[i - 1])
+        + (counts[i] - low) / (times[i] - (start := times[i - 1])) * (when - start)
+        for i, when in zip(map(bisect_right, repeat(times), inside), inside, strict=True)
     ]
+    return [counts[0]] * before + between + [counts[-1]] * (len(moments) - max(before, after))
 
 
 def weave(

@@ -200,9 +200,11 @@ def _explained(detail: Detail) -> str:
     events = (
         f"<p>Source {escape(said.source)}, every {figures.lasting(said.interval)}{counted}: "
         f"{figures.number(said.good_total)} good and {figures.number(said.bad_total)} bad "
-        f"{escape(said.unit)} so far. {escape(said.budget.sure)}</p>"
+        f"{escape(said.unit)} so far.</p>"
     )
     parts = [f"<p><code>{escape(said.sli.text)}</code></p><p>{escape(said.sli.why)}</p>", events]
+    if said.budget.sure:
+        parts.append(f"<p>When it is gone at this pace: {escape(said.budget.sure)}.</p>")
     if said.fault:
         parts.append(f'<p class="bad">It cannot be computed now: {escape(said.fault)}</p>')
     parts += [_series(want.want, want.role, want.increase, want.resets) for want in said.wants]

@@ -6,11 +6,12 @@ Source: Prometheus documentation, "Operators", aggregation operators.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from exporter.core.selector import NAME
 from exporter.promql.column import Column, Numbers, Values, unique
 from exporter.promql.errors import Failed
+from exporter.promql.relabel import check_label
 
 Statistic = Callable[[Sequence[float]], float]
 
@@ -26,25 +27,36 @@ def total(values: Sequence[float]) -> float:
 
 def mean(values: Sequence[float]) -> float:
     """The arithmetic mean."""
-    return total(values) / len(values)
+    found = total(values) / len(values)
+    if math.isinf(found) and all(map(math.isfinite, values)):
+        # The sum is too large, the mean cannot be.
+        return total([v / len(values) for v in values])
+    return found
 
 
 def lowest(values: Sequence[float]) -> float:
     """The smallest; what is not a number counts only where nothing else is."""
-    return min((v for v in values if not math.isnan(v)), default=math.nan)
+    found = min(values)
+    # Only one that stands first is kept by comparisons.
+    return found if not math.isnan(found) else min(_numbers(values), default=found)
 
 
 def highest(values: Sequence[float]) -> float:
     """The largest; as `lowest`."""
-    return max((v for v in values if not math.isnan(v)), default=math.nan)
+    found = max(values)
+    return found if not math.isnan(found) else max(_numbers(values), default=found)
+
+
+def _numbers(values: Sequence[float]) -> Iterator[float]:
+    return (v for v in values if not math.isnan(v))
 
 
 def variance(values: Sequence[float]) -> float:
-    """The population's variance."""
-    middle = mean(values)
-    if not math.isfinite(middle):
-        return math.nan
-    return total([(v - middle) ** 2 for v in values]) / len(values)
+    """The population's variance; exactly 0 where all are the same."""
+    # Seen from the first one, so that no rounding of the mean is taken for a difference.
+    apart = [v - values[0] for v in values]
+    middle = mean(apart)
+    return mean([(v - middle) * (v - middle) for v in apart])
 
 
 def deviation(values: Sequence[float]) -> float:
@@ -114,6 +126,15 @@ def quantiles(shares: Numbers, columns: Sequence[Column]) -> Values:
     ]
 
 
+def check_many(many: Numbers) -> None:
+    """Whether each is a count of series."""
+    for value in many:
+        if math.isnan(value):
+            raise Failed("Parameter value is NaN")
+        if abs(value) >= 2**63:
+            raise Failed(f"Scalar value {number(value)} overflows int64")
+
+
 def best(op: str, many: Numbers, columns: Sequence[Column]) -> list[Column]:
     """The series of a group whose values are the `many` largest or smallest, by moment; the best
     one first, as it is at the last moment."""
@@ -121,11 +142,8 @@ def best(op: str, many: Numbers, columns: Sequence[Column]) -> list[Column]:
     kept: list[list[float | None]] = [[None] * len(c.values) for c in columns]
     order: list[int] = []
     for moment, at in enumerate(zip(*(c.values for c in columns), strict=True)):
-        if math.isnan(many[moment]) or many[moment] == -math.inf:
-            raise Failed(f"Parameter value is {many[moment]}")
         there = [(math.isnan(v), sign * v, k) for k, v in enumerate(at) if v is not None]
-        most = len(there) if many[moment] > len(there) else max(0, int(many[moment]))
-        order = [k for _, _, k in sorted(there)[:most]]
+        order = [k for _, _, k in sorted(there)[: max(0, int(many[moment]))]]
         for k in order:
             kept[k][moment] = at[k]
     rest = [k for k in range(len(columns)) if k not in set(order)]
@@ -134,6 +152,7 @@ def best(op: str, many: Numbers, columns: Sequence[Column]) -> list[Column]:
 
 def counted(label: str, labels: Mapping[str, str], columns: Sequence[Column]) -> list[Column]:
     """How many series of a group have each value, which becomes a label."""
+    check_label(label)
     size = len(columns[0].values)
     found: dict[str, list[float | None]] = {}
     for moment, at in enumerate(zip(*(c.values for c in columns), strict=True)):

@@ -72,7 +72,7 @@ def vectors(node: Binary, left: Sequence[Column], right: Sequence[Column]) -> li
             values = [None if a is None or b is None else combine(a, b) for a, b in both]
             labels = _result(node, matching, column.labels, other.labels)
             if matching.many is None:
-                _check_many(taken, signature, column.values, other.values)
+                _check_many(taken, signature, values)
             out.append(Column(labels, values))
     return unique(out, _NOT_UNIQUE if matching.many else _MANY)
 
@@ -130,23 +130,24 @@ def _result(
 def _check_one(
     signature: Signature, group: Sequence[Column], there: Sequence[bool], side: str
 ) -> None:
-    for k, column in enumerate(group[1:], 1):
-        for before in group[:k]:
-            for a, b, matters in zip(before.values, column.values, there, strict=True):
-                if matters and a is not None and b is not None:
-                    raise Failed(
-                        f"found duplicate series for the match group {shown(dict(signature))} on "
-                        f"the {side} hand-side of the operation: [{shown(column.labels)}, "
-                        f"{shown(before.labels)}];many-to-many matching not allowed: matching "
-                        "labels must be unique on one side"
-                    )
+    first: list[Column | None] = [None] * len(there)
+    for column in group if len(group) > 1 else ():
+        for k, value in enumerate(column.values):
+            if value is None or not there[k]:
+                continue
+            if (before := first[k]) is not None:
+                raise Failed(
+                    f"found duplicate series for the match group {shown(dict(signature))} on the "
+                    f"{side} hand-side of the operation: [{shown(column.labels)}, "
+                    f"{shown(before.labels)}];many-to-many matching not allowed: matching labels "
+                    "must be unique on one side"
+                )
+            first[k] = column
 
 
-def _check_many(
-    taken: dict[Signature, list[bool]], signature: Signature, mine: Values, other: Values
-) -> None:
-    """Only one of the many may meet the one at each moment, also where a comparison is false."""
-    found = [a is not None and b is not None for a, b in zip(mine, other, strict=True)]
+def _check_many(taken: dict[Signature, list[bool]], signature: Signature, values: Values) -> None:
+    """Only one of the many may have a result with the one at each moment."""
+    found = [value is not None for value in values]
     before = taken.get(signature)
     if before is None:
         taken[signature] = found

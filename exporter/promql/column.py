@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from exporter.core.selector import NAME
@@ -25,7 +25,8 @@ class Windows(NamedTuple):
     """One series of a matrix: its samples, and which of them lie in the window of each moment.
 
     Times are milliseconds, as Prometheus has them: their differences are exact. `spans`: for each
-    moment, the first sample and the one after the last; `ends`: where each window ends.
+    moment, the first sample and the one after the last; `ends`: where each window ends. `check` is
+    called before each that is looked through, and may raise.
     """
 
     labels: Mapping[str, str]
@@ -33,6 +34,13 @@ class Windows(NamedTuple):
     values: Sequence[float]
     spans: Sequence[tuple[int, int]]
     ends: Sequence[int]
+    check: Callable[[], None]
+
+    def inside(self) -> Iterator[Sequence[float]]:
+        """The values of each window."""
+        for low, high in self.spans:
+            self.check()
+            yield self.values[low:high]
 
 
 def nameless(labels: Mapping[str, str]) -> dict[str, str]:

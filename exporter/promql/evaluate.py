@@ -87,7 +87,8 @@ class Evaluation:
         ends = shifted(node, moments, self._of)
         if isinstance(node, Select):
             samples = [
-                (c.labels, [milli(at) for at in c.times], c.values) for c in self._ranges(node)
+                (c.labels, [round(at * 1000) for at in c.times], c.values)
+                for c in self._ranges(node)
             ]
         else:
             inside = steps(node, moments, self._of)
@@ -98,7 +99,8 @@ class Evaluation:
             spans = [(bisect_right(times, at - length), bisect_right(times, at)) for at in ends]
             if node.at is not None:
                 spans *= len(moments)
-            out.append(Windows(labels, times, values, spans, self._each(ends, moments)))
+            at_each = self._each(ends, moments)
+            out.append(Windows(labels, times, values, spans, at_each, self._check))
         return out
 
     @staticmethod
@@ -171,6 +173,8 @@ class Evaluation:
                 out += aggregate.counted(label, labels, columns)
             return unique(out)
         numbers = self.scalar(node.param, moments) if node.param is not None else ()
+        if groups and node.op in aggregate.BEST:
+            aggregate.check_many(numbers)
         for labels, columns in groups:
             self._check()
             if node.op in aggregate.BEST:

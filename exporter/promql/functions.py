@@ -81,7 +81,7 @@ MATHEMATICS: dict[str, Callable[[float], float]] = {
 def _date(of: Callable[[datetime], int]) -> Callable[[float], float]:
     def computed(value: float) -> float:
         try:
-            return float(of(_EPOCH + timedelta(seconds=math.floor(value))))
+            return float(of(_EPOCH + timedelta(seconds=int(value))))
         except (OverflowError, ValueError):
             return math.nan
 
@@ -98,7 +98,7 @@ DATES: dict[str, Callable[[float], float]] = {
     "month": _date(lambda at: at.month),
     "year": _date(lambda at: at.year),
 }
-"""Of unix seconds, in UTC."""
+"""Of unix seconds, in UTC; what is after the second does not count, before 1970 neither."""
 
 
 def rounded(value: float, nearest: float) -> float:
@@ -106,20 +106,22 @@ def rounded(value: float, nearest: float) -> float:
     # Inverted, as Prometheus does, so that 0.1 does not bring errors of its own.
     inverse = 1.0 / nearest if nearest else math.inf
     scaled = value * inverse + 0.5
-    return (
-        math.floor(scaled) / inverse
-        if math.isfinite(scaled)
-        else math.nan
-        if math.isinf(inverse)
-        else value
-    )
+    if math.isfinite(scaled):
+        return math.floor(scaled) / inverse
+    return value if math.isfinite(inverse) else math.nan
 
 
 def clamped(value: float, low: float, high: float) -> float:
-    """Not below `low`, not above `high`; not a number where one of them is not."""
-    if math.isnan(value) or math.isnan(low) or math.isnan(high):
-        return math.nan
-    return max(low, min(high, value))
+    """Not below `low`, not above `high`; not a number where one of them is not.
+
+    As in Go: what is infinite already is the least or the most, whatever it is compared with.
+    """
+    below = -math.inf if -math.inf in (high, value) else _either(min, high, value)
+    return math.inf if math.inf in (low, below) else _either(max, low, below)
+
+
+def _either(of: Callable[[float, float], float], a: float, b: float) -> float:
+    return math.nan if math.isnan(a) or math.isnan(b) else of(a, b)
 
 
 SUPPORTED = (

@@ -7,6 +7,7 @@ A function gets the samples of one window and answers None where it has nothing 
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
@@ -24,29 +25,33 @@ def extrapolated(
 ) -> list[float | None]:
     """`increase`, `rate`, `delta`: what the samples changed by, stretched to the whole window."""
     times, values = window.times, window.values
-    resets = _resets(values) if counter else [0.0] * len(values)
+    resets = _resets(values) if counter else {}
+    fallen, lost = list(resets), list(resets.values())
     long = round(length * _MILLI)
     return [
-        _extrapolated(times, values, resets, span, end - long, end, counter=counter, rate=rate)
+        _extrapolated(
+            times,
+            values,
+            sum(lost[bisect_right(fallen, span[0]) : bisect_left(fallen, span[1])]),
+            span,
+            end - long,
+            end,
+            counter=counter,
+            rate=rate,
+        )
         for span, end in zip(window.spans, window.ends, strict=True)
     ]
 
 
-def _resets(values: Sequence[float]) -> list[float]:
-    """What was lost by resets up to each sample."""
-    out, lost, before = [], 0.0, -math.inf
-    for value in values:
-        if value < before:
-            lost += before
-        out.append(lost)
-        before = value
-    return out
+def _resets(values: Sequence[float]) -> dict[int, float]:
+    """What was lost, by the first sample after each reset."""
+    return {k: before for k, (before, value) in enumerate(pairwise(values), 1) if value < before}
 
 
 def _extrapolated(
     times: Sequence[int],
     values: Sequence[float],
-    resets: Sequence[float],
+    lost: float,
     span: tuple[int, int],
     start: int,
     end: int,
@@ -58,7 +63,7 @@ def _extrapolated(
     if high - low < 2:
         return None
     first, last = times[low], times[high - 1]
-    change = values[high - 1] - values[low] + (resets[high - 1] - resets[low])
+    change = values[high - 1] - values[low] + lost
     before, after = (first - start) / _MILLI, (end - last) / _MILLI
     seconds = (last - first) / _MILLI
     usual = seconds / (high - low - 1)
@@ -110,10 +115,10 @@ def regression(
 def deriv(window: Windows) -> list[float | None]:
     """The slope a second."""
     out: list[float | None] = []
-    for low, high in window.spans:
+    for (low, high), values in zip(window.spans, window.inside(), strict=True):
         # Seen from the first sample: numbers stay small.
         origin = window.times[low] if low < high else 0
-        found = regression(window.times[low:high], window.values[low:high], origin)
+        found = regression(window.times[low:high], values, origin)
         out.append(None if found is None else found[0])
     return out
 
@@ -123,23 +128,23 @@ def predict_linear(
 ) -> list[float | None]:
     """Where the line will be, so many seconds after each moment."""
     out: list[float | None] = []
-    for (low, high), now, seconds in zip(window.spans, moments, ahead, strict=True):
-        found = regression(window.times[low:high], window.values[low:high], now)
+    windows = zip(window.spans, window.inside(), strict=True)
+    for ((low, high), values), now, seconds in zip(windows, moments, ahead, strict=True):
+        found = regression(window.times[low:high], values, now)
         out.append(None if found is None else found[0] * seconds + found[1])
     return out
 
 
 def of_windows(of: Callable[[Sequence[float]], float], window: Windows) -> list[float | None]:
     """One number of the values of each window that has any."""
-    values = window.values
-    return [of(values[low:high]) if low < high else None for low, high in window.spans]
+    return [of(values) if values else None for values in window.inside()]
 
 
 def quantile_over_time(window: Windows, shares: Sequence[float]) -> list[float | None]:
     """A quantile of each window."""
     return [
-        aggregate.quantile(share, window.values[low:high]) if low < high else None
-        for (low, high), share in zip(window.spans, shares, strict=True)
+        aggregate.quantile(share, values) if values else None
+        for values, share in zip(window.inside(), shares, strict=True)
     ]
 
 

@@ -5,7 +5,10 @@ What is PromQL and not answered here is found now, before anything is read.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any, Literal
 
 import promql_parser as promql
@@ -30,25 +33,34 @@ from exporter.promql.nodes import (
 )
 
 LONGEST = 16_384
-"""Characters of a query; the parser's own stack is not without end."""
-DEEPEST = 200
+"""Characters of a query."""
+MOST_NESTED = 300
+"""Operators and nested brackets, before it is parsed."""
+DEEPEST = 100
+"""Expressions in each other, once it is; Python's own stack is not without end either."""
+_QUOTED = re.compile(r"#[^\n]*+|\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|`[^`]*+`", re.DOTALL)
+_OPERATOR = re.compile(r"[-+*/%^]|[=!<>]=?|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 _KINDS: dict[str, Kind] = {
     "Scalar": "scalar",
     "Vector": "vector",
     "Matrix": "matrix",
     "String": "string",
 }
+_FARTHEST = timedelta(seconds=2**63 / 1e9)
+"""What fits Prometheus' own durations."""
 _OPS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
 
 
 def parse(text: str) -> Node:
     """Read a query; `BadData` or `Unsupported` say in one line what is wrong with it."""
-    return _node(_parsed(text), 0)
+    with _seam():
+        return _node(_parsed(text), 0)
 
 
 def format_query(text: str) -> str:
     """The same query, laid out."""
-    return _parsed(text).prettify()
+    with _seam():
+        return _parsed(text).prettify()
 
 
 def selector(text: str) -> tuple[Matcher, ...]:
@@ -64,20 +76,32 @@ def _parsed(text: str) -> promql.Expr:
         raise BadData(f"a query of more than {LONGEST:,} characters")
     if not text.strip():
         raise BadData("the query is empty")
-    if _depth(text) > DEEPEST:
-        raise BadData(f"a query of more than {DEEPEST} parentheses in each other")
+    if _nested(text) > MOST_NESTED:
+        raise BadData(f"a query of more than {MOST_NESTED} operators, or brackets in each other")
+    return promql.parse(text)
+
+
+@contextlib.contextmanager
+def _seam() -> Iterator[None]:
+    """What the parser says is wrong, in our words."""
     try:
-        return promql.parse(text)
-    except ValueError as error:
+        yield
+    except BaseException as error:
+        # A panic of the parser is no Exception, and its class can be told by its module alone.
+        if not isinstance(error, ValueError) and type(error).__module__ != "pyo3_runtime":
+            raise
         raise BadData(f"cannot read the query: {' '.join(str(error).split())}") from None
 
 
-def _depth(text: str) -> int:
+def _nested(text: str) -> int:
+    """How many expressions stand in each other at most, without asking the parser: it takes time by
+    the square of them, and has no bound of its own."""
+    bare = _QUOTED.sub('""', text)
     deepest = depth = 0
-    for character in text:
-        depth += (character in "([{-+^") - (character in ")]}")
+    for character in bare:
+        depth = max(0, depth + (character in "([{") - (character in ")]}"))
         deepest = max(deepest, depth)
-    return deepest
+    return deepest + len(_OPERATOR.findall(bare))
 
 
 def _node(expr: Any, depth: int) -> Node:
@@ -104,7 +128,13 @@ def _select(expr: Any, length: float) -> Select:
 
 
 def _offset(expr: Any) -> float:
-    return expr.offset.total_seconds() if expr.offset is not None else 0.0
+    return _seconds(expr.offset) if expr.offset is not None else 0.0
+
+
+def _seconds(duration: timedelta) -> float:
+    if abs(duration) > _FARTHEST:
+        raise BadData("a duration of more than 292 years")
+    return duration.total_seconds()
 
 
 def _at(modifier: Any) -> At:
@@ -116,8 +146,8 @@ def _at(modifier: Any) -> At:
 
 
 def _subquery(expr: Any, depth: int) -> Subquery:
-    step = expr.step.total_seconds() if expr.step is not None else None
-    length = expr.range.total_seconds()
+    step = _seconds(expr.step) if expr.step is not None else None
+    length = _seconds(expr.range)
     return Subquery(_node(expr.expr, depth), length, step, _offset(expr), _at(expr.at))
 
 
@@ -170,9 +200,7 @@ _MAKE: dict[type, Callable[[Any, int], Node]] = {
     promql.StringLiteral: lambda expr, _: Text(expr.val),
     promql.UnaryExpr: lambda expr, depth: Negate(_node(expr.expr, depth)),
     promql.VectorSelector: lambda expr, _: _select(expr, 0.0),
-    promql.MatrixSelector: lambda expr, _: _select(
-        expr.vector_selector, expr.range.total_seconds()
-    ),
+    promql.MatrixSelector: lambda expr, _: _select(expr.vector_selector, _seconds(expr.range)),
     promql.SubqueryExpr: _subquery,
     promql.Call: _call,
     promql.AggregateExpr: _aggregate,

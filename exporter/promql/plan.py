@@ -56,9 +56,10 @@ def steps(node: Subquery, moments: Sequence[int], of: Range) -> Sequence[int]:
         first = (at - length) // step * step + step
         if out:
             first = max(first, out[-1] + step)
-        out.extend(range(first, at + 1, step))
-        if len(out) > MOST_STEPS:
+        more = range(first, at + 1, step)
+        if len(out) + len(more) > MOST_STEPS:
             raise TooMuch(f"a subquery of more than {MOST_STEPS:,} steps; choose a longer one")
+        out.extend(more)
     return out
 
 

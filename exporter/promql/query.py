@@ -101,14 +101,16 @@ class Query:
 
     def _matrix(self, columns: Sequence[Column]) -> Matrix:
         times = [at / 1000 for at in self._range.moments]
-        out = []
+        out, last = [], times
         for column in columns:
             values: Numbers = [v for v in column.values if v is not None]
-            if len(values) == len(times):
-                out.append((column.labels, times, values))
-            else:
-                there = zip(times, column.values, strict=True)
-                out.append((column.labels, [at for at, v in there if v is not None], values))
+            there = times
+            if len(values) < len(times):
+                pairs = zip(times, column.values, strict=True)
+                there = [at for at, v in pairs if v is not None]
+            # Most series have the same times; whoever writes them down does it once.
+            last = last if there == last else there
+            out.append((column.labels, last, values))
         return Matrix(out)
 
     def _samples(self, evaluation: Evaluation) -> Matrix:

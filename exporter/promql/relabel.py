@@ -13,13 +13,12 @@ from exporter.core.selector import Matcher
 from exporter.promql.column import Column, unique
 from exporter.promql.errors import Failed
 
-_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _GROUP = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})")
 
 
 def replace(columns: Sequence[Column], to: str, by: str, of: str, regex: str) -> list[Column]:
     """Set the label `to` to `by` where the label `of` matches."""
-    _check(to)
+    check_label(to)
     try:
         Matcher(of, "=~", regex)  # It knows what Python takes for something else.
     except ValueError as error:
@@ -34,16 +33,17 @@ def replace(columns: Sequence[Column], to: str, by: str, of: str, regex: str) ->
 
 def join(columns: Sequence[Column], to: str, by: str, of: Sequence[str]) -> list[Column]:
     """Set the label `to` to these labels' values, with `by` between them."""
-    _check(to)
+    check_label(to)
     return unique(
         _labelled(column, to, by.join(column.labels.get(name, "") for name in of))
         for column in columns
     )
 
 
-def _check(name: str) -> None:
-    if not _NAME.fullmatch(name):
-        raise Failed(f"invalid label name {name!r}")
+def check_label(name: str) -> None:
+    """Whether a label can be called that; since Prometheus 3 it is enough to be called anything."""
+    if not name:
+        raise Failed('invalid label name ""')
 
 
 def _labelled(column: Column, name: str, value: str) -> Column:

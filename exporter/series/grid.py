@@ -13,26 +13,47 @@ MOST = 11_000
 """Samples of one series for one selector; where there would be more, every n-th is taken."""
 
 
-class Grid:
-    """`step`: seconds between samples. There are none before `first` nor after `now`."""
+class Ticks:
+    """The newest multiples of steps at some moments, found once for all series of a query."""
 
-    def __init__(self, step: float, first: float, now: float) -> None:
+    def __init__(self, now: float) -> None:
+        self.now = now
+        self._known: dict[tuple[float, int], tuple[Sequence[float], list[float]]] = {}
+
+    def at(self, step: float, moments: Sequence[float]) -> list[float]:
+        """Ascending; from now on, now."""
+        # The moments are kept beside what was found, so that their id is not another's.
+        known = self._known.get((step, id(moments)))
+        if known is None:
+            now = self.now
+            found = [now if when >= now else floor(when / step) * step for when in moments]
+            known = self._known[step, id(moments)] = (moments, found)
+        return known[1]
+
+
+class Grid:
+    """`step`: seconds between samples. There are none before `first` nor after now."""
+
+    def __init__(self, step: float, first: float, ticks: Ticks) -> None:
         self.step = min(max(step, 1.0), LONGEST_STEP)
         self._first = first
-        self._now = now
+        self._ticks = ticks
 
-    def at(self, moments: Sequence[float], lookback: float) -> list[float | None]:
+    def at(self, moments: Sequence[float], lookback: float) -> Sequence[float | None]:
         """The time of the newest sample at each moment, if it is not too old by then; from now on
         that is now."""
-        step, now = self.step, self._now
-        times = (now if when >= now else floor(when / step) * step for when in moments)
-        oldest = (max(self._first, when - lookback) for when in moments)
-        return [at if at >= low else None for at, low in zip(times, oldest, strict=True)]
+        times = self._ticks.at(self.step, moments)
+        if not times or (times[0] >= self._first and moments[-1] - times[-1] < lookback):
+            return times
+        return [
+            at if at >= self._first and when - at < lookback else None
+            for at, when in zip(times, moments, strict=True)
+        ]
 
     def within(self, moments: Sequence[float], length: float) -> list[float]:
         """The times of all samples in (moment - length, moment] of each moment, ascending."""
         step = self.step
-        spans = _union(moments, length, self._first, self._now)
+        spans = _union(moments, length, self._first, self._ticks.now)
         many = sum(int((end - start) / step) + 1 for start, end in spans)
         step *= ceil(many / MOST) if many > MOST else 1
         return [

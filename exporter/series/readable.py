@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import lt
 from typing import Protocol
 
 from exporter.series.grid import Grid
@@ -42,10 +43,10 @@ class Computed:
     def instant(self, moments: Sequence[float], lookback: float) -> Instant:
         """See `Readable`."""
         times = self._grid.at(moments, lookback)
+        if None not in times and all(map(lt, times, times[1:])):  # type: ignore[arg-type]
+            return self._read(times), times  # type: ignore[arg-type]
         different = list(dict.fromkeys(at for at in times if at is not None))
         values = self._read(different)
-        if len(different) == len(times):
-            return values, times
         by_time = dict(zip(different, values, strict=True))
         return [None if at is None else by_time[at] for at in times], times
 
