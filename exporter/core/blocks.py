@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
-from exporter.core.packed import Place, Points, locate, pack, piece, records, unpack, walk
+from exporter.core.packed import Place, Points, locate, pack, piece, polyline, records, unpack, walk
 
 BLOCK = 256
 """The most points of a block."""
@@ -75,6 +75,16 @@ class Blocks:
         if k + 1 < len(self):
             end = self._starts[k + 1], self._bases[k + 1]
         return piece(self._block(k), first, place, self._ramp, when, end)
+
+    def polyline(self, low: int) -> tuple[list[float], list[float]]:
+        """Times and counts of all points from a block on, without the one where the last ends."""
+        times, counts = [], []
+        for k in range(low, len(self)):
+            some = polyline(self._starts[k], self._bases[k], self._block(k), self._ramp)
+            # The last point of a block is the first of the next, which is known exactly.
+            times += [self._starts[k], *some[0][:-1]]
+            counts += [self._bases[k], *some[1][:-1]]
+        return times, counts
 
     # --- writing --------------------------------------------------------------------------------
 

@@ -119,8 +119,8 @@ class Curve:
         if not self.blocks or since >= self.times[0]:
             return self.times, self.counts
         first = max(0, self.blocks.index(since))
-        old = self.blocks.points(first, len(self.blocks), self._joint)
-        return [*old.times, *self.times[1:]], [*old.counts, *self.counts[1:]]
+        times, counts = self.blocks.polyline(first)
+        return [*times, *self.times], [*counts, *self.counts]
 
     def between(self, start: float, end: float) -> float:
         """What was added from `start` to `end`."""

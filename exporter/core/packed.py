@@ -101,17 +101,35 @@ def pack(first_time: float, first_count: float, points: Points, ramp: float) -> 
 
 def unpack(first_time: float, first_count: float, block: bytes, ramp: float) -> Points:
     """What `pack` was given, the first point not included; times to 100 ms."""
+    times, counts, codes = _read(first_time, first_count, block)
+    if _JUMP not in codes:
+        return Points(times, counts, [_ERRORS[code] for code in codes])
+    return _expand(first_count, times, counts, codes, ramp)
+
+
+def polyline(
+    first_time: float, first_count: float, block: bytes, ramp: float
+) -> tuple[list[float], list[float]]:
+    """Times and counts alone."""
+    times, counts, codes = _read(first_time, first_count, block)
+    if _JUMP in codes:
+        times, counts, _ = _expand(first_count, times, counts, codes, ramp)
+    return times, counts
+
+
+def _read(
+    first_time: float, first_count: float, block: bytes
+) -> tuple[list[float], list[float], bytes]:
     form = _layout(block)
     view, n = memoryview(block), form.records(block)
     middle = 2 + n * form.time_size
     end = middle + n * form.count_size
     ticks = accumulate(_column(form.time_type, view[2:middle]))
     steps = accumulate(_column(form.count_type, view[middle:end]))
-    times = [first_time + t * form.tick for t in ticks]
-    counts = [first_count + c * form.unit for c in steps]
-    if _JUMP not in block[end:]:
-        return Points(times, counts, [_ERRORS[code] for code in view[end:]])
-    return _expand(first_count, times, counts, view[end:], ramp)
+    tick, unit = form.tick, form.unit
+    times = [first_time + t * tick for t in ticks]
+    counts = [first_count + c * unit for c in steps]
+    return times, counts, block[end:]
 
 
 def records(block: bytes) -> int:

@@ -10,6 +10,7 @@ from calendar import monthrange
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from exporter.promql.arithmetic import divide
 from exporter.promql.over_time import OVER_TIME
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -104,11 +105,9 @@ DATES: dict[str, Callable[[float], float]] = {
 def rounded(value: float, nearest: float) -> float:
     """To the nearest multiple; halves go up."""
     # Inverted, as Prometheus does, so that 0.1 does not bring errors of its own.
-    inverse = 1.0 / nearest if nearest else math.inf
+    inverse = divide(1.0, nearest)
     scaled = value * inverse + 0.5
-    if math.isfinite(scaled):
-        return math.floor(scaled) / inverse
-    return value if math.isfinite(inverse) else math.nan
+    return divide(math.floor(scaled) if math.isfinite(scaled) else scaled, inverse)
 
 
 def clamped(value: float, low: float, high: float) -> float:

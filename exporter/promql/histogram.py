@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from exporter.core.selector import NAME
+from exporter.promql.arithmetic import divide
 from exporter.promql.column import Column, Numbers, unique
 
 Buckets = list[tuple[float, float]]
@@ -59,7 +60,7 @@ def _quantile(share: float, bounds: Sequence[float], at: Sequence[float | None])
     if k == 0:
         if end <= 0:
             return end
-        return end * (rank / count)
+        return end * divide(rank, count)
     start, before = buckets[k - 1]
     return start + (end - start) * ((rank - before) / (count - before))
 

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import promql_parser as promql
 
 from exporter.core.selector import NAME, Matcher
+from exporter.promql import patterns
 from exporter.promql.aggregate import OPERATORS as AGGREGATIONS
 from exporter.promql.errors import BadData, Unsupported
 from exporter.promql.functions import SUPPORTED
@@ -124,6 +125,9 @@ def _select(expr: Any, length: float) -> Select:
         ]
     except ValueError as error:
         raise BadData(str(error)) from None
+    for matcher in matchers:
+        if matcher.op in ("=~", "!~"):
+            patterns.check(matcher.value)
     return Select(tuple(matchers), length, _offset(expr), _at(expr.at))
 
 

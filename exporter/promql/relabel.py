@@ -10,9 +10,12 @@ import re
 from collections.abc import Sequence
 
 from exporter.core.selector import Matcher
+from exporter.promql import patterns
 from exporter.promql.column import Column, unique
-from exporter.promql.errors import Failed
+from exporter.promql.errors import Failed, TooMuch
 
+LONGEST = 512
+"""Characters of a label that is made, which may be made of that one again."""
 _GROUP = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})")
 
 
@@ -23,6 +26,7 @@ def replace(columns: Sequence[Column], to: str, by: str, of: str, regex: str) ->
         Matcher(of, "=~", regex)  # It knows what Python takes for something else.
     except ValueError as error:
         raise Failed(str(error)) from None
+    patterns.check(regex)
     pattern = re.compile(regex, re.DOTALL)
     out = []
     for column in columns:
@@ -47,6 +51,8 @@ def check_label(name: str) -> None:
 
 
 def _labelled(column: Column, name: str, value: str) -> Column:
+    if len(value) > LONGEST:
+        raise TooMuch(f"a label of more than {LONGEST} characters")
     labels = {k: v for k, v in column.labels.items() if k != name}
     if value:
         labels[name] = value

@@ -43,12 +43,17 @@ class Computed:
     def instant(self, moments: Sequence[float], lookback: float) -> Instant:
         """See `Readable`."""
         times = self._grid.at(moments, lookback)
-        if None not in times and all(map(lt, times, times[1:])):  # type: ignore[arg-type]
-            return self._read(times), times  # type: ignore[arg-type]
-        different = list(dict.fromkeys(at for at in times if at is not None))
-        values = self._read(different)
-        by_time = dict(zip(different, values, strict=True))
-        return [None if at is None else by_time[at] for at in times], times
+        known = [at for at in times if at is not None]
+        if not all(map(lt, known, known[1:])):
+            # Several moments have the same sample.
+            different = list(dict.fromkeys(known))
+            by_time = dict(zip(different, self._read(different), strict=True))
+            return [None if at is None else by_time[at] for at in times], times
+        values = self._read(known)
+        if len(known) < len(times):
+            rest = iter(values)
+            values = [None if at is None else next(rest) for at in times]
+        return values, times
 
     def within(self, moments: Sequence[float], length: float) -> Samples:
         """See `Readable`."""
