@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
-from math import floor, isfinite, log10
+from math import floor, inf, isfinite, log10
 from typing import NamedTuple
 
 from exporter.charts.axis import dates, steps
@@ -163,8 +163,12 @@ def _data(plot: Plot) -> str:
 
 def _grid(plot: Plot, bottom: float) -> Iterator[str]:
     right = WIDTH - _RIGHT
+    last = inf
     for value in _ticks(plot):
         y = plot.y(value)
+        if last - y < _NEAR:
+            continue
+        last = y
         kind = "zero" if value == 0 else "grid"
         yield f'<line class="{kind}" x1="{_LEFT:g}" x2="{right:g}" y1="{y:.1f}" y2="{y:.1f}"/>'
         yield _text(_LEFT - 8, y + 4, plot.shown(value), "end")

@@ -50,8 +50,8 @@ def _firing(firing: Sequence[Alert]) -> str:
         link = _link(notes.get("runbook_url", ""))
         cards.append(
             f'<article class="alert {_kind(severity)}" id="a-{escape(alert.fingerprint)}">'
-            f'<h3><span class="badge {_kind(severity)}">{escape(severity)}</span> '
-            f"{escape(labels.get('alertname', ''))} {_slo(labels)}</h3>"
+            f'<h2><span class="badge {_kind(severity)}">{escape(severity)}</span> '
+            f"{escape(labels.get('alertname', ''))} {_slo(labels)}</h2>"
             f"<p>{escape(notes.get('summary', ''))}</p>"
             f'<p class="soft">{escape(notes.get("description", ""))}</p>'
             f'<p class="soft">since {figures.when(alert.since)} UTC · {_rest(labels)}{link}</p>'
@@ -96,7 +96,7 @@ def _said(said: Sequence[Notification]) -> str:
         f"<td>{_slo(n.labels)}</td><td>{escape(n.annotations.get('summary', ''))}</td></tr>"
         for n in said[:LATELY]
     )
-    head = ["Time (UTC)", "", "Severity", "Alert", "Objective", "Summary"]
+    head = ["Time (UTC)", "News", "Severity", "Alert", "Objective", "Summary"]
     return table(head, rows, "What was said to receivers lately")
 
 
@@ -112,7 +112,9 @@ def _slo(labels: Mapping[str, str]) -> str:
     name = labels.get("slo")
     if not name:
         return escape(labels.get("service", ""))
-    return f'<a href="{slo_link(name, {})}">{escape(name)}</a>'
+    # The page takes of these what the SLO is grouped by.
+    more = {k: v for k, v in labels.items() if k not in _OWN}
+    return f'<a href="{slo_link(name, more)}">{escape(name)}</a>'
 
 
 def _rest(labels: Mapping[str, str]) -> str:

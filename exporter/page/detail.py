@@ -191,7 +191,7 @@ def _beside(detail: Detail) -> str:
         f"<td>{escape(one.said)}</td></tr>"
         for one in sorted(detail.beside, key=lambda one: -one.start)[:100]
     )
-    return table(["Begin (UTC)", "", ""], rows, "Alerts, events and exclusions")
+    return table(["Begin (UTC)", "Kind", "What"], rows, "Alerts, events and exclusions")
 
 
 def _explained(detail: Detail) -> str:

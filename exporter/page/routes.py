@@ -8,6 +8,7 @@ from hashlib import blake2s
 from html import escape
 from importlib.resources import files
 from typing import Protocol
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -65,7 +66,7 @@ def routes(shows: Shows, live: Live) -> Sequence[web.AbstractRouteDef]:
         except KeyError:
             body = (
                 f'<h1 id="headline">There is no objective {escape(name)}</h1>'
-                '<p><a href="/">All objectives</a></p>'
+                f'<p><a href="/?{escape(urlencode({"q": name}))}">Look for it</a></p>'
             )
             return _page(document("Not found", "", body), 404)
         return _page(text)

@@ -40,7 +40,7 @@ def render(sources: Sequence[Source], now: float) -> str:
     elif down:
         said = f"{down:,} of {figures.plural(many, 'target')} cannot be read."
     else:
-        said = f"All {figures.plural(many, 'target')} can be read."
+        said = f"All {many:,} targets can be read." if many != 1 else "The target can be read."
     body = "".join(_source(source, now) for source in sources)
     return document(
         "Sources", "/sources", f'<h1 id="headline" aria-live="polite">{said}</h1>{body}'

@@ -6,13 +6,24 @@ and meanwhile nothing is counted: a repeat inside of a repeat, or many in a row,
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from exporter.promql.errors import Unsupported
 
 IN_A_ROW = 3
 """Repeats one after the other: with n of them it takes time by the n-th power of the length."""
-_REPEATS = "*+?{"
+
+_TOKEN = re.compile(
+    r"(?P<opens>\((?:\?P<\w+>|\?[ims-]*:|(?!\?)))"
+    r"|(?P<flags>\(\?[ims]+\))"
+    r"|(?P<odd>\(\?)"
+    r"|(?P<closes>\))"
+    r"|(?P<or>\|)"
+    r"|(?P<repeat>(?:[*+?]|\{\d*,?\d*\})[?+]?)"
+    r"|(?P<atom>\\.|\[\^?\]?(?:[^\]\\]|\\.)*\]?|.)",
+    re.DOTALL,
+)
 
 
 @dataclass(slots=True)
@@ -23,59 +34,42 @@ class _Group:
     most: int = 0
     alternatives: bool = False
 
+    def ends(self) -> None:
+        """The alternative is over."""
+        self.most, self.row = max(self.most, self.row), 0
+
 
 def check(pattern: str) -> None:
-    """`Unsupported` where it might take long; whether it is a regular expression is not looked at."""
+    """`Unsupported` where it might take long; whether it is one at all is not looked at."""
     groups = [_Group()]
-    at = 0
-    while at < len(pattern):
-        closed = None
-        match pattern[at]:
-            case "\\":
-                at += 1
-            case "[":
-                at = _end_of_set(pattern, at)
-            case "(":
+    # What a repeat that comes now would repeat, where that is more than a character.
+    last: _Group | None = None
+    for token in _TOKEN.finditer(pattern):
+        before, last = last, None
+        match token.lastgroup:
+            case "opens":
                 groups.append(_Group())
-                # What follows says which kind of group it is, and repeats nothing.
-                at += 2 if pattern.startswith("?", at + 1) else 1
-                continue
-            case "|":
-                groups[-1].most = max(groups[-1].most, groups[-1].row)
-                groups[-1].row, groups[-1].alternatives = 0, True
-                at += 1
-                continue
-            case ")" if len(groups) > 1:
-                closed = groups.pop()
-        at += 1
-        inside = 0 if closed is None else max(closed.most, closed.row)
-        if at < len(pattern) and pattern[at] in _REPEATS:
-            if closed is not None and (inside or closed.alternatives) and pattern[at] != "?":
-                raise Unsupported(
-                    f"slod runs no regular expression with nested repeats: {pattern!r}"
-                )
-            inside += 1
-            at = _end_of_repeat(pattern, at)
-        groups[-1].row += inside
+            case "odd":
+                # Comments, looks ahead and such could hide what is repeated.
+                raise _refused("a (?...) that RE2 does not know", pattern)
+            case "closes" if len(groups) > 1:
+                last = groups.pop()
+                last.ends()
+                groups[-1].row += last.most
+            case "or":
+                groups[-1].ends()
+                groups[-1].alternatives = True
+            case "repeat":
+                if before is not None and _often(before, token[0]):
+                    raise _refused("nested repeats", pattern)
+                groups[-1].row += 1
         if groups[-1].row > IN_A_ROW:
-            raise Unsupported(
-                f"slod runs no regular expression with more than {IN_A_ROW} repeats in a row: "
-                f"{pattern!r}"
-            )
+            raise _refused(f"more than {IN_A_ROW} repeats in a row", pattern)
 
 
-def _end_of_set(pattern: str, at: int) -> int:
-    """Where the last character of `[...]` stands; one that comes first is no end."""
-    at += 2 if pattern.startswith("^", at + 1) else 1
-    first = at
-    while at < len(pattern) and (pattern[at] != "]" or at == first):
-        at += 2 if pattern[at] == "\\" else 1
-    return at
+def _often(group: _Group, repeat: str) -> bool:
+    return repeat[0] != "?" and (group.most > 0 or group.alternatives)
 
 
-def _end_of_repeat(pattern: str, at: int) -> int:
-    """Where what comes after `*`, `+?`, `{2,3}` and such stands."""
-    if pattern[at] == "{":
-        at = max(at, pattern.find("}", at))
-    at += 1
-    return at + 1 if at < len(pattern) and pattern[at] in "?+" else at
+def _refused(what: str, pattern: str) -> Unsupported:
+    return Unsupported(f"slod runs no regular expression with {what}: {pattern!r}")

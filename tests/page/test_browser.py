@@ -1,0 +1,135 @@
+"""The pages in a real browser, over a daemon with an hour of data and an outage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.app.test_exclusions import ask
+from tests.app.test_prom import World, world
+from tests.page.browser import PHONE, accessible, chromium, fits, keep, opened
+
+__all__ = ["world"]
+
+pytestmark = pytest.mark.real
+PAGES = ("/", "/slo/shop", "/alerts", "/sources", "/configuration")
+
+
+async def test_every_page_is_accessible_in_light_and_dark_and_fits_a_phone(
+    world: World, tmp_path: Path
+) -> None:
+    event = {"kind": "deploy", "name": "v1", "slos": ["shop"], "by": "anna"}
+    assert (await ask(world.daemon, "POST", "/api/slo/v1/events", json=event))[0] == 201
+    async with chromium() as browser:
+        for path in PAGES:
+            name = path.strip("/").replace("/", "-") or "overview"
+            url = f"http://127.0.0.1:{world.daemon.port}{path}"
+            for scheme in ("light", "dark"):
+                async with opened(browser, url, color_scheme=scheme) as page:
+                    await accessible(page)
+                    await keep(page, f"{name}-{scheme}", tmp_path)
+            async with opened(browser, url, viewport=PHONE, is_mobile=True) as page:
+                assert await fits(page), path
+                await keep(page, f"{name}-phone", tmp_path)
+
+
+async def test_filters_live_in_the_address_and_answer_at_once(world: World) -> None:
+    url = f"http://127.0.0.1:{world.daemon.port}/"
+    async with chromium() as browser:
+        async with opened(browser, url) as page:
+            rows = page.locator("table.objectives tbody tr:not(.service)")
+            assert await rows.count() == 3
+            await page.fill("#q", "routes 200")
+            await page.wait_for_function(
+                "() => document.querySelectorAll('table.objectives tbody tr').length === 2"
+            )
+            assert "q=routes+200" in page.url
+            # What was typed is still there, and the cursor in it.
+            assert await page.input_value("#q") == "routes 200"
+            assert await page.evaluate("document.activeElement.id") == "q"
+            await page.reload()
+            assert await rows.count() == 1
+            await page.fill("#q", "nothing like it")
+            await page.get_by_text("No objective matches").wait_for()
+            await page.get_by_role("link", name="Show all").click()
+            await page.wait_for_function(
+                "() => document.querySelectorAll('table.objectives tbody tr').length >= 4"
+            )
+            await page.locator("th small a", has_text="code: 500").click()
+            assert "label=code" in page.url and await rows.count() == 1
+            await page.locator("a.chip").click()
+            assert await rows.count() == 3
+
+
+async def test_without_script_filters_and_links_work_by_loading_pages(world: World) -> None:
+    url = f"http://127.0.0.1:{world.daemon.port}/"
+    async with chromium() as browser:
+        async with opened(browser, url, java_script_enabled=False) as page:
+            await page.fill("#q", "shop")
+            await page.get_by_role("button", name="Search").click()
+            assert page.url.endswith("?q=shop")
+            await page.locator("tbody th a").nth(1).click()
+            assert page.url.endswith("/slo/shop")
+            await page.get_by_role("link", name="6h").click()
+            assert page.url.endswith("?span=6h")
+
+
+async def test_new_numbers_appear_by_themselves_and_what_the_reader_did_stays(
+    world: World,
+) -> None:
+    url = f"http://127.0.0.1:{world.daemon.port}/slo/shop"
+    async with chromium() as browser:
+        async with opened(browser, url) as page:
+            await page.locator("#values-chart-traffic summary").click()
+            await page.locator("#chart-burn").focus()
+            await page.keyboard.press("End")
+            before = await page.locator(".summary").text_content()
+            await page.evaluate("window.mark = document.getElementById('chart-burn')")
+            await world.live(1, 1000, 900)
+            # The stream looks once a second, by the daemon's clock.
+            await world.clock.advance(2)
+            await page.wait_for_function(
+                "before => document.querySelector('.summary').textContent !== before", arg=before
+            )
+            assert await page.evaluate("window.mark === document.getElementById('chart-burn')")
+            assert await page.evaluate("document.activeElement.id") == "chart-burn"
+            assert await page.locator("#values-chart-traffic").get_attribute("open") is not None
+            assert await page.locator(".said").count() == 1
+
+
+async def test_a_chart_says_its_values_to_pointer_and_keyboard(world: World) -> None:
+    url = f"http://127.0.0.1:{world.daemon.port}/slo/shop"
+    async with chromium() as browser:
+        async with opened(browser, url) as page:
+            await page.locator("#chart-burn").scroll_into_view_if_needed()
+            await page.locator("#chart-burn").hover(position={"x": 500, "y": 50})
+            assert "UTC" in (await page.locator(".said b").text_content() or "")
+            rows = await page.locator(".said span").all_text_contents()
+            assert [row.split()[0] for row in rows] == ["5m", "30m", "1h", "2h", "6h", "1d"]
+            await page.mouse.move(5, 5)
+            assert await page.locator(".said").count() == 0
+            await page.locator("#chart-budget").focus()
+            await page.keyboard.press("End")
+            last = await page.locator(".said").text_content()
+            await page.keyboard.press("Home")
+            assert await page.locator(".said").text_content() != last
+            await page.keyboard.press("Escape")
+            assert await page.locator(".said").count() == 0
+
+
+async def test_a_daemon_that_went_away_is_said_and_forgotten_when_it_is_back(world: World) -> None:
+    url = f"http://127.0.0.1:{world.daemon.port}/"
+    async with chromium() as browser:
+        context = await browser.new_context()
+        page = await context.new_page()
+        await page.goto(url)
+        await page.wait_for_load_state("load")
+        await context.set_offline(True)
+        await page.evaluate("refresh()")
+        await page.locator("#live.lost").wait_for()
+        assert "not connected since" in (await page.locator("#live").text_content() or "")
+        await context.set_offline(False)
+        await page.evaluate("refresh()")
+        await page.wait_for_function("() => document.getElementById('live').textContent === ''")
+        await context.close()

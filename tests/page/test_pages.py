@@ -1,0 +1,264 @@
+"""The pages over HTTP, from a daemon on a clock that the test moves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from html import unescape
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from exporter.app.daemon import Daemon
+from exporter.config.load import parse
+from exporter.core.engine import Engine
+from exporter.page.filters import PAGE, Filters
+from exporter.page.live import MOST
+from exporter.page.state import State, headline, see
+from tests.app.test_daemon import get, until
+from tests.app.test_exclusions import ask, running
+from tests.app.test_prom import World, world
+from tests.core.builders import T, Traffic, slo, workbook
+from tests.core.builders import engine as engine_of
+from tests.sources.kit import serving
+from tests.support import ManualClock
+
+__all__ = ["world"]
+
+EVIL = "<script>alert(1)<script>"
+CONFIG = """
+[server]
+listen = "127.0.0.1:0"
+[state]
+path = "{folder}/slod.db"
+[source.app]
+type = "scrape"
+targets = ["{url}/metrics", "http://anna:secret@127.0.0.1:1/gone?token=hidden"]
+interval = "1m"
+headers = {{ X-Key = "hidden-header" }}
+[receiver.hook]
+type = "webhook"
+url = "http://127.0.0.1:1/hook?token=hidden"
+[slo.shop]
+service = "{evil}"
+objective = 99
+labels = {{ team = "{evil}" }}
+sli = {{ bad = 'req{{code="500"}}', total = 'req' }}
+[slo.quiet]
+service = "quiet"
+objective = 99
+sli = {{ bad = 'none{{code="500"}}', total = 'none' }}
+group_by = ["region"]
+[slo.routes]
+objective = 99
+sli = {{ bad = 'req{{code="500"}}', total = 'req' }}
+group_by = ["code"]
+"""
+
+
+@asynccontextmanager
+async def daemon_of(folder: Path, clock: ManualClock) -> AsyncIterator[Daemon]:
+    async def page(request: web.Request) -> web.Response:
+        return web.Response(text='req{code="200"} 5\nreq{code="500"} 1\n')
+
+    async with serving(page) as url:
+        file = folder / "slod.toml"
+        file.write_text(CONFIG.format(folder=folder, url=url, evil=EVIL))
+        async with running(file, clock) as daemon:
+
+            async def polled() -> bool:
+                await clock.advance(15)
+                return bool(daemon.engine.accounts["shop"].memory.instances)
+
+            await until(polled)
+            yield daemon
+
+
+async def test_what_others_wrote_is_text_and_secrets_are_hidden_on_every_page(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock(T)
+    async with daemon_of(tmp_path, clock) as daemon:
+        for path in ("/", "/slo/shop", "/alerts", "/sources", "/configuration", f"/slo/{EVIL}"):
+            status, text = await get(daemon, path)
+            assert (status, EVIL in text) == (404 if "<" in path else 200, False), path
+            for secret in ("secret", "token=hidden", "hidden-header"):
+                assert secret not in text, (path, secret)
+        assert EVIL in unescape((await get(daemon, "/slo/shop"))[1])
+        _, text = await get(daemon, "/")
+        assert "Without data" in text and "<b>quiet</b>" in text
+        _, text = await get(daemon, "/sources")
+        assert "1 of 2 targets cannot be read." in text
+        _, text = await get(daemon, "/configuration")
+        assert "In force since 2023-11-14" in text and "workbook" in text
+        (tmp_path / "slod.toml").write_text("nonsense")
+        assert await daemon.reload() is not None
+        _, text = await get(daemon, "/configuration")
+        assert "cannot be used" in text and "shop" in text
+
+
+async def test_a_page_needs_nothing_from_elsewhere_and_says_so_to_the_browser(
+    world: World,
+) -> None:
+    base = f"http://127.0.0.1:{world.daemon.port}"
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"{base}/") as answer:
+            policy = answer.headers["Content-Security-Policy"]
+            text = await answer.text()
+        assert "default-src 'none'" in policy and "unsafe" not in policy
+        assert "<style" not in text and "style=" not in text and "<script>" not in text
+        async with session.get(f"{base}/static/slod.js") as answer:
+            tag = answer.headers["ETag"]
+            assert answer.content_type == "text/javascript"
+        async with session.get(f"{base}/static/slod.js", headers={"If-None-Match": tag}) as answer:
+            assert answer.status == 304
+        async with session.get(f"{base}/static/nothing.js") as answer:
+            assert answer.status == 404
+
+
+async def test_a_group_has_a_page_of_its_own_and_an_unknown_one_is_not_found(
+    world: World,
+) -> None:
+    status, text = await get(world.daemon, "/slo/routes?code=500")
+    assert status == 200 and "<h1" in text and "routes{code=500}" in text
+    assert (await get(world.daemon, "/slo/routes"))[0] == 404
+    assert (await get(world.daemon, "/slo/routes?code=404"))[0] == 404
+    assert (await get(world.daemon, "/slo/none"))[0] == 404
+
+
+async def test_the_page_of_one_says_what_the_api_says(world: World) -> None:
+    made = {
+        "slos": '{slo="shop"}',
+        "start": "2023-11-14T22:14:00Z",
+        "end": "2023-11-14T22:20:00Z",
+        "reason": "a drill",
+        "owner": "anna",
+    }
+    assert (await ask(world.daemon, "POST", json=made))[0] == 201
+    event = {"kind": "deploy", "name": "v17", "slos": ["shop"], "by": "anna"}
+    assert (await ask(world.daemon, "POST", "/api/slo/v1/events", json=event))[0] == 201
+    await world.live(1, 10, 0)
+    _, said = await ask(world.daemon, "GET", "/api/slo/v1/slos/shop")
+    [one] = said["slos"]
+    _, text = await get(world.daemon, "/slo/shop?span=1h")
+    left = one["budget_remaining"]
+    assert f"{int(left * 1000 - 1) / 10:,.1f}%" in text
+    assert "a drill" in text and "deploy v17" in text and "page 1h/5m" in text
+    assert "aria-current=true>1h" in text
+    for chart in ("chart-budget", "chart-burn", "chart-traffic"):
+        assert f'id="{chart}"' in text
+
+
+async def test_a_stream_says_that_there_is_something_new_and_ends_with_the_daemon(
+    tmp_path: Path,
+) -> None:
+    clock = ManualClock(T)
+    heard: list[bytes] = []
+
+    async def listen(port: int) -> None:
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"http://127.0.0.1:{port}/events") as answer:
+                assert answer.content_type == "text/event-stream"
+                while line := await answer.content.readline():
+                    heard.append(line)
+
+    async with daemon_of(tmp_path, clock) as daemon:
+        listening = asyncio.create_task(listen(daemon.port))
+
+        async def told(many: int) -> None:
+            async def look() -> bool:
+                await clock.advance(1)
+                return sum(line.startswith(b"data: ") for line in heard) >= many
+
+            await until(look)
+
+        await told(1)
+        daemon.changed()
+        await told(2)
+    async with asyncio.timeout(10):
+        await listening
+
+
+async def test_there_are_only_so_many_streams(tmp_path: Path) -> None:
+    clock = ManualClock(T)
+    async with daemon_of(tmp_path, clock) as daemon:
+        url = f"http://127.0.0.1:{daemon.port}/events"
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+            open_ = [await session.get(url) for _ in range(MOST)]
+            async with session.get(url) as answer:
+                assert answer.status == 204
+            open_[0].close()
+
+            async def room() -> bool:
+                await clock.advance(1)
+                async with session.get(url) as answer:
+                    return answer.status == 200
+
+            await until(room)
+            for answer in open_:
+                answer.close()
+
+
+# --- what is shown, and in which order ----------------------------------------------------------
+
+
+def outage(*names: str, bad: float = 0) -> Engine:
+    of = Traffic(engine_of(*(slo(name, rules=workbook()) for name in names)))
+    of.run(3600, 100, bad)
+    return of.engine
+
+
+def test_the_headline_says_whether_all_is_fine() -> None:
+    calm = outage("a", "b").status(T + 3600)
+    assert headline(see(calm), 0).startswith("All is well: 2 objectives")
+    burning = outage("a", "b", "c", bad=50).status(T + 3600)
+    assert headline(see(burning), 0) == "Of 3 objectives: 3 page."
+    assert headline([], 2) == "No objective has data yet."
+    assert headline([], 0) == "There are no objectives."
+
+
+def test_filters_are_what_stands_in_the_address() -> None:
+    filters = Filters.read(
+        [
+            ("q", " pay check "),
+            ("state", "paging"),
+            ("state", "no such"),
+            ("label", "team:a:b"),
+            ("page", "3"),
+            ("page", "x"),
+            ("other", "1"),
+        ]
+    )
+    assert filters == Filters("pay check", State.PAGING, (("team", "a:b"),), 3)
+    assert filters.address() == "/?q=pay+check&state=paging&label=team%3Aa%3Ab&page=3"
+    assert Filters().address() == "/"
+    assert filters.without("team", "a:b").with_label("x", "y").address() == (
+        "/?q=pay+check&state=paging&label=x%3Ay"
+    )
+
+
+def test_thousands_are_shown_by_pages_the_most_urgent_first() -> None:
+    document = "".join(
+        f'[slo.s{n}]\nobjective = 99\nservice = "v{n % 7}"\nsource = "app"\n'
+        "sli = { bad = 'b', total = 't' }\n"
+        for n in range(250)
+    )
+    source = '[source.app]\ntype = "scrape"\ntargets = ["http://127.0.0.1:1/"]\n'
+    slos = parse(source + document, "x").slos
+    made = Engine(slos, (), str)
+    for k, account in enumerate(made.accounts.values()):
+        instance = account.memory.instance(())
+        instance.ledger.add(T - 60, T, 1000, 11 if k == 200 else 1)
+        instance.seen = T
+    seen = see(made.status(T))
+    filters = Filters()
+    found = filters.found(seen)
+    assert len(found) == 250 and found[0].status.slo.name == "s200"
+    # Its whole service stands above the others.
+    assert {one.status.slo.service for one in found[:35]} == {"v4"}
+    assert len(filters.shown(found)) == PAGE
+    assert len(Filters(page=3).shown(found)) == 50
+    assert [one.status.slo.name for one in Filters("s17 v3").found(seen)] == ["s17", "s171", "s178"]
+    assert len(Filters(labels=(("service", "v4"),)).found(seen)) == 36
