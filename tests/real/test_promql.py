@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import os
 import re
 from array import array
 from collections.abc import AsyncIterator, Sequence
@@ -24,12 +25,15 @@ from exporter.promql.errors import BadData, QueryError
 from tests.promql.kit import Key, Samples, Store, key
 from tests.real import servers
 from tests.real.promql_queries import INSTANT, RANGE, WRONG
+from tests.real.promql_random import Maker
 from tests.real.promql_series import START, made
 
 pytestmark = pytest.mark.real
 
 MOMENTS = (START + 6005, START + 3605, START + 6965)
 SPANS = ((START + 3605, START + 7205, 60.0), (START - 595, START + 9005, 345.0))
+RANDOM = int(os.environ.get("SLOD_PROMQL_RANDOM", "400"))
+"""How many queries made at random are compared."""
 SORTED = re.compile(r"^(sort|sort_desc|topk|bottomk)\b(?!.* by| without)")
 
 Said = float | str | list[tuple[Key, Samples]]
@@ -111,6 +115,23 @@ async def test_they_say_the_same_of_every_query(peer: Peer, store: Store) -> Non
     assert not different, "\n".join(different)
 
 
+async def test_they_say_the_same_of_queries_made_at_random(peer: Peer, store: Store) -> None:
+    different, refused = [], 0
+    for seed in range(RANDOM):
+        text = Maker(seed).query()
+        span: tuple[float, ...] = MOMENTS[:1] if seed % 3 else SPANS[seed % 2]
+        theirs = (await peer.ask(text, *span)).get("errorType", "")
+        mine = refusal(store, text, *span)
+        refused += bool(theirs)
+        if mine != theirs:
+            different.append(f"{seed}: {text}: {mine or 'answered'}, {theirs or 'answered'} there")
+        elif not mine:
+            if why := difference(store.said(text, *span), await peer.said(text, *span)):
+                different.append(f"{seed}: {text}: {why}")
+    print(f"{RANDOM} random queries compared, {refused} of them refused")
+    assert not different, "\n".join(different)
+
+
 @pytest.mark.parametrize("many", [False, True], ids=["at one moment", "at many"])
 async def test_they_refuse_the_same(peer: Peer, store: Store, many: bool) -> None:
     span: tuple[float, ...] = SPANS[0] if many else MOMENTS[:1]
@@ -120,7 +141,9 @@ async def test_they_refuse_the_same(peer: Peer, store: Store, many: bool) -> Non
         theirs = answer.get("errorType", "")
         mine = refusal(store, text, *span)
         if not mine == theirs == kind:
-            different.append(f"{text}: {mine or 'answered'}, {theirs or 'answered'} there: {answer}")
+            different.append(
+                f"{text}: {mine or 'answered'}, {theirs or 'answered'} there: {answer}"
+            )
     assert not different, "\n".join(different)
 
 
