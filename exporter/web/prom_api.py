@@ -102,7 +102,7 @@ def routes(answers: Answers) -> Sequence[web.AbstractRouteDef]:
             web.route(method, f"{ROOT}/{path}", _answering(handler, answers.now))
             for method in methods
         ]
-    return found
+    return [*found, web.route("*", f"{ROOT}/{{path:.*}}", _not_here)]
 
 
 class _Api:
@@ -180,6 +180,10 @@ def _answering(
         return web.Response(body=body, content_type=JSON, headers=headers)
 
     return answer
+
+
+async def _not_here(request: web.Request) -> web.StreamResponse:
+    return _refused("not_found", 404, f"slod does not answer {request.method} {request.path}")
 
 
 def _refused(kind: str, status: int, why: str) -> web.Response:

@@ -273,6 +273,7 @@ async def test_what_there_is_can_be_listed(world: World) -> None:
         ("labels", {"match[]": "{}"}, 400, "bad_data", "at least one non-empty"),
         ("labels", {"limit": "x"}, 400, "bad_data", '"limit"'),
         ("format_query", {"query": "("}, 400, "bad_data", "cannot read"),
+        ("targets", {}, 404, "not_found", "slod does not answer"),
     ],
 )
 async def test_what_cannot_be_answered_is_said_in_prometheus_own_way(

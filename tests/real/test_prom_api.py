@@ -14,12 +14,14 @@ import subprocess
 from array import array
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
+from aiopromql import PrometheusAsync
 
 from bench.remote_write import HEADERS, RECEIVES, series, snappy
 from exporter.app.daemon import Daemon
@@ -199,6 +201,18 @@ async def test_promtool_asks_slod_as_it_asks_prometheus(tmp_path: Path) -> None:
         assert named.count("slo_gate_open") == 3
         values = await say("labels", f"--start={start}", url, "service")
         assert values.split() == ["identity", "shop"]
+
+
+async def test_a_python_client_asks_slod_as_it_asks_prometheus(tmp_path: Path) -> None:
+    async with lived(tmp_path) as (daemon, clock):
+        now = datetime.fromtimestamp(clock.now(), UTC)
+        async with PrometheusAsync(f"http://127.0.0.1:{daemon.port}") as client:
+            found = await client.query(f"slo_objective_ratio @ {clock.now():.0f}")
+            [search] = [v for k, v in found.to_metric_map().items() if k.dict["slo"] == "search"]
+            assert [point.value for point in search] == [0.99]
+            start = now - timedelta(minutes=10)
+            graph = await client.query_range("slo_burn_rate", start=start, end=now, step="1m")
+            assert {len(v) for v in graph.to_metric_map().values()} == {11}
 
 
 async def test_a_real_prometheus_scrapes_slod_and_says_the_same_of_now(tmp_path: Path) -> None:
