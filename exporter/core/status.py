@@ -1,4 +1,4 @@
-"""What the engine knows at one moment, for every reader: metrics page, API, landing page, reports.
+"""What the engine knows at one moment, for every reader: metrics page, API, page, reports.
 
 One snapshot is taken after a tick and shared by all readers, so they never disagree.
 """
