@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping
 from math import inf
 
 import msgspec
@@ -13,15 +14,17 @@ from exporter.core.engine import Engine
 from exporter.core.exclusion import Span
 from exporter.core.notification import Notification
 from exporter.errors import StateError
-from exporter.report.history import spans
 from exporter.series.spans import Fired, Firing
 from exporter.store.database import Store
 from exporter.store.said import KEPT
 
 log = structlog.get_logger()
 
-EVERY = 60.0
-"""Seconds after which all is read again, whatever is known to have changed."""
+_AT_ONCE = 500
+MOST = 20_000
+"""So many of the newest notifications are read at once."""
+_AGAIN = 60.0
+"""What was said is on disk within a second or so: read again from so many seconds before."""
 _decode = msgspec.msgpack.Decoder(Notification).decode
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, TypeError, ValueError)
 
@@ -33,43 +36,58 @@ class Heard:
         self.fired = Fired()
         self._engine = engine
         self._store = store
+        self._over: dict[frozenset[tuple[str, str]], dict[float, float]] = {}
+        """Begins and ends of what is over, by labels."""
+        self._read: float | None = None
         self._known: tuple[object, ...] = ()
 
     async def listen(self, now: float) -> None:
-        """Bring `fired` up to date; to read all of it again is worth it only after a change."""
+        """Bring `fired` up to date, where anything has changed."""
         alerts = list(self._alerts())
-        known = (now // EVERY, *((a.since, a.ended, a.firing) for a in alerts))
+        known = (now // _AGAIN, *((a.since, a.ended, a.firing) for a in alerts))
         if known == self._known:
             return
-        said = await self.said(now - KEPT, now + 1)
-        found: dict[frozenset[tuple[str, str]], list[Span]] = {}
-        for span in spans(said):
-            if span.end is not None:
-                found.setdefault(frozenset(span.labels.items()), []).append((span.start, span.end))
+        self._known = known
+        since = now - KEPT if self._read is None else min(self._read, now) - _AGAIN
+        for said in await self.said(since, now + 1):
+            if said.ends_at is not None:
+                self._end(said.labels, said.starts_at, said.ends_at)
+        self._read = now
         for alert in alerts:
             # What has just ended may not be on disk yet.
-            end = inf if alert.firing else alert.ended
-            if end is not None:
-                found.setdefault(frozenset(alert.labels.items()), []).append((alert.since, end))
-        self.fired.take(Firing(dict(labels), times) for labels, times in found.items())
-        self._known = known
+            if alert.ended is not None and not alert.firing:
+                self._end(alert.labels, alert.since, alert.ended)
+        firing = {frozenset(a.labels.items()): (a.since, inf) for a in alerts if a.firing}
+        self.fired.take(
+            Firing(dict(labels), [*self._over.get(labels, {}).items(), *_one(firing.get(labels))])
+            for labels in self._over.keys() | firing.keys()
+        )
 
     async def said(self, start: float, end: float) -> list[Notification]:
         """What was said between two moments, oldest first; nothing where it cannot be read."""
         try:
-            bodies = await self._store.said(start, end)
+            bodies = await self._store.said(start, end, MOST)
         except StateError as error:
             log.error("said.not_read", error=str(error))
             return []
         out = []
-        for body in bodies:
+        for k, body in enumerate(bodies):
+            if k % _AT_ONCE == 0:
+                await asyncio.sleep(0)
             try:
                 out.append(_decode(body))
             except _UNREADABLE as error:
                 log.error("notification.unreadable", error=str(error))
         return out
 
+    def _end(self, labels: Mapping[str, str], start: float, end: float) -> None:
+        self._over.setdefault(frozenset(labels.items()), {})[start] = end
+
     def _alerts(self) -> Iterator[Alert]:
         for account in self._engine.accounts.values():
             yield from account.alerts()
         yield from self._engine.notices.alerts()
+
+
+def _one(span: Span | None) -> Iterable[Span]:
+    return () if span is None else (span,)

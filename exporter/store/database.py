@@ -92,9 +92,9 @@ class Store:
         """Do something in one transaction, all of it or, with a `StateError`, nothing."""
         return await self._call(lambda: self._transact(work))
 
-    async def said(self, start: float, end: float) -> list[bytes]:
-        """What was said from `start` to `end`, oldest first."""
-        return await self.transact(lambda db: said.between(db, start, end))
+    async def said(self, start: float, end: float, most: int = -1) -> list[bytes]:
+        """What was said from `start` to `end`, oldest first; the newest `most`, all with -1."""
+        return await self.transact(lambda db: said.between(db, start, end, most))
 
     async def size(self) -> int:
         """Bytes on disk, the write-ahead log included."""

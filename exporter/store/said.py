@@ -23,9 +23,11 @@ def add(db: sqlite3.Connection, rows: Sequence[tuple[float, bytes]]) -> None:
     db.execute("DELETE FROM said WHERE at < ?", (max(at for at, _ in rows) - KEPT,))
 
 
-def between(db: sqlite3.Connection, start: float, end: float) -> list[bytes]:
-    """Those said from `start` to `end`, in order; damaged ones are left out."""
+def between(db: sqlite3.Connection, start: float, end: float, most: int = -1) -> list[bytes]:
+    """Those said from `start` to `end`, in order, the newest `most` of them (all, with -1); damaged
+    ones are left out."""
     rows = db.execute(
-        "SELECT seq, body, crc FROM said WHERE at >= ? AND at < ? ORDER BY seq", (start, end)
+        "SELECT seq, body, crc FROM said WHERE at >= ? AND at < ? ORDER BY seq DESC LIMIT ?",
+        (start, end, most),
     )
-    return [body for seq, body, crc in rows if crc == checksum(body, seq)]
+    return [body for seq, body, crc in rows if crc == checksum(body, seq)][::-1]
