@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -181,15 +180,6 @@ def test_no_samples_at_all_is_a_failure(
     assert err == "slod: slo pages: there are no samples of it\n"
 
 
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Whoever runs the tests in the background ignores it, and a child takes that over."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
-@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_while_it_reads_ends_it_without_a_word_and_leaves_nothing(folder: Path) -> None:
     spools = folder / "spools"
     spools.mkdir()
