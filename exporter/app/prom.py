@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from exporter import __version__
 from exporter.app import prom_rules
-from exporter.app.series import Series
+from exporter.app.series import MOST_SERIES, Series
 from exporter.clock import Clock
 from exporter.core.engine import Engine
 from exporter.core.selector import Matcher
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # PromQL is five megabytes, and many a daemon is never asked.
 
 API = "3.5.0"
 """The release of Prometheus whose API and PromQL this is; Grafana chooses by it what to ask."""
-AT_ONCE = 4
+AT_ONCE = 2
 """Queries that are computed at the same time; others wait."""
 
 About = tuple[str, str, str]
@@ -62,18 +62,22 @@ class Prom:
 
     async def series(self, selectors: Sequence[str]) -> list[Mapping[str, str]]:
         """See `prom_api.Answers`."""
-        from exporter.promql.errors import QueryError
-        from exporter.promql.parse import selector
-
-        try:
-            wanted: list[tuple[Matcher, ...]] = [selector(text) for text in selectors] or [()]
-            found: dict[frozenset[tuple[str, str]], Mapping[str, str]] = {}
-            for matchers in wanted:
-                for labels in await self._series.labels(matchers):
-                    found.setdefault(frozenset(labels.items()), labels)
-        except QueryError as error:
-            raise _fault(error) from None
+        found: dict[frozenset[tuple[str, str]], Mapping[str, str]] = {}
+        async for labels in self._labels(selectors):
+            found.setdefault(frozenset(labels.items()), labels)
+            if len(found) > MOST_SERIES:
+                why = f"more than {MOST_SERIES:,} series; name fewer"
+                raise Fault("execution", 422, why)
         return list(found.values())
+
+    async def labels(self, selectors: Sequence[str]) -> list[str]:
+        """See `prom_api.Answers`."""
+        return sorted({name async for labels in self._labels(selectors) for name in labels})
+
+    async def values(self, name: str, selectors: Sequence[str]) -> list[str]:
+        """See `prom_api.Answers`."""
+        all_ = self._labels(selectors)
+        return sorted({labels[name] async for labels in all_ if name in labels})
 
     def format_query(self, text: str) -> str:
         """See `prom_api.Answers`."""
@@ -105,6 +109,18 @@ class Prom:
         return {"version": API, "revision": __version__, "branch": "slod", **unknown}
 
     # --- inside ---------------------------------------------------------------------------------
+
+    async def _labels(self, selectors: Sequence[str]) -> AsyncIterator[Mapping[str, str]]:
+        from exporter.promql.errors import QueryError
+        from exporter.promql.parse import selector
+
+        try:
+            wanted: list[tuple[Matcher, ...]] = [selector(text) for text in selectors] or [()]
+        except QueryError as error:
+            raise _fault(error) from None
+        for matchers in wanted:
+            async for labels in self._series.labels(matchers):
+                yield labels
 
     async def _answer(self, make: Callable[[type[Query]], Query], within: float) -> Body:
         from exporter.promql.errors import QueryError, TimedOut

@@ -117,11 +117,13 @@ class Series:
             for need in needs
         ]
 
-    async def labels(self, matchers: Sequence[Matcher]) -> list[Mapping[str, str]]:
+    async def labels(self, matchers: Sequence[Matcher]) -> AsyncIterator[Mapping[str, str]]:
         """The labels, names included, of the series that meet every matcher."""
         await self._heard.listen(self._snapshot().now)
         reading = _Reading(self._snapshot().now, self._lines, lambda: None)
-        return [one.labels for one in self._select(matchers, reading)]
+        for one in self._select(matchers, reading, inf):
+            await reading.took(0)
+            yield one.labels
 
     # --- inside ---------------------------------------------------------------------------------
 
@@ -137,14 +139,16 @@ class Series:
             await reading.took(len(values))
             yield RangeColumn(one.labels, times, values)
 
-    def _select(self, matchers: Sequence[Matcher], reading: _Reading) -> Iterator[Readable]:
+    def _select(
+        self, matchers: Sequence[Matcher], reading: _Reading, most: float = MOST_SERIES
+    ) -> Iterator[Readable]:
         names = [m for m in matchers if m.label == NAME]
         others = [m for m in matchers if m.label != NAME]
         many = 0
         for one in self._named(names, reading):
             if all(m.matches(one.labels.get(m.label, "")) for m in others):
                 many += 1
-                if many > MOST_SERIES:
+                if many > most:
                     raise TooMuch(f"a selector has more than {MOST_SERIES:,} series; name fewer")
                 yield one
 

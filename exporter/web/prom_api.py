@@ -60,6 +60,14 @@ class Answers(Protocol):
         """The labels of the series that one of the selectors names; of all, without selectors."""
         ...
 
+    async def labels(self, selectors: Sequence[str]) -> list[str]:
+        """The names of their labels, in order."""
+        ...
+
+    async def values(self, name: str, selectors: Sequence[str]) -> list[str]:
+        """The values of one label of them, in order."""
+        ...
+
     def format_query(self, text: str) -> str:
         """A query, laid out."""
         ...
@@ -121,13 +129,11 @@ class _Api:
         return await self._answers.query_range(text, start, end, step, params.timeout())
 
     async def labels(self, params: Params) -> object:
-        found = await self._answers.series(params.all("match[]"))
-        return params.limited(sorted({name for labels in found for name in labels}))
+        return params.limited(await self._answers.labels(params.all("match[]")))
 
     async def values(self, params: Params) -> object:
         name = params.path["name"]
-        found = await self._answers.series(params.all("match[]"))
-        return params.limited(sorted({labels[name] for labels in found if name in labels}))
+        return params.limited(await self._answers.values(name, params.all("match[]")))
 
     async def series(self, params: Params) -> object:
         selectors = params.all("match[]")
