@@ -87,6 +87,7 @@ def headline(seen: Sequence[Seen], waiting: int) -> str:
     if not seen:
         return "No objective has data yet." if waiting else "There are no objectives."
     many = f"{len(seen):,} objective{'s' if len(seen) != 1 else ''}"
+    without = f"; {waiting:,} without data yet" if waiting else ""
     found: dict[State, list[str]] = {}
     for one in sorted(seen, key=lambda one: one.urgency):
         found.setdefault(one.state, []).append(one.status.slo.name)
@@ -98,9 +99,10 @@ def headline(seen: Sequence[Seen], waiting: int) -> str:
     if not said:
         low = [state for state in (State.LOW, State.WARNING) if state in found]
         if not low:
-            return f"All is well: {many}, all with more than half of their budget."
+            well = "" if waiting else "All is well: "
+            return f"{well}{many}, all with more than half of their budget{without}."
         said = [f"{_some(found[state])}: {WORDS[state]} of the budget left" for state in low]
-    return f"Of {many}: {'; '.join(said)}."
+    return f"Of {many}: {'; '.join(said)}{without}."
 
 
 _VERBS = {

@@ -213,6 +213,9 @@ def outage(*names: str, bad: float = 0) -> Engine:
 def test_the_headline_says_whether_all_is_fine() -> None:
     calm = outage("a", "b").status(T + 3600)
     assert headline(see(calm), 0).startswith("All is well: 2 objectives")
+    assert headline(see(calm), 3) == (
+        "2 objectives, all with more than half of their budget; 3 without data yet."
+    )
     burning = outage("a", "b", "c", bad=50).status(T + 3600)
     assert headline(see(burning), 0) == "Of 3 objectives: 3 page."
     assert headline([], 2) == "No objective has data yet."
