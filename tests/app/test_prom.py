@@ -198,6 +198,20 @@ async def test_alerts_are_there_for_as_long_as_they_fired(world: World) -> None:
     assert list(fired.values()) == [1.0]
 
 
+async def test_alerts_of_before_a_restart_are_known_after_it(world: World, tmp_path: Path) -> None:
+    query = 'ALERTS{alertname="ErrorBudgetBurn",slo="shop",long_window="1h"}'
+    span = {"start": T, "end": world.clock.now(), "step": 60}
+    before = await world.ask("query_range", query=query, **span)
+    # A copy, since the state file has one owner.
+    file = tmp_path / "again.toml"
+    file.write_text((tmp_path / "slod.toml").read_text().replace("slod.db", "again.db"))
+    for path in tmp_path.glob("slod.db*"):
+        (tmp_path / path.name.replace("slod", "again")).write_bytes(path.read_bytes())
+    async with running(file, world.clock) as daemon:
+        again = World(daemon, world.clock, world.counts, [])
+        assert await again.ask("query_range", query=query, **span) == before
+
+
 async def test_slod_itself_is_remembered_for_a_while(world: World) -> None:
     found = await world.vector("count_over_time(slod_source_up[10m])")
     assert [10 <= v <= 41 for v in found.values()] == [True]

@@ -11,6 +11,7 @@ from bench import (
     growth,
     history,
     ledger,
+    look,
     parse,
     restart,
     sidecar,
@@ -76,3 +77,7 @@ def test_the_forecast_is_compared_with_what_came() -> None:
     rows = forecast.run(seeds=1, regimes=forecast.REGIMES[:1])
     assert len(rows) == 4
     assert all(0 <= row.ours < 1 for row in rows)
+
+
+def test_what_people_wait_for_is_measured() -> None:
+    positive(look.run(many=9, slos=2, times=1, peer=False), 3)
