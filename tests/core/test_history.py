@@ -103,6 +103,7 @@ def test_what_is_excluded_is_left_out_of_windows_and_not_of_the_counter() -> Non
     assert total == pytest.approx([50, 100, 200, 500])
     assert history(of).events(moments)[1] == pytest.approx([5, 15, 30, 60])
     assert history(of).window(100, moments)[0] == pytest.approx([5, 5, 10, 10])
+    assert history(of).excluded(moments) == [0, 50, 100, 100]
 
 
 def test_a_second_reading_further_back_unpacks_what_it_needs() -> None:

@@ -81,7 +81,6 @@ async def serving(**changes: Any) -> AsyncIterator[WebServer]:
         "health": Health,
         "ready": Readiness,
         "reload": reload,
-        "status": snapshot,
         "stop_timeout": 0.5,
     }
     server = WebServer(Web(**{**settings, **changes}))

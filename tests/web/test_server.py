@@ -105,7 +105,7 @@ async def test_reload_is_a_post_or_put_and_says_why_not() -> None:
 
 async def test_head_answers_without_a_body() -> None:
     async with serving() as server:
-        for path in ("/", "/metrics", "/-/healthy", "/-/ready"):
+        for path in ("/metrics", "/-/healthy", "/-/ready"):
             assert (await ask(server, path, "HEAD"))[:2] == (200, "")
 
 
