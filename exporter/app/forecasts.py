@@ -45,6 +45,8 @@ class Forecasts:
         every = [
             (name, group)
             for name, account in self._engine.accounts.items()
+            # Its turn comes as soon as its history is there.
+            if not account.behind
             for group in account.memory.instances
         ]
         self._made = {key: self._made.get(key, -EVERY) for key in every}

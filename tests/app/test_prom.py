@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,9 +110,9 @@ def series(line: str) -> Series:
     return frozenset({"__name__": selector.name, **labels}.items())
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    counts = {"200": 0, "500": 0}
+@asynccontextmanager
+async def watching(folder: Path, counts: dict[str, int]) -> AsyncIterator[World]:
+    """A daemon that has polled a service with these counts once."""
 
     async def page(request: web.Request) -> web.Response:
         lines = [f'req{{code="{code}"}} {count}\n' for code, count in counts.items()]
@@ -119,19 +120,34 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
     clock = ManualClock(T)
     async with serving(page) as url:
-        file = tmp_path / "slod.toml"
-        file.write_text(CONFIG.format(folder=tmp_path, url=url))
+        file = folder / "slod.toml"
+        file.write_text(CONFIG.format(folder=folder, url=url))
         async with running(file, clock) as daemon:
 
             async def polled() -> bool:
+                await asyncio.sleep(0)
                 return bool(daemon.engine.accounts["shop"].memory.instances)
 
             await until(polled)
-            made = World(daemon, clock, counts, [])
-            await made.live(30, 100, 0)
-            await made.live(10, 60, 40)
-            await made.live(20, 100, 1)
-            yield made
+            yield World(daemon, clock, counts, [])
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """An hour with an outage in the middle."""
+    async with watching(tmp_path, {"200": 0, "500": 0}) as made:
+        await made.live(30, 100, 0)
+        await made.live(10, 60, 40)
+        await made.live(20, 100, 1)
+        yield made
+
+
+@pytest.fixture
+async def quiet(tmp_path: Path) -> AsyncIterator[World]:
+    """Two minutes."""
+    async with watching(tmp_path, {"200": 5, "500": 1}) as made:
+        await made.live(2, 10, 1)
+        yield made
 
 
 async def test_series_of_now_are_those_of_the_metrics_page_and_those_of_before_what_it_showed(
@@ -297,27 +313,3 @@ async def test_what_cannot_be_answered_is_said_in_prometheus_own_way(
         got, answer = await quiet.answer(path, params, method)
         assert (got, answer["status"], answer["errorType"]) == (status, "error", kind), answer
         assert said in answer["error"] and "\n" not in answer["error"]
-
-
-@pytest.fixture
-async def quiet(tmp_path: Path) -> AsyncIterator[World]:
-    counts = {"200": 5, "500": 1}
-
-    async def page(request: web.Request) -> web.Response:
-        lines = [f'req{{code="{code}"}} {count}\n' for code, count in counts.items()]
-        return web.Response(text="".join(lines))
-
-    clock = ManualClock(T)
-    async with serving(page) as url:
-        file = tmp_path / "slod.toml"
-        file.write_text(CONFIG.format(folder=tmp_path, url=url))
-        async with running(file, clock) as daemon:
-            made = World(daemon, clock, counts, [])
-
-            async def polled() -> bool:
-                await asyncio.sleep(0)
-                return bool(daemon.engine.accounts["shop"].memory.instances)
-
-            await until(polled)
-            await made.live(2, 10, 1)
-            yield made
