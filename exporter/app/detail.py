@@ -15,10 +15,11 @@ from exporter.core.explain import explain
 from exporter.core.history import History, burn_rates
 from exporter.core.instance import BURN, Instance
 from exporter.core.status import SLOStatus, Snapshot
+from exporter.core.timeline import Event
 from exporter.page.detail import SPANS, USUAL, Detail
 from exporter.page.detail_charts import Beside, Columns, figures_kind
 from exporter.page.state import see
-from exporter.series.spans import Fired
+from exporter.series.spans import Fired, Firing
 
 _POINTS = 180
 Excluded = Callable[[], Iterable[tuple[Exclusion, str]]]
@@ -55,7 +56,7 @@ class Details:
             span=chosen,
             budget=_budget(past, instance, _moments(start, now)),
             burns=_burns(past, instance, _recent(past, chosen, now)),
-            traffic=_traffic(past, _recent(past, chosen, now)),
+            traffic=_traffic(past, instance, _recent(past, chosen, now)),
             beside=[*self._beside(account, instance, start, now)],
             now=now,
         )
@@ -74,13 +75,21 @@ class Details:
         for event, (begin, end) in self._timeline.between(start, now):
             if event.concerns(slo.name, slo.service):
                 kind = "incident" if event.kind == "incident" else "event"
-                said = f"{event.kind.replace('_', ' ')} {event.name}"
-                yield Beside(event.kind.replace("_", " "), kind, begin, min(end, now), said)
+                lane = event.kind.replace("_", " ")
+                said = f"{lane} {event.name}{self._spent(event, instance, begin, end)}"
+                yield Beside(lane, kind, begin, min(end, now), said)
         yield from self._alerts(instance, start, now)
+
+    def _spent(self, event: Event, instance: Instance, begin: float, end: float) -> str:
+        for cost in self._timeline.costs(event, begin, end):
+            if cost.title == instance.title and cost.share is not None:
+                return f", spent {figures.share(cost.share)} of the budget"
+        return ""
 
     def _alerts(self, instance: Instance, start: float, now: float) -> Iterator[Beside]:
         wanted = {**instance.group, "slo": instance.slo.name, "alertname": BURN}.items()
-        for alert in self._fired.alerts:
+        order = [(r.severity, r.long.label, r.short.label) for r in instance.slo.rules]
+        for alert in sorted(self._fired.alerts, key=lambda alert: _place(alert, order)):
             if not wanted <= alert.labels.items():
                 continue
             severity = alert.labels.get("severity", "")
@@ -92,6 +101,11 @@ class Details:
                     yield Beside(
                         f"{severity} {windows}", figures_kind(severity), begin, min(end, now), said
                     )
+
+
+def _place(alert: Firing, order: Sequence[tuple[str, str, str]]) -> int:
+    rule = tuple(alert.labels.get(k, "") for k in ("severity", "long_window", "short_window"))
+    return order.index(rule) if rule in order else len(order)
 
 
 def _status(snapshot: Snapshot, instance: Instance) -> SLOStatus:
@@ -126,24 +140,32 @@ def _budget(past: History, instance: Instance, moments: Sequence[float]) -> Colu
 
 def _burns(past: History, instance: Instance, moments: Sequence[float]) -> Columns:
     slo = instance.slo
-    lines = [
-        (w.label, burn_rates(past.window(w.seconds, moments), slo.objective)) for w in slo.windows
-    ]
+    lines = []
+    for w in slo.windows:
+        rates = burn_rates(past.window(w.seconds, moments), slo.objective)
+        # Events between two samples are spread evenly: over a gap that says nothing.
+        shares = past.coverage(w.seconds, moments)
+        known = [r if share > 0 else None for r, share in zip(rates, shares, strict=True)]
+        lines.append((w.label, known))
     if all(label != slo.period.label for label, _ in lines):
         lines.append((slo.period.label, burn_rates(past.period(moments), slo.objective)))
     return Columns(moments, lines)
 
 
-def _traffic(past: History, moments: Sequence[float]) -> Columns:
-    """By steps; where less than half of a step has data, nothing is known."""
+def _traffic(past: History, instance: Instance, moments: Sequence[float]) -> Columns:
+    """By steps; of a step half of which is excluded, or has no data, nothing is said."""
     step = moments[1] - moments[0]
     bads, totals = past.window(step, moments)
-    known = [share >= 0.5 for share in past.coverage(step, moments)]
+    kept = [step - instance.ledger.excluded(when - step, when) for when in moments]
+    known = [
+        seconds if seconds >= step / 2 and share >= 0.5 else None
+        for seconds, share in zip(kept, past.coverage(step, moments), strict=True)
+    ]
     rows = list(zip(bads, totals, known, strict=True))
     return Columns(
         moments,
         [
-            ("events", [total / step if k else None for _, total, k in rows]),
-            ("bad", [bad / step if k else None for bad, _, k in rows]),
+            ("events", [total / k if k is not None else None for _, total, k in rows]),
+            ("bad", [bad / k if k is not None else None for bad, _, k in rows]),
         ],
     )

@@ -176,7 +176,6 @@ def _grid(plot: Plot, bottom: float) -> Iterator[str]:
         x = plot.x(when)
         yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP:g}" y2="{bottom:g}"/>'
         yield _text(x, bottom + 16, label, "middle")
-    yield _text(WIDTH, _TOP + 4, plot.unit, "end", "unit")
 
 
 def _ticks(plot: Plot) -> Sequence[float]:
@@ -227,17 +226,21 @@ def _ahead(plot: Plot) -> Iterator[str]:
     if plot.ahead is None:
         return
     now, value, sooner, middle, later = plot.ahead
-    x, y, zero = plot.x(now), plot.y(value), plot.y(0.0)
-    ends = [min(when if when is not None else plot.end, plot.end) for when in (sooner, later)]
-    yield (
-        f'<polygon class="ahead" points="{x:.1f},{y:.1f} {plot.x(ends[0]):.1f},{zero:.1f} '
-        f'{plot.x(ends[1]):.1f},{zero if later is not None and later <= plot.end else y:.1f}"/>'
-    )
-    if middle is not None and middle <= plot.end:
-        yield (
-            f'<line class="ahead" x1="{x:.1f}" y1="{y:.1f}" x2="{plot.x(middle):.1f}" '
-            f'y2="{zero:.1f}"/>'
-        )
+
+    def reach(when: float | None) -> tuple[float, float]:
+        """Where the way down to 0 leaves the picture."""
+        if when is not None and when <= plot.end:
+            return plot.x(when), plot.y(0.0)
+        gone = 0.0 if when is None else (plot.end - now) / max(when - now, 1.0)
+        return plot.x(plot.end), plot.y(value * (1 - gone))
+
+    corners = [(plot.x(now), plot.y(value)), reach(sooner), reach(later)]
+    if sooner < plot.end < (later if later is not None else inf):
+        corners.insert(2, (plot.x(plot.end), plot.y(0.0)))
+    drawn = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
+    yield f'<polygon class="ahead" points="{drawn}"/>'
+    (x, y), (end, low) = corners[0], reach(middle)
+    yield f'<line class="ahead" x1="{x:.1f}" y1="{y:.1f}" x2="{end:.1f}" y2="{low:.1f}"/>'
 
 
 def _lane(plot: Plot, lane: Lane, top: float) -> Iterator[str]:

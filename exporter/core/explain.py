@@ -222,27 +222,18 @@ def _summary(status: SLOStatus, budget: BudgetSaid, unit: str, show: Show) -> st
     spent = f"{period.bad:,.0f} of the {budget.allowed_events:,.1f} bad {unit} it allows"
     if budget.remaining <= 0:
         state = (
-            f"the budget is overspent by {-budget.remaining:.1%}"
+            f"the budget is overspent by {policy.shown(budget.remaining)[1:]}"
             if budget.remaining
             else ("the budget is spent")
         )
     else:
-        state = f"{budget.remaining:.1%} of the budget is left"
-    ends = status.exhaustion_seconds
-    if budget.remaining <= 0 or ends is None:
-        future = ""
-    elif ends == inf:
-        future = f" Over {budget.burn_window} nothing burns."
-    else:
-        future = (
-            f" Over {budget.burn_window} it burns {budget.burn_rate or 0:.3g}x; going on so it is "
-            f"spent in {show(ends)}."
-        )
+        state = f"{policy.shown(budget.remaining)} of the budget is left"
+    future = _future(status, budget, show) if budget.remaining > 0 else ""
     outside = ""
     if status.excluded_seconds:
         without = status.budget_unadjusted
         outside = f" Excluded from that: {show(status.excluded_seconds)}" + (
-            f"; without that {without:.1%} would be left." if without is not None else "."
+            f"; without that {policy.shown(without)} would be left." if without is not None else "."
         )
     return (
         f"{_percent(period.sli)} of {period.total:,.0f} {unit} in {period.label} were good, and "
@@ -251,10 +242,25 @@ def _summary(status: SLOStatus, budget: BudgetSaid, unit: str, show: Show) -> st
     )
 
 
+def _future(status: SLOStatus, budget: BudgetSaid, show: Show) -> str:
+    ends = status.exhaustion_seconds
+    if ends is None:
+        return ""
+    if not budget.burn_rate and ends == inf:
+        return f" Over {budget.burn_window} nothing burns."
+    burns = f" Over {budget.burn_window} it burns {budget.burn_rate or 0:.3g}x; "
+    if status.exhaustion_lower is None:
+        return f"{burns}going on so it is spent in {show(ends)}."
+    # A forecast knows more than the present rate.
+    if ends == inf:
+        return f"{burns}the forecast sees no end of it."
+    return f"{burns}by the forecast it is spent in {show(ends)}."
+
+
 def _data(period: WindowStatus) -> str:
     if period.coverage >= 0.9995:
         return f"There is data for all of {period.label}."
-    return f"There is data for {period.coverage:.1%} of {period.label}."
+    return f"There is data for {policy.shown(period.coverage)} of {period.label}."
 
 
 def _percent(ratio: float) -> str:

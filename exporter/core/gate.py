@@ -90,7 +90,7 @@ def _verdict(status: SLOStatus, unknown: str | None) -> tuple[Verdict, str]:
     name = title(status)
     closing = [s.step.state for s in status.steps if s.holds and not s.step.gate_open]
     left = status.budget_remaining
-    share = "" if left is None else f", {left:.1%} of the error budget is left"
+    share = "" if left is None else f", {policy.shown(left)} of the error budget is left"
     if closing:
         return Verdict.CLOSED, f"{name}: {' and '.join(closing)}{share}"
     if unknown is not None:

@@ -6,7 +6,7 @@ Source: Workbook, chapter 2 and appendix B, "Example Error Budget Policy".
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
+from math import floor, inf
 
 from exporter.core.ledger import Counts
 from exporter.core.slo import BudgetStep
@@ -18,6 +18,11 @@ def remaining(counts: Counts, objective: float) -> float | None:
     """`1 - burn_rate(period)`: 1 untouched, 0 spent, negative when overspent; None unknown."""
     burn = counts.burn_rate(objective)
     return None if burn is None else 1 - burn
+
+
+def shown(share: float) -> str:
+    """A share for people, rounded down: what is overspent never looks like just spent."""
+    return f"{floor(share * 1000 + 1e-6) / 10:.1f}%"
 
 
 def remaining_events(counts: Counts, objective: float) -> float | None:

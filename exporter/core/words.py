@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from math import isinf
 
+from exporter.core import policy
 from exporter.core.forecast import Forecast
 from exporter.core.ledger import Counts
 from exporter.core.slo import SLO, BudgetStep, Rule
@@ -45,7 +46,7 @@ def budget(
     title: str, slo: SLO, step: BudgetStep, left: float | None, since: float
 ) -> dict[str, str]:
     """Of an alert on a step of the budget policy that holds since then."""
-    share = "unknown" if left is None else f"{left:.1%}"
+    share = "unknown" if left is None else policy.shown(left)
     said = {
         "summary": f"{title}: error budget policy is in state {step.state}",
         "description": (

@@ -26,6 +26,8 @@ SPANS = {
     "30d": 2_592_000.0,
 }
 USUAL = "1d"
+MOST = 100
+"""So many alerts, events and exclusions are listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def render(detail: Detail) -> str:
         charts.budget(status, detail.budget, detail.beside, detail.now),
         _spans(detail),
         charts.burn(status, detail.burns, recent),
-        charts.traffic(detail.traffic),
+        charts.traffic(detail.traffic, recent),
         f"<h2>Alert rules</h2>{_rules(detail)}",
         f"<h2>Budget policy</h2>{_policy(detail)}",
         f"<h2>What went on</h2>{_beside(detail)}",
@@ -88,7 +90,7 @@ def _head(detail: Detail, name: str) -> str:
         f'<p class="soft crumb"><a href="{service}">{escape(slo.service)}</a>'
         f"{escape(f' · {labels}' if labels else '')}</p>"
         f'<h1 id="headline">{escape(name)} {state}</h1>{unknown}'
-        f'<p class="summary" aria-live="polite">{escape(said.summary)}</p>'
+        f'<p class="summary">{escape(said.summary)}</p>'
         f'<p class="wholebar">{bar(status.budget_remaining, seen.state)}</p>'
         f'<dl class="facts">{listed}</dl>'
     )
@@ -109,9 +111,10 @@ def _lasts(status: SLOStatus) -> str:
         return "unknown"
     if seconds <= 0:
         return "it is gone"
-    said = "nothing burns" if math.isinf(seconds) else figures.lasting(seconds)
+    said = "no end in sight" if math.isinf(seconds) else figures.lasting(seconds)
     low, high = status.exhaustion_lower, status.exhaustion_upper
-    if low is None or math.isinf(low):
+    # While an alert fires the present rate is the soonest that a forecast may say.
+    if low is None or math.isinf(low) or low == seconds:
         return said
     until = "never" if high is None or math.isinf(high) else figures.lasting(high)
     return f"{said} (80%: {figures.lasting(low)} to {until})"
@@ -148,12 +151,18 @@ def _rules(detail: Detail) -> str:
         f'{escape(rule.severity)}</span></td><td class="n">{rule.rate:.4g}</td>'
         f'<td class="n">{_burn(rule.long_burn_rate)} over {escape(rule.long)}</td>'
         f'<td class="n">{_burn(rule.short_burn_rate)} over {escape(rule.short)}</td>'
-        f"<td>{'firing since ' + figures.when(rule.since) if rule.since else 'quiet'}</td>"
+        f"<td>{_firing(rule.since)}</td>"
         f"<td>{escape(rule.why)}</td></tr>"
         for k, rule in enumerate(rules)
     )
     head = ["Severity", "*Fires above", "*Long window", "*Short window", "State", "Why"]
     return table(head, rows, "Alert rules")
+
+
+def _firing(since: float | None) -> str:
+    if since is None:
+        return "quiet"
+    return f'<span class="badge paging">firing</span> since {figures.when(since)}'
 
 
 def _burn(rate: float | None) -> str:
@@ -185,20 +194,24 @@ def _condition(status: SLOStatus, below: float | None) -> str:
 
 def _beside(detail: Detail) -> str:
     if not detail.beside:
-        return "<p>No alert, event or exclusion in this period.</p>"
+        return "<p>No burn rate alert, event or exclusion in this period.</p>"
+    newest = sorted(detail.beside, key=lambda one: -one.start)
     rows = "".join(
         f"<tr><td>{figures.when(one.start)}</td><td>{escape(one.lane)}</td>"
         f"<td>{escape(one.said)}</td></tr>"
-        for one in sorted(detail.beside, key=lambda one: -one.start)[:100]
+        for one in newest[:MOST]
     )
-    return table(["Begin (UTC)", "Kind", "What"], rows, "Alerts, events and exclusions")
+    rest = len(newest) - MOST
+    more = f"<p>… and {rest:,} older ones.</p>" if rest > 0 else ""
+    return table(["Begin (UTC)", "Kind", "What"], rows, "Alerts, events and exclusions") + more
 
 
 def _explained(detail: Detail) -> str:
     said = detail.explanation
     counted = f", counted since {figures.when(said.counted_since)}" if said.counted_since else ""
+    source = f"Source {escape(said.source)}" if said.source else "Of other objectives"
     events = (
-        f"<p>Source {escape(said.source)}, every {figures.lasting(said.interval)}{counted}: "
+        f"<p>{source}, every {figures.lasting(said.interval)}{counted}: "
         f"{figures.number(said.good_total)} good and {figures.number(said.bad_total)} bad "
         f"{escape(said.unit)} so far.</p>"
     )

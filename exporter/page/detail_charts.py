@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from math import isfinite
+from math import inf, isfinite
 
 from exporter.charts import figures
 from exporter.charts.frame import Bar, Lane
@@ -43,8 +43,8 @@ def budget(status: SLOStatus, past: Columns, beside: Sequence[Beside], now: floa
     start = past.moments[0]
     ahead = _ahead(status, now)
     end = now
-    if ahead is not None and ahead.middle is not None:
-        end = min(ahead.later or ahead.middle, now + _FORESEEN * (now - start))
+    if ahead is not None:
+        end = min(ahead.later or inf, now + _FORESEEN * (now - start))
     known = [value for value in left if value is not None]
     lowest = min([0.0, *known])
     levels = [
@@ -63,7 +63,7 @@ def budget(status: SLOStatus, past: Columns, beside: Sequence[Beside], now: floa
         # An outage that took a hundred budgets must not make a line of all the rest.
         low=max(lowest, -2.0),
         high=max([1.0, *known]),
-        unit="of budget",
+        unit="% of the period's",
         percent=True,
         levels=levels,
         lanes=list(_lanes(beside)),
@@ -94,15 +94,15 @@ def burn(status: SLOStatus, past: Columns, beside: Sequence[Beside]) -> str:
         lines=lines,
         low=LEAST_BURN,
         high=highest(lines, most) * 1.5,
-        unit="burn rate",
+        unit="1 is the pace at which the budget just lasts",
         log=True,
-        levels=[Level(1.0, "lasts", "pace"), *levels],
+        levels=[*levels, Level(1.0, "lasts", "pace")],
         lanes=list(_lanes(beside)),
     )
     return _figure("Burn rate by window", plot, _legend(lines))
 
 
-def traffic(past: Columns) -> str:
+def traffic(past: Columns, beside: Sequence[Beside]) -> str:
     """Events a second, all and bad ones."""
     lines = [
         Line(name, kind, rates)
@@ -123,9 +123,10 @@ def traffic(past: Columns) -> str:
         lines=lines,
         low=low,
         high=highest(lines, low * 10) * 1.3,
-        unit="a second",
+        unit="events a second",
         log=True,
         height=150.0,
+        lanes=[lane for lane in _lanes(beside) if lane.band],
     )
     return _figure("Traffic and errors", plot, _legend(lines))
 
@@ -137,7 +138,8 @@ def _figure(caption: str, plot: Plot, legend: str = "") -> str:
     times = [figures.when(when) for when in plot.moments]
     every = max(1, len(times) // ROWS)
     return (
-        f'<figure id="figure-{plot.ident}"><figcaption>{caption}{legend}</figcaption>'
+        f'<figure id="figure-{plot.ident}"><figcaption>{caption} <small>{plot.unit}</small>{legend}'
+        "</figcaption>"
         f'<div class="wide chart">{draw(plot)}</div>'
         f'<details id="values-{plot.ident}"><summary>Values</summary>'
         f'<div class="wide" role="region" aria-label="Values: {caption}" tabindex="0">'

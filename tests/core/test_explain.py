@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from exporter.core.engine import Engine
 from exporter.core.exclusion import Exclusion
 from exporter.core.explain import explain, find
 from exporter.core.explained import Explanation, RuleSaid
+from exporter.core.forecast import Forecast
 from exporter.core.selector import Query, parse_selector
 from exporter.core.slo import Calendar, CounterSLI, GaugeSLI, QuerySLI
 from tests.core.builders import (
@@ -66,6 +68,23 @@ def test_the_forecast_comes_with_the_earliest_and_latest_moment() -> None:
     assert "Clopper-Pearson" in said.sure
 
 
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (Forecast(T, 7200.0, 9000.0, inf, 30), "by the forecast it is spent in"),
+        (Forecast(T, 7200.0, inf, inf, 30), "the forecast sees no end of it."),
+        (None, "going on so it is spent in"),
+    ],
+)
+def test_a_forecast_is_not_said_to_be_what_the_present_rate_makes(
+    made: Forecast | None, said: str
+) -> None:
+    traffic = Traffic(quick())
+    traffic.run(3600, good=997, bad=3)
+    traffic.engine.accounts["slo"].foretell((), made and made._replace(at=traffic.now))
+    assert said in explained(traffic.engine, traffic.now).summary
+
+
 def test_too_few_bad_events_are_no_statement() -> None:
     traffic = Traffic(quick())
     traffic.run(600, good=1000)
@@ -120,7 +139,7 @@ def test_exclusions_are_said_with_what_would_be_left_without_them() -> None:
     traffic.engine.exclude([Exclusion("night", (), ((T + 600, T + 1200),))])
     said = explained(traffic.engine, traffic.now)
     assert said.excluded_seconds == 600
-    assert "Excluded from that: 600s; without that -253.3% would be left." in said.summary
+    assert "Excluded from that: 600s; without that -253.4% would be left." in said.summary
     traffic.engine.exclude([Exclusion("all", (), ((T - 600, T + 3600),))])
     assert "nothing can be said" in explained(traffic.engine, traffic.now).summary
 

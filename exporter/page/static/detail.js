@@ -11,7 +11,7 @@ function plotOf(svg) {
 
 function clear(svg) {
   svg.querySelectorAll(".cross, .dot").forEach((mark) => mark.remove());
-  svg.parentElement.querySelector(".said")?.remove();
+  svg.closest("figure").querySelector(".said")?.remove();
 }
 
 function show(svg) {
@@ -32,7 +32,9 @@ function show(svg) {
   said.append(time);
   for (const line of plot.lines) {
     const row = document.createElement("span");
-    row.append(line.name, " ", line.said[k] ?? "-");
+    const value = document.createElement("i");
+    value.textContent = line.said[k] ?? "-";
+    row.append(`${line.name} `, value);
     said.append(row);
     if (line.y[k] === null) continue;
     const dot = document.createElementNS(SVG, "circle");
@@ -42,10 +44,15 @@ function show(svg) {
     dot.setAttribute("r", 3);
     svg.append(dot);
   }
-  svg.parentElement.append(said);
+  // Beside the box that scrolls, which would cut it off.
+  const box = svg.parentElement;
+  box.parentElement.append(said);
   const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
-  const right = x * scale > svg.getBoundingClientRect().width / 2;
-  said.style.left = `${x * scale + (right ? -said.offsetWidth - 12 : 12)}px`;
+  const seen = x * scale - box.scrollLeft;
+  const wanted = seen > box.clientWidth / 2 ? seen - said.offsetWidth - 12 : seen + 12;
+  const most = box.clientWidth - said.offsetWidth;
+  said.style.left = `${Math.max(0, Math.min(most, wanted))}px`;
+  said.style.top = `${box.offsetTop}px`;
 }
 
 function nearest(svg, event) {
@@ -61,7 +68,7 @@ function over(event) {
   const svg = event.target.closest?.("svg.plot");
   for (const id of [...at.keys()]) {
     const other = document.getElementById(id);
-    if (other && other !== svg && other !== document.activeElement) { clear(other); at.delete(id); }
+    if (other && other !== svg && (svg || other !== document.activeElement)) { clear(other); at.delete(id); }
   }
   if (!svg) return;
   at.set(svg.id, nearest(svg, event));
@@ -83,10 +90,19 @@ document.addEventListener("keydown", (event) => {
   at.set(svg.id, Math.max(0, Math.min(last, (at.get(svg.id) ?? last) + step)));
   show(svg);
 });
+document.addEventListener("focusin", (event) => {
+  const svg = event.target.closest?.("svg.plot");
+  if (!svg?.matches(":focus-visible") || at.has(svg.id)) return;
+  at.set(svg.id, plotOf(svg).times.length - 1);
+  show(svg);
+});
 document.addEventListener("focusout", (event) => {
   const svg = event.target.closest?.("svg.plot");
   if (svg) { at.delete(svg.id); clear(svg); }
 });
+// What is new stands at the right.
+document.querySelectorAll(".chart").forEach((box) => { box.scrollLeft = box.scrollWidth; });
+
 // Fresh data came, and the marks went with the old picture.
 document.addEventListener("slod:fresh", () => {
   for (const id of at.keys()) {
