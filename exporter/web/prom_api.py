@@ -15,7 +15,7 @@ from aiohttp import web
 
 from exporter.web.metrics_page import pack
 from exporter.web.negotiate import accepts_gzip
-from exporter.web.prom_params import Params, Wrong
+from exporter.web.prom_params import LONGEST_TIMEOUT, Params, Wrong
 
 ROOT = "/api/v1"
 JSON = "application/json"
@@ -105,6 +105,7 @@ def routes(answers: Answers) -> Sequence[web.AbstractRouteDef]:
         ("rules", api.rules, ("GET",)),
         ("alerts", api.alerts, ("GET",)),
         ("status/buildinfo", api.build, ("GET",)),
+        ("status/flags", api.flags, ("GET",)),
     ):
         found += [
             web.route(method, f"{ROOT}/{path}", _answering(handler, answers.now))
@@ -164,6 +165,10 @@ class _Api:
 
     async def build(self, params: Params) -> object:
         return self._answers.build()
+
+    async def flags(self, params: Params) -> object:
+        # Editors ask for the metrics' prefix that a server was given, and slod has none.
+        return {"query.timeout": f"{LONGEST_TIMEOUT:g}s"}
 
 
 def _answering(

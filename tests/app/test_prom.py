@@ -266,6 +266,7 @@ async def test_what_there_is_can_be_listed(world: World) -> None:
         "sum by (slo) (slo_burn_rate)"
     )
     assert await world.ask("query_exemplars", query="x") == []
+    assert await world.ask("status/flags") == {"query.timeout": "30s"}
 
 
 @pytest.mark.parametrize(
