@@ -173,7 +173,7 @@ def _budget(status: SLOStatus, at: float, show: Show) -> BudgetSaid:
     length = slo.period.length(at)
     earliest = latest = None
     if ends is None:
-        sure_ = "no statement: no events"
+        sure_ = f"no statement: no events in {window.label}"
     elif ends == 0:
         sure_ = "it is spent"
     elif _weighs_time(status):
@@ -228,7 +228,7 @@ def _summary(status: SLOStatus, budget: BudgetSaid, unit: str, show: Show) -> st
         )
     else:
         state = f"{policy.shown(budget.remaining)} of the budget is left"
-    future = _future(status, budget, show) if budget.remaining > 0 else ""
+    future = _future(status, budget, unit, show) if budget.remaining > 0 else ""
     outside = ""
     if status.excluded_seconds:
         without = status.budget_unadjusted
@@ -242,10 +242,10 @@ def _summary(status: SLOStatus, budget: BudgetSaid, unit: str, show: Show) -> st
     )
 
 
-def _future(status: SLOStatus, budget: BudgetSaid, show: Show) -> str:
+def _future(status: SLOStatus, budget: BudgetSaid, unit: str, show: Show) -> str:
     ends = status.exhaustion_seconds
     if ends is None:
-        return ""
+        return f" Over {budget.burn_window} there were no {unit}."
     if not budget.burn_rate and ends == inf:
         return f" Over {budget.burn_window} nothing burns."
     burns = f" Over {budget.burn_window} it burns {budget.burn_rate or 0:.3g}x; "

@@ -153,6 +153,19 @@ def test_an_alert_on_missing_data_moves_along_with_a_clock_that_is_set_back_and_
     assert list(t.engine.accounts["slo"].alerts()) == []
 
 
+def test_an_alert_on_the_burn_rate_moves_along_too() -> None:
+    t = Traffic(engine(slo(period="1h", objective=0.9, rules=(rule("page", "10m", "1m", 2.0),))))
+    t.run(600, good=100)
+    assert [what for _, what, _ in t.run(600, good=0, bad=100)] == ["firing"]
+    before, at = status(t.engine, t.now).rules[0].since, t.now
+    t.now -= 86_400
+    t.run(20, good=0, bad=100)
+    (rule_,) = status(t.engine, t.now).rules
+    assert rule_.firing
+    assert before is not None and rule_.since is not None
+    assert t.now - rule_.since == pytest.approx(at - before, abs=61)
+
+
 def test_a_ticket_keeps_quiet_while_a_faster_page_fires_and_speaks_after() -> None:
     t = Traffic(engine(slo(rules=(TICKET, PAGE))))
     t.run(6 * 3600, good=100)

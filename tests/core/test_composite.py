@@ -66,6 +66,15 @@ def test_an_event_counts_as_often_as_it_weighs() -> None:
     assert counted(e, "all") == (3 * 90 + 20, 31)
 
 
+def test_time_without_events_is_known_and_holds_none() -> None:
+    e = made()
+    for at in (T, T + 10, T + 20):
+        for source in ("one", "two"):
+            poll(e, at, source, 5, 0)
+    assert counted(e, "all") == (0, 0)
+    assert e.accounts["all"].memory.instances[()].ledger.coverage(T, T + 20) == 1.0
+
+
 Round = tuple[str, int, int, float, str]
 
 

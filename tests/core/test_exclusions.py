@@ -6,7 +6,7 @@ import random
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.core.engine import Engine
@@ -139,6 +139,7 @@ spans = st.lists(
 
 
 @settings(max_examples=80, deadline=None)
+@example([(5, 15)], 1, True)
 @given(spans, st.integers(0, 2**32), st.booleans())
 def test_every_window_holds_what_a_recount_of_all_events_outside_the_spans_holds(
     found: list[tuple[int, int]], seed: int, late: bool

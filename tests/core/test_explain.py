@@ -110,9 +110,22 @@ def test_nothing_burns_nothing_left_and_no_events_at_all() -> None:
         "There were no events in 1h, so nothing can be said of the objective of 90%. There is data "
         "for 0.0% of 1h."
     )
-    assert empty.budget.sure == "no statement: no events"
+    assert empty.budget.sure == "no statement: no events in 10m"
     assert empty.wants == ()
     assert empty.series_since is None
+
+
+def test_of_a_service_that_is_quiet_now_the_future_is_not_told() -> None:
+    traffic = Traffic(quick())
+    traffic.run(1200, good=97, bad=3)
+    traffic.run(900, good=0)
+    said = explained(traffic.engine, traffic.now)
+    assert (
+        "70.0% of the budget is left, because 360 of the 1,200.0 bad events it allows have "
+        "happened. Over 10m there were no events. There is data for 58.3% of 1h."
+    ) in said.summary
+    assert (said.budget.burn_rate, said.budget.exhaustion) == (None, None)
+    assert said.budget.sure == "no statement: no events in 10m"
 
 
 def test_a_budget_spent_to_the_last_event_is_spent() -> None:

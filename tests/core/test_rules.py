@@ -192,6 +192,11 @@ def test_matchers_stand_without_a_name() -> None:
         parse_matchers('"quoted"')
 
 
+def test_a_metrics_name_may_stand_in_the_braces() -> None:
+    for text in ('{"m.n",code="500"}', '{__name__="m.n", code="500"}'):
+        assert parse_selector(text) == Selector("m.n", (Matcher("code", "=", "500"),))
+
+
 @given(st.text(min_size=1), st.dictionaries(st.text(min_size=1), st.text()))
 def test_a_selector_reads_as_it_was_written(name: str, labels: dict[str, str]) -> None:
     labels.pop("__name__", None)

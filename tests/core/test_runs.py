@@ -121,6 +121,9 @@ def one_by_one(batch: Batch) -> Batch:
 LATE = (0.0, [[(40, 1.0, "go on")], [(40, 9.0, "go on")]], True)
 SURPLUS = (0.0, [[(40, 9.0, "go on")], [(40, 1.0, "go on")]], False)
 PLAIN = [(phase, [[(40, 1.0, "go on")], [(40, 9.0, "go on")]], False) for phase in (0.0, 7.0)]
+RESET = (0.0, [[(40, 1.0, "go on"), (40, 2.0, "reset")], [(80, 9.0, "go on")]], False)
+APART = (0.0, [[(40, 1.0, "go on"), (20, 1.0, "silence"), (40, 1.0, "go on")]] * 2, False)
+BOTH = (0.0, [[(40, 9.0, "go on")], [(40, 1.0, "go on")], [(40, 1.0, "negative")]], False)
 ODD = (0.0, [[(40, 1.0, "negative")], [(40, 9.0, "go on")]], False)
 
 
@@ -133,6 +136,10 @@ ODD = (0.0, [[(40, 1.0, "negative")], [(40, 9.0, "go on")]], False)
 @example(AVAILABILITY, [LATE], 86_400.0)
 @example(AVAILABILITY, [SURPLUS], 86_400.0)
 @example(AVAILABILITY, [ODD], 86_400.0)
+@example(AVAILABILITY, [BOTH], 86_400.0)
+@example(AVAILABILITY, [RESET], 86_400.0)
+@example(AVAILABILITY, [RESET], 600.0)
+@example(AVAILABILITY, [APART], 86_400.0)
 @example(GOOD_AND_BAD, PLAIN, 86_400.0)
 def test_long_readings_count_as_their_samples_do_one_by_one(
     sli: SLI, targets: list[Shape], length: float
