@@ -10,16 +10,18 @@ from exporter.config.duration import approximate
 from exporter.core import gate
 from exporter.core.account import Account
 from exporter.core.engine import Engine
-from exporter.core.exclusion import Exclusion
+from exporter.core.exclusion import Exclusion, Span
 from exporter.core.explain import explain
+from exporter.core.foresight import FORECAST
 from exporter.core.history import History, burn_rates
-from exporter.core.instance import BURN, Instance
+from exporter.core.instance import BURN, MISSING, Instance
 from exporter.core.status import SLOStatus, Snapshot
+from exporter.core.steps import POLICY
 from exporter.core.timeline import Event
 from exporter.page.detail import SPANS, USUAL, Detail
 from exporter.page.detail_charts import Beside, Columns, figures_kind
 from exporter.page.state import see
-from exporter.series.spans import Fired, Firing
+from exporter.series.spans import Fired
 
 _POINTS = 180
 Excluded = Callable[[], Iterable[tuple[Exclusion, str]]]
@@ -68,10 +70,11 @@ class Details:
         labels = {**instance.labels, "slo": slo.name, "service": slo.service}
         for exclusion, reason in self._excluded():
             if exclusion.covers(labels):
-                for begin, end in exclusion.spans:
-                    if begin < now and end > start:
-                        said = f"excluded for {figures.lasting(end - begin)}: {reason}"
-                        yield Beside("excluded", "excluded", begin, min(end, now), said)
+                for begin, end in _until_next(exclusion.spans, now):
+                    if end > start:
+                        when = "to be excluded" if begin > now else "excluded"
+                        said = f"{when} for {figures.lasting(end - begin)}: {reason}"
+                        yield Beside("excluded", "excluded", begin, end, said)
         for event, (begin, end) in self._timeline.between(start, now):
             if event.concerns(slo.name, slo.service):
                 kind = "incident" if event.kind == "incident" else "event"
@@ -87,25 +90,46 @@ class Details:
         return ""
 
     def _alerts(self, instance: Instance, start: float, now: float) -> Iterator[Beside]:
-        wanted = {**instance.group, "slo": instance.slo.name, "alertname": BURN}.items()
-        order = [(r.severity, r.long.label, r.short.label) for r in instance.slo.rules]
-        for alert in sorted(self._fired.alerts, key=lambda alert: _place(alert, order)):
-            if not wanted <= alert.labels.items():
-                continue
-            severity = alert.labels.get("severity", "")
-            windows = f"{alert.labels.get('long_window')}/{alert.labels.get('short_window')}"
+        order = [_rule(r.severity, r.long.label, r.short.label) for r in instance.slo.rules]
+        found = [
+            (lane, alert)
+            for alert in self._fired.of(instance.slo.name)
+            # That data are missing is said of all groups at once.
+            if all(alert.labels.get(k, v) == v for k, v in instance.group.items())
+            and (lane := _lane(alert.labels)) is not None
+        ]
+        for lane, alert in sorted(found, key=lambda one: _place(one[0], order)):
             for begin, end in alert.spans:
                 if begin < now and end > start:
                     lasted = "still firing" if end > now else figures.lasting(end - begin)
-                    said = f"{severity} {windows}: {lasted}"
-                    yield Beside(
-                        f"{severity} {windows}", figures_kind(severity), begin, min(end, now), said
-                    )
+                    kind = figures_kind(alert.labels.get("severity", ""))
+                    yield Beside(lane, kind, begin, min(end, now), f"{lane}: {lasted}")
 
 
-def _place(alert: Firing, order: Sequence[tuple[str, str, str]]) -> int:
-    rule = tuple(alert.labels.get(k, "") for k in ("severity", "long_window", "short_window"))
-    return order.index(rule) if rule in order else len(order)
+def _until_next(spans: Iterable[Span], now: float) -> Iterator[Span]:
+    """Those that have begun and the one to come."""
+    for span in spans:
+        yield span
+        if span[0] > now:
+            return
+
+
+def _lane(labels: Mapping[str, str]) -> str | None:
+    """What an alert is called for short; None where something else on the page tells it."""
+    name = labels["alertname"]
+    if name == BURN:
+        return _rule(*(labels.get(k, "") for k in ("severity", "long_window", "short_window")))
+    if name == POLICY:
+        return labels.get("state", "").replace("_", " ")
+    return {FORECAST: "forecast", MISSING: "no data"}.get(name)
+
+
+def _rule(severity: str, long: str, short: str) -> str:
+    return f"{severity} {long}/{short}"
+
+
+def _place(lane: str, order: Sequence[str]) -> int:
+    return order.index(lane) if lane in order else len(order)
 
 
 def _status(snapshot: Snapshot, instance: Instance) -> SLOStatus:

@@ -194,7 +194,7 @@ def _condition(status: SLOStatus, below: float | None) -> str:
 
 def _beside(detail: Detail) -> str:
     if not detail.beside:
-        return "<p>No burn rate alert, event or exclusion in this period.</p>"
+        return "<p>No alert, event or exclusion in this period.</p>"
     newest = sorted(detail.beside, key=lambda one: -one.start)
     rows = "".join(
         f"<tr><td>{figures.when(one.start)}</td><td>{escape(one.lane)}</td>"

@@ -66,7 +66,7 @@ def budget(status: SLOStatus, past: Columns, beside: Sequence[Beside], now: floa
         unit="% of the period's",
         percent=True,
         levels=levels,
-        lanes=list(_lanes(beside)),
+        lanes=list(_lanes(beside, start, end)),
         ahead=ahead if end > now else None,
     )
     return _figure("Error budget", plot)
@@ -97,7 +97,7 @@ def burn(status: SLOStatus, past: Columns, beside: Sequence[Beside]) -> str:
         unit="1 is the pace at which the budget just lasts",
         log=True,
         levels=[*levels, Level(1.0, "lasts", "pace")],
-        lanes=list(_lanes(beside)),
+        lanes=list(_lanes(beside, past.moments[0], past.moments[-1])),
     )
     return _figure("Burn rate by window", plot, _legend(lines))
 
@@ -126,7 +126,7 @@ def traffic(past: Columns, beside: Sequence[Beside]) -> str:
         unit="events a second",
         log=True,
         height=150.0,
-        lanes=[lane for lane in _lanes(beside) if lane.band],
+        lanes=[lane for lane in _lanes(beside, past.moments[0], past.moments[-1]) if lane.band],
     )
     return _figure("Traffic and errors", plot, _legend(lines))
 
@@ -152,9 +152,11 @@ def _legend(lines: Sequence[Line]) -> str:
     return f' <span class="legend">{keys}</span>'
 
 
-def _lanes(beside: Sequence[Beside]) -> Iterator[Lane]:
-    for lane in dict.fromkeys(one.lane for one in beside):
-        own = [one for one in beside if one.lane == lane]
+def _lanes(beside: Sequence[Beside], start: float, end: float) -> Iterator[Lane]:
+    """Of what went on between two moments."""
+    meanwhile = [one for one in beside if one.start < end and one.end > start]
+    for lane in dict.fromkeys(one.lane for one in meanwhile):
+        own = [one for one in meanwhile if one.lane == lane]
         bars = [Bar(one.start, one.end, one.kind, one.said) for one in own]
         yield Lane(lane, bars, band=own[0].kind in ("excluded", "incident"))
 

@@ -53,12 +53,16 @@ class Fired:
         for alert in self.alerts:
             self._by_slo.setdefault(alert.labels.get("slo", ""), []).append(alert)
 
+    def of(self, slo: str) -> Sequence[Firing]:
+        """An SLO's alerts."""
+        return self._by_slo.get(slo, ())
+
     def where(self, slo: str, labels: Mapping[str, str]) -> Read:
         """1 while one of an SLO's alerts with these labels fires, else 0."""
         wanted = labels.items()
 
         def read(_: History, at: Sequence[float]) -> Values:
-            alerts = [a for a in self._by_slo.get(slo, ()) if wanted <= a.labels.items()]
+            alerts = [a for a in self.of(slo) if wanted <= a.labels.items()]
             if not alerts:
                 return [0.0] * len(at)
             return [float(any(spans)) for spans in zip(*(a.at(at) for a in alerts), strict=True)]

@@ -151,6 +151,39 @@ async def test_the_page_of_one_says_what_the_api_says(world: World) -> None:
         assert f'id="{chart}"' in text
 
 
+async def test_beside_the_numbers_stands_what_went_on_and_in_a_short_chart_only_what_it_shows(
+    world: World,
+) -> None:
+    def lanes(text: str, chart: str) -> str:
+        return text[text.index(f'id="{chart}"') :].partition("</svg>")[0]
+
+    world.counts.clear()
+
+    async def missing() -> bool:
+        await world.clock.advance(60)
+        return "no data: still firing" in (await get(world.daemon, "/slo/shop"))[1]
+
+    await until(missing)
+    world.counts.update({"200": 10_000, "500": 1_000})
+    await world.live(90, 100, 0)
+    plan = {
+        "slos": '{slo="shop"}',
+        "start": "2023-11-16T02:00:00Z",
+        "end": "2023-11-16T03:00:00Z",
+        "reason": "a move",
+        "owner": "anna",
+    }
+    assert (await ask(world.daemon, "POST", json=plan))[0] == 201
+    _, text = await get(world.daemon, "/slo/shop?span=1h")
+    assert "to be excluded for 1h: a move" in text
+    whole, short = lanes(text, "chart-budget"), lanes(text, "chart-burn")
+    # What ended before the chart begins is no mark at its edge, nor what is to come.
+    for lane in ("no data", "page 1h/5m", "exhausted"):
+        assert f">{lane}</text>" in whole, lane
+    assert ">page 1h/5m</text>" not in short and ">excluded</text>" not in short
+    assert ">exhausted</text>" in short
+
+
 async def test_a_stream_says_that_there_is_something_new_and_ends_with_the_daemon(
     tmp_path: Path,
 ) -> None:
