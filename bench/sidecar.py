@@ -2,7 +2,11 @@
 
 It scrapes a service's page of 540 samples, and is scraped itself, packed, as often. Its peer, a
 Prometheus with an Alertmanager and Sloth's rules for the same SLOs, does so beside it for the same
-stretch; it has no history to read, which is in its favour.
+time; it has no history to read, which is in its favour.
+
+Every ten minutes slod makes a forecast of each SLO, all of them in the first half minute. So two
+stretches are measured, with the forecasts and without, and ten minutes are one of the first kind
+and else of the second.
 """
 
 from __future__ import annotations
@@ -11,11 +15,13 @@ import contextlib
 import tempfile
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench import history, rules
 from bench.measure import Row, cpu_seconds, resident
 from bench.servers import PEERS, alertmanager, here, prometheus, site, slod
+from exporter.app.forecasts import EVERY
 
 _PEER = "Prometheus and Alertmanager with Sloth's rules"
 _ALERTING = """
@@ -27,7 +33,8 @@ _ROUTES = "route: {receiver: none}\nreceivers: [{name: none}]\n"
 def run(
     slos: int = 20, interval: float = 10.0, seconds: float = 40.0, peer: bool = True
 ) -> list[Row]:
-    """Resident memory in the end, and the share of a core over so many seconds."""
+    """Resident memory in the end, and the share of a core over ten minutes, taken from two
+    stretches of so many seconds."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         target = stack.enter_context(site(lambda _: page(slos)))
@@ -43,14 +50,12 @@ def run(
             text += _ALERTING.format(address=address)
             server, _ = stack.enter_context(prometheus(folder, text))
             peers = [server.pid, manager.pid]
-        _watch(url, interval, interval)
-        before, since = [cpu_seconds(pid) for pid in (*ours, *peers)], time.monotonic()
-        _watch(url, interval, seconds)
-        passed = time.monotonic() - since
-        used = [cpu_seconds(pid) - b for pid, b in zip((*ours, *peers), before, strict=True)]
-        memory = [resident(pid) for pid in (*ours, *peers)]
+        every_pid = (*ours, *peers)
+        first, second = (_shares(every_pid, url, interval, seconds) for _ in range(2))
+        memory = [resident(pid) for pid in every_pid]
     name = f"with {slos} SLOs"
-    share = [one / passed for one in used]
+    part = seconds / EVERY
+    share = [part * a + (1 - part) * b for a, b in zip(first, second, strict=True)]
     return [
         Row(
             f"RSS of a sidecar {name}",
@@ -70,6 +75,14 @@ def run(
             sum(share[1:]) if peers else None,
         ),
     ]
+
+
+def _shares(pids: Sequence[int], url: str, interval: float, seconds: float) -> list[float]:
+    """Of a core, by process, while slod is scraped for so many seconds."""
+    before, since = [cpu_seconds(pid) for pid in pids], time.monotonic()
+    _watch(url, interval, seconds)
+    passed = time.monotonic() - since
+    return [(cpu_seconds(pid) - b) / passed for pid, b in zip(pids, before, strict=True)]
 
 
 def page(slos: int) -> bytes:
