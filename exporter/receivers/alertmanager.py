@@ -15,6 +15,7 @@ import msgspec
 from exporter.config.receivers import AlertmanagerReceiver as Settings
 from exporter.core.notification import Notification
 from exporter.http import Client, redact
+from exporter.receivers.link import where
 from exporter.receivers.payload import post, rfc3339
 
 _VALID_FOR = 4
@@ -33,7 +34,7 @@ class AlertmanagerReceiver:
         self.resend: float | None = float(settings.resend)
         self._url = url.rstrip("/") + "/api/v2/alerts"
         self._client = client
-        self._source = {"generatorURL": external_url.rstrip("/") + "/"} if external_url else {}
+        self._external = external_url
 
     async def send(self, notifications: Sequence[Notification], now: float) -> None:
         """Deliver all of them or raise `DeliveryError`."""
@@ -46,12 +47,13 @@ class AlertmanagerReceiver:
         ends = notification.ends_at
         if ends is None:
             ends = now + _VALID_FOR * (self.resend or 0.0)
+        url = where(self._external, notification.labels)
         return {
             "labels": notification.labels,
             "annotations": notification.annotations,
             "startsAt": rfc3339(notification.starts_at),
             "endsAt": rfc3339(ends),
-            **self._source,
+            **({"generatorURL": url} if url else {}),
         }
 
     async def close(self) -> None:

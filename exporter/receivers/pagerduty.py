@@ -15,6 +15,7 @@ import msgspec
 from exporter.config.receivers import PagerDutyReceiver as Settings
 from exporter.core.notification import Notification
 from exporter.http import Client, redact
+from exporter.receivers.link import where
 from exporter.receivers.payload import post, read_secret, rfc3339
 from exporter.receivers.words import Count, Words, Writer, ignore, shortened, summary
 
@@ -60,7 +61,8 @@ class PagerDutyReceiver:
             await post(self._client, self._settings.url, msgspec.json.encode(event), headers)
 
     def _trigger(self, notification: Notification, words: Words) -> dict[str, Any]:
-        labels, url = notification.labels, self._writer.external_url
+        labels = notification.labels
+        url = where(self._writer.external_url, labels)
         # PagerDuty shows the severity beside the summary.
         said = words.title if self._settings.templates.title else summary(notification)
         details = {**dict(words.facts), **labels, **notification.annotations, "text": words.text}
@@ -78,7 +80,7 @@ class PagerDutyReceiver:
             "payload": {key: value for key, value in payload.items() if value},
             "links": [{"href": href, "text": name} for name, href in words.links],
             "client": "slod",
-            **({"client_url": f"{url}/"} if url else {}),
+            **({"client_url": url} if url else {}),
         }
 
     async def close(self) -> None:

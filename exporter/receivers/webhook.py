@@ -15,6 +15,7 @@ import msgspec
 from exporter.config.receivers import WebhookReceiver as Settings
 from exporter.core.notification import Notification
 from exporter.http import Client, redact
+from exporter.receivers.link import where
 from exporter.receivers.payload import post, read_secret, rfc3339
 
 _NOT_ENDED = "0001-01-01T00:00:00Z"
@@ -57,7 +58,7 @@ class WebhookReceiver:
             "annotations": notification.annotations,
             "startsAt": rfc3339(notification.starts_at),
             "endsAt": _NOT_ENDED if ends is None else rfc3339(ends),
-            "generatorURL": f"{self._external}/" if self._external else "",
+            "generatorURL": where(self._external, labels),
             "fingerprint": notification.fingerprint,
         }
         return msgspec.json.encode(

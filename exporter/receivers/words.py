@@ -14,6 +14,7 @@ import structlog
 
 from exporter.config.templates import TemplateFault, render
 from exporter.core.notification import Notification
+from exporter.receivers.link import where
 from exporter.receivers.payload import rfc3339
 
 log = structlog.get_logger()
@@ -188,5 +189,5 @@ def _share(text: str) -> str:
 
 def _links(notification: Notification, external_url: str) -> list[tuple[str, str]]:
     runbook = notification.annotations.get("runbook_url", "")
-    pairs = (("Runbook", runbook), ("slod", f"{external_url}/" if external_url else ""))
+    pairs = (("Runbook", runbook), ("slod", where(external_url, notification.labels)))
     return [(name, url) for name, url in pairs if url.startswith(("http://", "https://"))]

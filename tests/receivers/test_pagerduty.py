@@ -42,10 +42,10 @@ async def test_an_alert_triggers_an_incident(api: Listener, pager: Receiver) -> 
         },
         "links": [
             {"href": "https://runbooks.example/burn?a=1&b=2", "text": "Runbook"},
-            {"href": "https://slod.example/", "text": "slod"},
+            {"href": "https://slod.example/slo/checkout-availability", "text": "slod"},
         ],
         "client": "slod",
-        "client_url": "https://slod.example/",
+        "client_url": "https://slod.example/slo/checkout-availability",
     }
     assert details.items() >= {**LABELS, **NOTES, "Budget remaining": "43.2%"}.items()
 

@@ -91,7 +91,7 @@ async def test_a_webhook_hears_alertmanagers_json_version_4(
                 "annotations": NOTES,
                 "startsAt": "2023-11-14T22:13:20.250Z",
                 "endsAt": "0001-01-01T00:00:00Z",
-                "generatorURL": "https://slod.example/",
+                "generatorURL": "https://slod.example/slo/checkout",
                 "fingerprint": "00ff",
             }
         ],

@@ -71,7 +71,7 @@ async def test_a_channel_sees_a_header_and_a_coloured_section_with_fields_and_li
                             {
                                 "type": "mrkdwn",
                                 "text": "<https://runbooks.example/burn?a=1&amp;b=2|Runbook>"
-                                " · <https://slod.example/|slod>",
+                                " · <https://slod.example/slo/checkout-availability|slod>",
                             }
                         ],
                     },

@@ -81,7 +81,7 @@ async def test_a_ticket_is_made_in_jira(api: Listener, folder: Path) -> None:
     # RFC 7617 of slod@acme.example:s3cret
     assert heard.headers["Authorization"] == "Basic c2xvZEBhY21lLmV4YW1wbGU6czNjcmV0"
     fields = heard.json["fields"]
-    assert fields["description"].endswith("slod: https://slod.example/\n")
+    assert fields["description"].endswith("slod: https://slod.example/slo/checkout-availability\n")
     del fields["description"]
     assert fields == {
         "project": {"key": "SRE"},
