@@ -128,6 +128,6 @@ class Delivery:
                 self._metrics.notification(receiver.name, f"given_up_{error.reason}")
                 log.error("notification.given_up", **facts)
             else:
-                pause = self._outbox.failed(entry, now, jitter, error.retry_after)
+                pause = self._outbox.failed(entry, now, jitter, error.retry_after, str(error))
                 self._metrics.notification(receiver.name, "retried")
                 log.warning("notification.retry_scheduled", wait_for=round(pause, 3), **facts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from exporter.app.timeline import Timeline
 from exporter.charts import figures
@@ -17,13 +18,15 @@ from exporter.core.history import History, burn_rates
 from exporter.core.instance import BURN, MISSING, Instance
 from exporter.core.status import SLOStatus, Snapshot
 from exporter.core.steps import POLICY
-from exporter.core.timeline import Event
-from exporter.page.detail import SPANS, USUAL, Detail
+from exporter.core.timeline import cost
+from exporter.page.detail import MOST, SPANS, USUAL, Detail
 from exporter.page.detail_charts import Beside, Columns, figures_kind
 from exporter.page.state import see
 from exporter.series.spans import Fired
 
 _POINTS = 180
+_EVENTS = 1000
+"""So many of the newest are drawn; what one spent is computed for those that are listed."""
 Excluded = Callable[[], Iterable[tuple[Exclusion, str]]]
 
 
@@ -75,19 +78,18 @@ class Details:
                         when = "to be excluded" if begin > now else "excluded"
                         said = f"{when} for {figures.lasting(end - begin)}: {reason}"
                         yield Beside("excluded", "excluded", begin, end, said)
-        for event, (begin, end) in self._timeline.between(start, now):
-            if event.concerns(slo.name, slo.service):
-                kind = "incident" if event.kind == "incident" else "event"
-                lane = event.kind.replace("_", " ")
-                said = f"{lane} {event.name}{self._spent(event, instance, begin, end)}"
-                yield Beside(lane, kind, begin, min(end, now), said)
+        events = (
+            (event, span)
+            for event, span in self._timeline.between(start, now)
+            if event.concerns(slo.name, slo.service)
+        )
+        for k, (event, (begin, end)) in enumerate(islice(events, _EVENTS)):
+            kind = "incident" if event.kind == "incident" else "event"
+            lane = event.kind.replace("_", " ")
+            share = cost(slo, instance, begin, end, now).share if k < MOST else None
+            spent = f", spent {figures.share(share)} of the budget" if share is not None else ""
+            yield Beside(lane, kind, begin, min(end, now), f"{lane} {event.name}{spent}")
         yield from self._alerts(instance, start, now)
-
-    def _spent(self, event: Event, instance: Instance, begin: float, end: float) -> str:
-        for cost in self._timeline.costs(event, begin, end):
-            if cost.title == instance.title and cost.share is not None:
-                return f", spent {figures.share(cost.share)} of the budget"
-        return ""
 
     def _alerts(self, instance: Instance, start: float, now: float) -> Iterator[Beside]:
         order = [_rule(r.severity, r.long.label, r.short.label) for r in instance.slo.rules]

@@ -20,6 +20,7 @@ from exporter.core.status import SLOStatus
 from exporter.page import alerts as alerts_page
 from exporter.page import configuration as configuration_page
 from exporter.page import detail as detail_page
+from exporter.page import groups as groups_page
 from exporter.page import overview as overview_page
 from exporter.page import sources as sources_page
 from exporter.page.filters import Filters
@@ -52,19 +53,28 @@ class Pages:
         snapshot = self._host.snapshot()
         seen = see(snapshot)
         found = filters.found(seen)
+        filters = filters.within(len(found))
         burned: dict[int, overview_page.Burned] = {}
         for k, one in enumerate(filters.shown(found)):
             if k % _AT_ONCE == 0:
                 await asyncio.sleep(0)
             if (past := self._burned(one.status, snapshot.now)) is not None:
                 burned[id(one.status)] = past
-        return overview_page.render(snapshot, seen, found, filters, burned)
+        deaf = list(alerts_page.stuck(self._delivered()))
+        return overview_page.render(snapshot, seen, found, filters, burned, deaf)
 
-    async def slo(self, name: str, query: Mapping[str, str]) -> str:
+    async def slo(self, name: str, query: Mapping[str, str]) -> tuple[str, bool]:
         """One of them."""
         snapshot = self._host.snapshot()
+        account = self._engine.accounts[name]
+        group = tuple(query.get(label) for label in account.slo.group_by)
+        if group not in account.memory.instances:
+            seen = [one for one in see(snapshot) if one.status.slo.name == name]
+            unknown, gone = snapshot.unknown.get(name), any(group)
+            return groups_page.render(account.slo, seen, unknown, gone=gone), not gone
         await self._heard.listen(snapshot.now)
-        return detail_page.render(self._details.of(name, query, query.get("span"), snapshot))
+        detail = self._details.of(name, query, query.get(detail_page.SPAN), snapshot)
+        return detail_page.render(detail), True
 
     async def alerts(self) -> str:
         """What fires and was said."""
@@ -74,6 +84,7 @@ class Pages:
             [alert for alert in self._alerts() if alert.firing],
             said[::-1],
             list(self._delivered()),
+            {entry.notification.key for entry in self._engine.outbox.entries()},
         )
 
     def sources(self) -> str:
@@ -126,11 +137,18 @@ class Pages:
         yield from self._engine.notices.alerts()
 
     def _delivered(self) -> Iterable[alerts_page.Delivered]:
-        facts = _facts(self._host.families())
-        for labels, waiting in facts.get("slod_notification_queue_length", ()):
-            name = labels["receiver"]
-            outcomes = _by(facts, "slod_notifications_total", "receiver", name, "outcome")
-            yield alerts_page.Delivered(name, int(waiting), outcomes)
+        facts, outbox = _facts(self._host.families()), self._engine.outbox
+        entries = outbox.entries()
+        for name in dict.fromkeys(route.receiver for route in outbox.routes.values()):
+            own = {r.endpoint for r in outbox.routes.values() if r.receiver == name}
+            tries = [entry.attempts for entry in entries if entry.endpoint in own]
+            yield alerts_page.Delivered(
+                receiver=name,
+                waiting=len(tries),
+                attempts=max(tries, default=0),
+                trouble=next((w for e, w in outbox.trouble.items() if e in own), None),
+                outcomes=_by(facts, "slod_notifications_total", "receiver", name, "outcome"),
+            )
 
     def _source(self, name: str, facts: Facts) -> sources_page.Source:
         settings = self._host.config.sources[name]

@@ -144,8 +144,11 @@ def _interval(sli: SLI, facts: SourceFacts, around: Surroundings) -> float:
 
 def _check_name(name: str, path: Path, findings: Findings) -> None:
     # Names stand in URLs (/api/slo/v1/slos/NAME), in labels and on command lines.
-    if not name.strip() or name != name.strip() or "/" in name or not name.isprintable():
-        findings.error(path, f"not a usable name: {name!r}; no slash, no blanks at its ends")
+    plain = name.strip() and name == name.strip() and "/" not in name and name.isprintable()
+    if not plain or name in (".", ".."):
+        findings.error(
+            path, f"not a usable name: {name!r}; no slash, no blanks at its ends, not '.' or '..'"
+        )
 
 
 def _objective(percent: float | None, path: Path, findings: Findings) -> float | None:

@@ -46,12 +46,14 @@ class Entry:
 
 
 class Outbox:
-    """The queues of all endpoints; `changed` and `gone` are what a save has to write."""
+    """The queues of all endpoints; `changed` and `gone` are what a save has to write.
+    `trouble`: why the last attempt failed, by endpoint; none of one that took something since."""
 
     def __init__(self, routes: Iterable[Route] = ()) -> None:
         self.routes = {route.endpoint: route for route in routes}
         self.changed: dict[str, Entry] = {}
         self.gone: set[str] = set()
+        self.trouble: dict[str, str] = {}
         self._queues: dict[str, dict[str, Entry]] = {e: {} for e in self.routes}
         self._told: dict[tuple[str, str], float] = {}
 
@@ -148,6 +150,7 @@ class Outbox:
 
     def delivered(self, entry: Entry, now: float) -> None:
         """The receiver took it."""
+        self.trouble.pop(entry.endpoint, None)
         self._told[entry.endpoint, entry.notification.fingerprint] = now
         self._remove(entry)
 
@@ -155,8 +158,11 @@ class Outbox:
         """The receiver refused it for good."""
         self._remove(entry)
 
-    def failed(self, entry: Entry, now: float, jitter: float, retry_after: float | None) -> float:
+    def failed(
+        self, entry: Entry, now: float, jitter: float, retry_after: float | None, why: str = ""
+    ) -> float:
         """Try again later; `jitter` in [0, 1). Returns the seconds until then."""
+        self.trouble[entry.endpoint] = why
         pause = min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** min(entry.attempts, 10))
         pause *= 0.5 + jitter / 2
         if retry_after is not None:

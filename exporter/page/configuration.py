@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from exporter.http import redact
+from exporter.page.secrets import readable
 from exporter.page.shell import document
 
 HIDDEN = "(hidden)"
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"']+", re.IGNORECASE)
-_SECRET = re.compile(r"(password|secret|token|api_?key|routing_key|credentials)$", re.IGNORECASE)
+_SECRET = re.compile(
+    r"(password|secret|token|api_?key|routing_key|credentials|authorization)$", re.IGNORECASE
+)
 _NAMED = frozenset(
     {"source", "receiver", "slo", "alert_policy", "budget_policy", "exclusion", "events"}
 )
@@ -35,17 +36,15 @@ def render(path: str, document_: Mapping[str, Any], built_in: Mapping[str, Any],
     )
 
 
-def shown(key: str, value: Any) -> Any:
-    """A value as it may be shown."""
+def shown(key: str, value: Any, *, paths: bool = True) -> Any:
+    """A value as it may be shown; `paths`: whether that holds for the paths of addresses."""
     if isinstance(value, Mapping):
         hide = key == "headers"
-        return {k: HIDDEN if hide else shown(str(k), v) for k, v in value.items()}
+        return {k: HIDDEN if hide else shown(str(k), v, paths=paths) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [shown(key, v) for v in value]
+        return [shown(key, v, paths=paths) for v in value]
     if isinstance(value, str):
-        if _SECRET.search(key):
-            return HIDDEN
-        return _URL.sub(lambda found: redact(found[0]), value)
+        return HIDDEN if _SECRET.search(key) else readable(value, paths=paths)
     return value
 
 
@@ -58,8 +57,10 @@ def _section(name: str, value: Any) -> str:
 def _table(name: str, value: Any) -> str:
     if not isinstance(value, Mapping):
         value = {name: value}
+    paths = not name.startswith("receiver.")
     rows = "".join(
-        f"<div><dt>{escape(str(key))}</dt><dd><code>{escape(_text(str(key), v))}</code></dd></div>"
+        f"<div><dt>{escape(str(key))}</dt><dd><code>"
+        f"{escape(_text(shown(str(key), v, paths=paths)))}</code></dd></div>"
         for key, v in value.items()
     )
     return (
@@ -68,8 +69,7 @@ def _table(name: str, value: Any) -> str:
     )
 
 
-def _text(key: str, value: Any) -> str:
-    plain = shown(key, value)
+def _text(plain: Any) -> str:
     if isinstance(plain, list) and any(isinstance(one, dict) for one in plain):
         return "\n".join(_inline(one) for one in plain)
     return _inline(plain)

@@ -26,6 +26,8 @@ SPANS = {
     "30d": 2_592_000.0,
 }
 USUAL = "1d"
+SPAN = "chart-span"
+"""The span's name in an address, which no label has."""
 MOST = 100
 """So many alerts, events and exclusions are listed."""
 
@@ -102,7 +104,7 @@ def _events(status: SLOStatus) -> str:
         return ""
     if left < 0:
         return f" ({figures.number(math.ceil(-left))} bad events too many)"
-    return f" ({figures.number(math.floor(left))} bad events)"
+    return f" (room for {figures.number(math.floor(left))} more bad events)"
 
 
 def _lasts(status: SLOStatus) -> str:
@@ -134,7 +136,7 @@ def _spans(detail: Detail) -> str:
     slo = detail.seen.status.slo
     group = {label: detail.seen.status.labels[label] for label in slo.group_by}
     links = "".join(
-        f'<a href="?{escape(urlencode({**group, "span": span}))}"'
+        f'<a href="?{escape(urlencode({**group, SPAN: span}))}"'
         f"{' aria-current=true' if span == detail.span else ''}>{span}</a>"
         for span, seconds in SPANS.items()
         if seconds <= slo.period.nominal or span in (detail.span, "1h")

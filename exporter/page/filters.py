@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -58,34 +58,44 @@ class Filters:
         return replace(self, labels=rest, page=1)
 
     def found(self, seen: Sequence[Seen]) -> list[Seen]:
-        """Those that are meant, the most urgent service first, and so in each service."""
+        """Those that are meant: what is on fire, then all others; in both the most urgent service
+        first, and so in each service."""
         chosen = [one for one in seen if self._means(one)]
-        services: dict[str, tuple[int, float]] = {}
+        services: dict[tuple[bool, str], tuple[int, float]] = {}
         for one in chosen:
-            service = one.status.slo.service
-            services[service] = min(services.get(service, one.urgency), one.urgency)
-        return sorted(
-            chosen,
-            key=lambda one: (
-                services[one.status.slo.service],
-                one.status.slo.service,
-                one.urgency,
-                one.status.slo.name,
-            ),
-        )
+            key = not one.state.is_urgent, one.status.slo.service
+            services[key] = min(services.get(key, one.urgency), one.urgency)
+
+        def place(one: Seen) -> tuple[object, ...]:
+            key = calm, service = not one.state.is_urgent, one.status.slo.service
+            return calm, services[key], service, one.urgency, one.status.slo.name
+
+        return sorted(chosen, key=place)
 
     def shown(self, found: Sequence[Seen]) -> Sequence[Seen]:
         """Those of the page."""
         return found[(self.page - 1) * PAGE : self.page * PAGE]
 
+    def within(self, many: int) -> Filters:
+        """The same, at the last page where there are too few for its own."""
+        return replace(self, page=max(1, min(self.page, -(-many // PAGE))))
+
     def _means(self, one: Seen) -> bool:
         if self.state is not None and one.state is not self.state:
             return False
         slo = one.status.slo
-        own = {**one.status.labels, "slo": slo.name, SERVICE: slo.service}
+        return self._mean({**one.status.labels, "slo": slo.name, SERVICE: slo.service})
+
+    def means_waiting(self, name: str, service: str) -> bool:
+        """The same of one that has no data yet, and so no labels."""
+        state = self.state in (None, State.UNKNOWN)
+        return state and self._mean({"slo": name, SERVICE: service})
+
+    def _mean(self, own: Mapping[str, str]) -> bool:
         if any(own.get(name) != value for name, value in self.labels):
             return False
         if not self.words:
             return True
-        text = " ".join((slo.name, slo.service, *(f"{k}:{v}" for k, v in own.items()))).lower()
+        named = own["slo"], own[SERVICE], *(f"{k}:{v}" for k, v in own.items())
+        text = " ".join(named).lower()
         return all(word in text for word in self.words.lower().split())

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from itertools import groupby
+from itertools import groupby, islice
 
 from exporter.charts import figures
 from exporter.core import gate
@@ -37,8 +37,10 @@ def render(
     found: Sequence[Seen],
     filters: Filters,
     burned: Mapping[int, Burned],
+    deaf: Sequence[str],
 ) -> str:
-    """`found`: those that the filters mean; `burned`: of those shown, by `id` of the status."""
+    """`found`: those that the filters mean; `burned`: of those shown, by `id` of the status.
+    `deaf`: a sentence on each receiver that cannot be reached."""
     shown = filters.shown(found)
     present = {one.status.slo.name for one in seen}
     waiting = {
@@ -49,10 +51,17 @@ def render(
     said = headline(seen, len(waiting))
     parts = [
         f'<h1 id="headline" aria-live="polite">{escape(said)}</h1>',
+        *(f'<p class="bad"><a href="/alerts">{escape(one)}</a></p>' for one in deaf),
         _form(seen, filters),
         _rows(snapshot, shown, filters, burned),
         _pages(found, filters),
-        _waiting(waiting),
+        _waiting(
+            {
+                name: why
+                for name, why in waiting.items()
+                if filters.means_waiting(name, snapshot.services[name])
+            }
+        ),
     ]
     return document("Objectives", "/", "".join(parts))
 
@@ -228,10 +237,8 @@ def _pages(found: Sequence[Seen], filters: Filters) -> str:
 def _waiting(waiting: Mapping[str, str]) -> str:
     if not waiting:
         return ""
-    rows = "".join(f"<li><b>{escape(name)}</b>: {escape(why)}</li>" for name, why in _few(waiting))
+    rows = "".join(
+        f'<li><b><a href="{slo_link(name, {})}">{escape(name)}</a></b>: {escape(why)}</li>'
+        for name, why in islice(waiting.items(), PAGE)
+    )
     return f"<section><h2>Without data</h2><ul>{rows}</ul></section>"
-
-
-def _few(waiting: Mapping[str, str]) -> Iterable[tuple[str, str]]:
-    items = list(waiting.items())
-    return items[:PAGE]

@@ -36,8 +36,9 @@ class Shows(Protocol):
         """All objectives."""
         ...
 
-    async def slo(self, name: str, query: Mapping[str, str]) -> str:
-        """One of them; `KeyError` where there is none."""
+    async def slo(self, name: str, query: Mapping[str, str]) -> tuple[str, bool]:
+        """One of them, or of its groups, and whether there is that group; `KeyError` where there is
+        no such objective."""
         ...
 
     async def alerts(self) -> str:
@@ -62,14 +63,14 @@ def routes(shows: Shows, live: Live) -> Sequence[web.AbstractRouteDef]:
     async def slo(request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
         try:
-            text = await shows.slo(name, dict(request.query))
+            text, found = await shows.slo(name, dict(request.query))
         except KeyError:
             body = (
                 f'<h1 id="headline">There is no objective {escape(name)}</h1>'
                 f'<p><a href="/?{escape(urlencode({"q": name}))}">Look for it</a></p>'
             )
             return _page(document("Not found", "", body), 404)
-        return _page(text)
+        return _page(text, 200 if found else 404)
 
     async def alerts(_: web.Request) -> web.StreamResponse:
         return _page(await shows.alerts())

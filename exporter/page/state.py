@@ -28,6 +28,11 @@ class State(Enum):
         """0 is the most urgent."""
         return _ORDER[self]
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it is for somebody now, whatever its service."""
+        return self in (State.PAGING, State.EXHAUSTED, State.BURNING)
+
 
 _ORDER = {state: rank for rank, state in enumerate(State)}
 

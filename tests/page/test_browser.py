@@ -72,7 +72,7 @@ async def test_without_script_filters_and_links_work_by_loading_pages(world: Wor
             await page.locator("tbody th a").nth(1).click()
             assert page.url.endswith("/slo/shop")
             await page.get_by_role("link", name="6h").click()
-            assert page.url.endswith("?span=6h")
+            assert page.url.endswith("?chart-span=6h")
 
 
 async def test_new_numbers_appear_by_themselves_and_what_the_reader_did_stays(

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from html import unescape
+from itertools import groupby
 from pathlib import Path
 
 import aiohttp
@@ -88,7 +89,7 @@ async def test_what_others_wrote_is_text_and_secrets_are_hidden_on_every_page(
                 assert secret not in text, (path, secret)
         assert EVIL in unescape((await get(daemon, "/slo/shop"))[1])
         _, text = await get(daemon, "/")
-        assert "Without data" in text and "<b>quiet</b>" in text
+        assert "Without data" in text and '<a href="/slo/quiet">quiet</a>' in text
         _, text = await get(daemon, "/sources")
         assert "1 of 2 targets cannot be read." in text
         _, text = await get(daemon, "/configuration")
@@ -123,9 +124,44 @@ async def test_a_group_has_a_page_of_its_own_and_an_unknown_one_is_not_found(
 ) -> None:
     status, text = await get(world.daemon, "/slo/routes?code=500")
     assert status == 200 and "<h1" in text and "routes{code=500}" in text
-    assert (await get(world.daemon, "/slo/routes"))[0] == 404
-    assert (await get(world.daemon, "/slo/routes?code=404"))[0] == 404
+    status, text = await get(world.daemon, "/slo/routes")
+    assert status == 200 and '<a href="/slo/routes?code=500">routes{code=500}</a>' in text
+    status, text = await get(world.daemon, "/slo/routes?code=404")
+    assert status == 404 and "There is no such group of it." in text
     assert (await get(world.daemon, "/slo/none"))[0] == 404
+
+
+async def test_an_objective_without_data_is_found_and_says_why(tmp_path: Path) -> None:
+    clock = ManualClock(T)
+    async with daemon_of(tmp_path, clock) as daemon:
+        status, text = await get(daemon, "/slo/quiet")
+        assert status == 200 and "It has no data yet." in text
+        for address, listed in (
+            ("/?q=quiet", True),
+            ("/?state=unknown&label=service:quiet", True),
+            ("/?q=shop", False),
+            ("/?state=paging", False),
+            ("/?label=region:eu", False),
+        ):
+            assert ("Without data" in (await get(daemon, address))[1]) is listed, address
+        # As a bookmark of better days has it.
+        assert 'id="o-shop"' in (await get(daemon, "/?page=7"))[1]
+
+
+async def test_a_receiver_that_hears_nothing_is_told_of(tmp_path: Path) -> None:
+    clock = ManualClock(T)
+    async with daemon_of(tmp_path, clock) as daemon:
+
+        async def deaf() -> bool:
+            await clock.advance(30)
+            return "did not reach the receiver hook yet." in (await get(daemon, "/"))[1]
+
+        # A sixth of the requests fail, which is an alert.
+        await until(deaf)
+        _, text = await get(daemon, "/alerts")
+        assert "did not reach the receiver hook yet.</h1>" in text
+        assert "http://127.0.0.1:1/...: Cannot connect" in text
+        assert "waits</small>" in text
 
 
 async def test_the_page_of_one_says_what_the_api_says(world: World) -> None:
@@ -142,7 +178,7 @@ async def test_the_page_of_one_says_what_the_api_says(world: World) -> None:
     await world.live(1, 10, 0)
     _, said = await ask(world.daemon, "GET", "/api/slo/v1/slos/shop")
     [one] = said["slos"]
-    _, text = await get(world.daemon, "/slo/shop?span=1h")
+    _, text = await get(world.daemon, "/slo/shop?chart-span=1h")
     left = one["budget_remaining"]
     assert f"{int(left * 1000 - 1) / 10:,.1f}%" in text
     assert "a drill" in text and "deploy v17" in text and "page 1h/5m" in text
@@ -174,7 +210,7 @@ async def test_beside_the_numbers_stands_what_went_on_and_in_a_short_chart_only_
         "owner": "anna",
     }
     assert (await ask(world.daemon, "POST", json=plan))[0] == 201
-    _, text = await get(world.daemon, "/slo/shop?span=1h")
+    _, text = await get(world.daemon, "/slo/shop?chart-span=1h")
     assert "to be excluded for 1h: a move" in text
     whole, short = lanes(text, "chart-budget"), lanes(text, "chart-burn")
     # What ended before the chart begins is no mark at its edge, nor what is to come.
@@ -292,9 +328,12 @@ def test_thousands_are_shown_by_pages_the_most_urgent_first() -> None:
     filters = Filters()
     found = filters.found(seen)
     assert len(found) == 250 and found[0].status.slo.name == "s200"
-    # Its whole service stands above the others.
-    assert {one.status.slo.service for one in found[:35]} == {"v4"}
+    # What is on fire stands above the calm ones of its service, and of all others.
+    services = [service for service, _ in groupby(one.status.slo.service for one in found[1:])]
+    assert services == [f"v{k}" for k in range(7)]
     assert len(filters.shown(found)) == PAGE
     assert len(Filters(page=3).shown(found)) == 50
+    assert Filters(page=9).within(250).page == 3
+    assert Filters(page=9).within(0).page == 1
     assert [one.status.slo.name for one in Filters("s17 v3").found(seen)] == ["s17", "s171", "s178"]
     assert len(Filters(labels=(("service", "v4"),)).found(seen)) == 36
