@@ -29,13 +29,14 @@ def burn(
     burns = [some.burn_rate(slo.objective) for some in counts]
     slow, fast = ("unknown" if b is None else f"{b:.1f}x" for b in burns)
     exhausts = "never" if ends is None or isinf(ends) else show(ends)
+    later = f"at this rate the budget is spent in {exhausts}"
+    future = "the budget is spent" if ends == 0 else later
     return {
         "summary": f"{title}: error budget burns {slow} over {rule.long.label}",
         "description": (
             f"{long.bad:.0f} bad of {long.total:.0f} events in {rule.long.label}, burn rate "
             f"{slow} there and {fast} over {rule.short.label}, both above {rule.rate:g}x. "
-            f"Objective {slo.objective * 100:g}% over {slo.period.label}; at this rate the "
-            f"budget is spent in {exhausts}."
+            f"Objective {slo.objective * 100:g}% over {slo.period.label}; {future}."
         ),
         "budget_remaining": "unknown" if left is None else f"{left:.4f}",
         "exhausts_in": exhausts,
@@ -77,6 +78,14 @@ def forecast(
     title: str, slo: SLO, made: Forecast, left: float | None, show: Show
 ) -> dict[str, str]:
     """Of the alert that the budget will be gone soon."""
+
+    if made.middle <= 0 or (left is not None and left <= 0):
+        return {
+            "summary": f"{title}: the error budget is gone",
+            "description": f"The budget over {slo.period.label} is gone.",
+            "budget_remaining": "unknown" if left is None else f"{left:.4f}",
+            "exhausts_in": show(0.0),
+        }
 
     def within(seconds: float) -> str:
         return f"not within {slo.period.label}" if isinf(seconds) else f"in {show(seconds)}"

@@ -221,6 +221,25 @@ def test_a_budget_that_is_spent_is_gone_now_whatever_was_foreseen() -> None:
     assert interval(e, T + 10) == (None, 0.0, None)
 
 
+def test_of_a_budget_that_is_gone_no_future_is_told() -> None:
+    e = foreseen(
+        SOON._replace(lower=0.0, middle=0.0, upper=0.0),
+        forecast_within=3 * DAY,
+        rules=(rule("page", "5m", "1m", 0.1),),
+    )
+    feed(e, T + 10, {OK: 95.0, ERROR: 50.0})
+    said = {n.labels["alertname"]: n.annotations for n in e.tick(T + 10).said}
+    # As slow as can be, it is not said while a page fires.
+    assert said["ErrorBudgetBurn"]["description"].endswith("over 30d; the budget is spent.")
+    (alert,) = (a for a in e.accounts["slo"].alerts() if "Forecast" in a.labels["alertname"])
+    assert alert.annotations == {
+        "summary": "slo: the error budget is gone",
+        "description": "The budget over 30d is gone.",
+        "budget_remaining": "-2.4483",
+        "exhausts_in": "0s",
+    }
+
+
 def told(e: Engine, now: float) -> list[str]:
     return [
         n.reason.value for n in e.tick(now).said if n.labels["alertname"] == "ErrorBudgetForecast"
