@@ -69,6 +69,7 @@ class Polling:
         if poll.gone:
             self._metrics.forget_target(poll.source, poll.target)
             self._down.discard(poll.target)
+            self._seen.discard(poll.target)
             return
         if poll.batch is not None:
             self._count(poll.source, self._engine.ingest(poll.batch))
@@ -80,6 +81,8 @@ class Polling:
         for reason, count in poll.refused.items():
             self._metrics.refused(poll.source, reason, count)
         self._note(poll, poll.error)
+        why = poll.error.reason.replace("_", " ") if poll.error is not None else ""
+        self._engine.unreadable(poll.source, why if self._down >= self._seen else "")
         self._arrived()
 
     def _note(self, poll: Poll, error: SourceError | None) -> None:

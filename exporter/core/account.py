@@ -34,6 +34,8 @@ class Account:
         self.fault: str | None = None
         self.behind = False
         """Its history is being fetched; it decides nothing before that is there."""
+        self.unreadable = ""
+        """Why its source cannot be read; empty where it can."""
         self._intake = Intake(self.memory, self.patience)
         self._dirty = False
         self._watched_since: float | None = None
@@ -141,7 +143,7 @@ class Account:
         present = Condition.BELOW if now - newest <= self.patience else Condition.UNKNOWN
         alert.step(Condition.ABOVE if missing else present, now)
         if missing:
-            alert.annotations = words.missing(self.slo, silence, show)
+            alert.annotations = words.missing(self.slo, silence, show, self.unreadable)
         out = to_say([alert])
         if _state(alert) != before:
             self.memory.note_alert(None, MISSING, alert)
@@ -155,10 +157,14 @@ class Account:
             return "its history is being fetched"
         newest = self.memory.newest
         if newest <= 0:
-            return "there is no data yet"
+            return f"there is no data yet{self._because()}"
         if now - newest <= self.patience or any(a <= now < b for a, b in self._excluded):
             return None
-        return f"there is no data for {show(now - newest)}"
+        return f"there is no data for {show(now - newest)}{self._because()}"
+
+    def _because(self) -> str:
+        why = self.unreadable
+        return f"; the source {self.slo.source} cannot be read ({why})" if why else ""
 
     def alerts(self) -> Iterable[Alert]:
         """Every alert that fires or did."""

@@ -110,6 +110,11 @@ class Engine:
             if account.behind:
                 account.watch_anew(now)
 
+    def unreadable(self, source: str, why: str) -> None:
+        """None of a source's targets can be read, in a word; it can where that is empty."""
+        for account in self._of(source):
+            account.unreadable = why
+
     def ingest(self, batch: Batch) -> dict[str, Taken]:
         """Count a batch for every SLO it was asked for; by SLO, what came of it."""
         out: dict[str, Taken] = {}

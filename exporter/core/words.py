@@ -78,7 +78,6 @@ def forecast(
     title: str, slo: SLO, made: Forecast, left: float | None, show: Show
 ) -> dict[str, str]:
     """Of the alert that the budget will be gone soon."""
-
     if made.middle <= 0 or (left is not None and left <= 0):
         return {
             "summary": f"{title}: the error budget is gone",
@@ -102,13 +101,18 @@ def forecast(
     }
 
 
-def missing(slo: SLO, silence: float, show: Show) -> dict[str, str]:
-    """Of the alert that no data comes."""
+def missing(slo: SLO, silence: float, show: Show, unreadable: str) -> dict[str, str]:
+    """Of the alert that no data comes; `unreadable`: why the source cannot be read, if so."""
+    cause = (
+        f"The source cannot be read: {unreadable}."
+        if unreadable
+        else "Is the target up, and do the selectors match?"
+    )
     return {
         "summary": f"{slo.name}: no data for {show(silence)}",
         "description": (
             f"No sample of the SLI came {_from(slo)} for {show(silence)}. "
-            "Its alerts hold their state. Is the target up, and do the selectors match?"
+            f"Its alerts hold their state. {cause}"
         ),
     }
 

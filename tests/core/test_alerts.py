@@ -126,6 +126,23 @@ def test_data_missing_is_said_after_patience_and_resolved_by_data() -> None:
     assert t.silence(310) == [(1330, "firing", "SLIDataMissing")]
 
 
+def test_missing_data_is_told_with_why_its_source_cannot_be_read() -> None:
+    e = engine(slo(interval=600.0))
+    said(e, T)
+    e.unreadable("app", "connection refused")
+    e.unreadable("other", "timeout")
+    why = "there is no data yet; the source app cannot be read (connection refused)"
+    assert e.status(T).unknown == {"slo": why}
+    wait(e, T, T + 2390)
+    (alert,) = e.tick(T + 2401).said
+    assert alert.annotations["description"] == (
+        "No sample of the SLI came from source app for 2401s. Its alerts hold their state. The "
+        "source cannot be read: connection refused."
+    )
+    e.unreadable("app", "")
+    assert e.status(T).unknown == {"slo": "there is no data yet"}
+
+
 def test_data_that_never_came_is_missing_too_but_not_right_after_the_start() -> None:
     e = engine(slo(interval=600.0))
     assert said(e, T) == [] == wait(e, T, T + 2400)

@@ -148,6 +148,24 @@ async def test_an_objective_without_data_is_found_and_says_why(tmp_path: Path) -
         assert 'id="o-shop"' in (await get(daemon, "/?page=7"))[1]
 
 
+async def test_an_objective_whose_source_is_down_says_so(tmp_path: Path) -> None:
+    async def broken(request: web.Request) -> web.Response:
+        return web.Response(status=502)
+
+    async with serving(broken) as url:
+        file = tmp_path / "slod.toml"
+        file.write_text(CONFIG.format(folder=tmp_path, url=url, evil="x"))
+        clock = ManualClock(T)
+        async with running(file, clock) as daemon:
+
+            async def told() -> bool:
+                await clock.advance(15)
+                text = unescape((await get(daemon, "/slo/shop"))[1])
+                return "there is no data yet; the source app cannot be read (" in text
+
+            await until(told)
+
+
 async def test_a_receiver_that_hears_nothing_is_told_of(tmp_path: Path) -> None:
     clock = ManualClock(T)
     async with daemon_of(tmp_path, clock) as daemon:
