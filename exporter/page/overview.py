@@ -155,7 +155,7 @@ def _row(snapshot: Snapshot, one: Seen, filters: Filters, burned: Burned | None)
         f'<td class="budget" data-head="Budget left">{bar(status.budget_remaining, one.state)}'
         f"<b>{figures.left(status.budget_remaining)}</b>{_excluded(one)}</td>"
         f'<td class="burn" data-head="Burn rate">{_burn(burned)}</td>'
-        f'<td data-head="State">{_state(one)}</td>'
+        f'<td data-head="State">{_state(one, snapshot.now)}</td>'
         f'<td data-head="Gate">{_gate(said)}</td>'
         f'<td data-head="Coverage" class="n">{coverage}</td></tr>'
     )
@@ -184,18 +184,25 @@ def _burn(burned: Burned | None) -> str:
     return sparkline(burned.rates, said) + text
 
 
-def _state(one: Seen) -> str:
+def _state(one: Seen, now: float) -> str:
     parts = [f'<span class="badge {one.state.value}">{WORDS[one.state]}</span>']
     for rule in one.status.rules:
         if rule.firing:
-            since = figures.when(rule.since) if rule.since is not None else ""
             parts.append(
                 f'<small><a href="/alerts">{escape(rule.severity)} {escape(rule.long)}/'
-                f"{escape(rule.short)}</a> since {since}</small>"
+                f"{escape(rule.short)}</a> {_since(rule.since, now)}</small>"
             )
     if one.unknown is not None:
         parts.append(f"<small>{escape(one.unknown)}</small>")
     return "".join(parts)
+
+
+def _since(since: float | None, now: float) -> str:
+    if since is None:
+        return ""
+    # An upstream's clock may be ahead of ours.
+    lasts = figures.lasting(max(0.0, now - since))
+    return f'<time title="since {figures.when(since)} UTC">for {lasts}</time>'
 
 
 def _gate(said: gate.Behind) -> str:
