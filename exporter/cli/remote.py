@@ -7,7 +7,7 @@ import getpass
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from exporter.errors import SlodError
 
@@ -31,10 +31,12 @@ def ask(
     query: Mapping[str, str] | None = None,
     body: object = None,
 ) -> Any:
-    """What the daemon answers, read from JSON; `path` is below the root of the API."""
+    """What the daemon answers, read from JSON; `path` is below the root of the API. `Unreachable`,
+    or `Refused`, also when `base` cannot be the address of a daemon."""
     from exporter.config.settings import HTTP
     from exporter.http import Client, Response
 
+    _check(base)
     url = f"{base.rstrip('/')}{ROOT}{path}" + (f"?{urlencode(query)}" if query else "")
 
     async def request() -> Response:
@@ -78,6 +80,16 @@ def me() -> str:
 def plain(text: str) -> str:
     """What others wrote, on one line and without a terminal's control sequences."""
     return "".join(c if c.isprintable() else " " for c in text)
+
+
+def _check(base: str) -> None:
+    try:
+        parts = urlsplit(base)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise Refused(f"{base!r} is not the URL of a daemon; write it like {URL}")
 
 
 def _reason(body: bytes) -> str | None:

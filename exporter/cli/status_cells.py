@@ -23,6 +23,11 @@ def title(slo: SLOSaid) -> str:
     return plain(f"{slo.slo}{{{group}}}" if group else slo.slo)
 
 
+def is_unknown(slo: SLOSaid) -> bool:
+    """Whether its numbers are not those of now."""
+    return slo.unknown is not None or slo.budget_remaining is None
+
+
 def bar(slo: SLOSaid, *, ascii_only: bool) -> Text:
     """What is left of the budget."""
     left = slo.budget_remaining
@@ -69,7 +74,7 @@ def lasts(slo: SLOSaid) -> Text:
 
 def state(slo: SLOSaid) -> Text:
     """The state of the budget policy, or that it is not known."""
-    if slo.unknown is not None or slo.budget_remaining is None:
+    if is_unknown(slo):
         said = "unknown" if slo.policy_state == OK else f"{plain(slo.policy_state)}?"
         return Text(said, style=POOR)
     return Text(plain(slo.policy_state), style=_colour(slo))

@@ -21,6 +21,7 @@ from exporter.cli.status_cells import (
     budget,
     burn,
     gate,
+    is_unknown,
     lasts,
     rules,
     state,
@@ -29,9 +30,9 @@ from exporter.cli.status_cells import (
 from exporter.web.slos_api_said import SLOSaid
 
 _GAP = "  "
-_INDENT = "  "
+_INDENT, _PAGES = "  ", "! "
 _LOUD = {0: BAD, 1: BAD, 2: POOR}
-"""The colour of a name by its urgency."""
+"""The colour of a name by its urgency; these are for somebody now."""
 
 
 class Column:
@@ -59,7 +60,7 @@ def urgent(slo: SLOSaid) -> tuple[int, float, str]:
         rank = 1
     elif firing or slo.gate.verdict == "closed":
         rank = 2
-    elif slo.unknown is not None or left is None:
+    elif is_unknown(slo):
         rank = 3
     else:
         rank = 4
@@ -69,16 +70,14 @@ def urgent(slo: SLOSaid) -> tuple[int, float, str]:
 def lines(
     slos: Iterable[SLOSaid], now: float, width: int, height: int, *, ascii_only: bool
 ) -> Iterator[Text]:
-    """The table, no line wider and not more lines than that."""
-    best: dict[str, tuple[int, float, str]] = {}
-    for slo in (ordered := sorted(slos, key=urgent)):
-        best.setdefault(slo.service, urgent(slo))
-    ordered.sort(key=lambda s: (best[s.service], s.service))  # Stable: within a service by urgency.
+    """The table, no line wider and not more lines than that (at least its head and one more)."""
+    ordered = _by_service(slos)
     if not ordered:
         yield Text("no SLOs")
         return
+    height = max(2, height)
     count, ordered = len(ordered), ordered[:height]  # Each takes a line at least.
-    names = [_INDENT + title(slo) for slo in ordered]
+    names = [(_INDENT if urgent(slo)[0] else _PAGES) + title(slo) for slo in ordered]
     widest = max(map(cell_len, names))
     columns = _fitting(_columns(ordered, now, ascii_only), width - min(widest, width // 2))
     room = width - sum(len(_GAP) + c.width for c in columns)
@@ -86,6 +85,19 @@ def lines(
     rows = list(_rows(ordered, names, columns, name_width))
     yield _line(Text(set_cell_size("SLO", name_width), style="bold"), columns, None)
     yield from _cut(rows, height - 1, count)
+
+
+def _by_service(slos: Iterable[SLOSaid]) -> list[SLOSaid]:
+    """What is for somebody now, then all others; in both the most urgent service first."""
+    best: dict[tuple[bool, str], tuple[int, float, str]] = {}
+    for slo in (ordered := sorted(slos, key=urgent)):
+        best.setdefault((urgent(slo)[0] not in _LOUD, slo.service), urgent(slo))
+
+    def key(slo: SLOSaid) -> tuple[bool, tuple[int, float, str], str]:
+        calm = urgent(slo)[0] not in _LOUD
+        return calm, best[calm, slo.service], slo.service
+
+    return sorted(ordered, key=key)  # Stable: within a service by urgency.
 
 
 def _rows(
@@ -133,9 +145,9 @@ def _columns(slos: Sequence[SLOSaid], now: float, ascii_only: bool) -> list[Colu
         Column("LEFT", 0, [budget(s) for s in slos], right=True),
         *_burns(slos),
         Column("LASTS", 6, [lasts(s) for s in slos], right=True),
-        Column("STATE", 1, [state(s) for s in slos]),
+        Column("STATE", 2, [state(s) for s in slos]),
         Column("GATE", 5, [gate(s) for s in slos]),
-        Column("ALERTS", 2, [rules(s, now) for s in slos]),
+        Column("ALERTS", 1, [rules(s, now) for s in slos]),
     ]
 
 
@@ -172,11 +184,11 @@ def summary(slos: Sequence[SLOSaid]) -> Text:
     """How they are as a whole, in a line."""
     spent = sum(s.budget_remaining is not None and s.budget_remaining <= 0 for s in slos)
     firing = sum(rule.firing for s in slos for rule in s.rules)
-    unknown = sum(s.unknown is not None for s in slos)
+    unknown = sum(map(is_unknown, slos))
     line = Text().append(f"{len(slos)} SLO{'' if len(slos) == 1 else 's'}")
     for count, word, style in (
         (spent, "exhausted", "red"),
-        (firing, "alert firing" if firing == 1 else "alerts firing", "red"),
+        (firing, "burn rate alert" + ("" if firing == 1 else "s"), "red"),
         (unknown, "unknown", "yellow"),
     ):
         if count:

@@ -86,7 +86,7 @@ class Picture:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """As wide and, where it is watched, as high as there is room for."""
-        width, height = options.max_width, options.height if self._watched else None
+        width, height = options.max_width, options.max_height if self._watched else None
         head = list(self._head())
         for line in head:
             yield _fit(line, width)
@@ -100,17 +100,16 @@ class Picture:
         line = Text().append("slod ", style="bold").append(plain(redact(self._args.url)))
         if self._now is not None:
             line.append(f"  {rfc3339(int(unix(self._now)))}")
+        if self._watched:
+            line.append("  (q: quit)", style=NONE)
         yield line
         if self.trouble is not None:
-            since = rfc3339(round(self._since))
-            yield Text(f"since {since}: {plain(str(self.trouble))}", style=BAD)
+            yield Text(f"no fresh numbers since {rfc3339(round(self._since))}", style=BAD)
+            yield Text(plain(str(self.trouble)), style=BAD)
         elif self._now is None:
-            yield Text("asking (q: quit)", style=NONE)
+            yield Text("asking", style=NONE)
         if self._now is not None:
-            line = summary(self._slos)
-            if self._watched:
-                line.append("  (q: quit)", style=NONE)
-            yield line
+            yield summary(self._slos)
             yield Text()
 
 

@@ -186,12 +186,12 @@ def _burn(burned: Burned | None) -> str:
 
 def _state(one: Seen, now: float) -> str:
     parts = [f'<span class="badge {one.state.value}">{WORDS[one.state]}</span>']
-    for rule in one.status.rules:
-        if rule.firing:
-            parts.append(
-                f'<small><a href="/alerts">{escape(rule.severity)} {escape(rule.long)}/'
-                f"{escape(rule.short)}</a> {_since(rule.since, now)}</small>"
-            )
+    parts += [
+        f'<small><a href="/alerts">{escape(rule.severity)} {escape(rule.long)}/'
+        f"{escape(rule.short)}</a> {_since(rule.since, now)}</small>"
+        for rule in one.status.rules
+        if rule.firing
+    ]
     if one.unknown is not None:
         parts.append(f"<small>{escape(one.unknown)}</small>")
     return "".join(parts)

@@ -109,9 +109,10 @@ def test_the_most_urgent_stands_first_and_every_cell_says_what_its_colour_says()
         slo("ticketed", rules=firing("ticket")),
     )
     assert " ".join(line.split()[0] for line in found) == (
-        "SLO shop paged ticketed unseen there b calmer mail spent blog calm"
+        "SLO shop ! ticketed mail spent shop unseen there b calmer blog calm"
     )
-    by_name = {line.split()[0]: re.split(r"\s{2,}", line.strip()) for line in found}
+    rows = [re.split(r"\s{2,}", line.strip()) for line in found]
+    by_name = {row[0].removeprefix("! "): row for row in rows}
     assert by_name["SLO"][1:] == (
         ["OBJECTIVE", "BUDGET", "LEFT", "5m", "30m", "1h", "6h", "LASTS", "STATE", "GATE", "ALERTS"]
     )
@@ -131,7 +132,7 @@ def test_what_does_not_fit_is_left_out_by_importance_and_nothing_wraps() -> None
         assert all(len(line) <= width for line in found), width
         assert len(found) == 5
         shown[width] = found[0].split()
-    assert shown[30] == ["SLO", "LEFT", "STATE"]
+    assert shown[30] == ["SLO", "LEFT", "ALERTS"]
     assert shown[60] == ["SLO", "BUDGET", "LEFT", "5m", "1h", "STATE", "ALERTS"]
     assert len(shown[139]) == 12
     assert len(shown[20]) < 3
@@ -142,6 +143,8 @@ def test_a_low_terminal_says_how_many_more_there_are() -> None:
     found = table(*slos, height=10)
     assert len(found) == 10 and found[-1] == "and 22 more"
     assert found[2].split()[0] == "s01"
+    for height in (-3, 0, 1, 2):
+        assert table(*slos, height=height)[1:] == ["and 29 more"]
 
 
 def test_an_override_is_marked_and_a_group_is_part_of_the_name() -> None:
@@ -152,7 +155,9 @@ def test_an_override_is_marked_and_a_group_is_part_of_the_name() -> None:
 
 def test_the_whole_in_one_line() -> None:
     read = msgspec.convert([slo(**SPENT), slo(rules=firing("page"))], list[SLOSaid])
-    assert summary(read).plain == "2 SLOs, 1 exhausted, 1 alert firing"
+    assert summary(read).plain == "2 SLOs, 1 exhausted, 1 burn rate alert"
+    read = msgspec.convert([slo(budget_remaining=None)], list[SLOSaid])
+    assert summary(read).plain == "1 SLO, 1 unknown"
     assert summary(read[:0]).plain == "0 SLOs"
 
 
@@ -199,6 +204,12 @@ async def test_without_a_daemon_it_is_one_line_and_exit_code_3() -> None:
     code, out, err = await slod("--url", ELSEWHERE)
     assert (code, out) == (3, "") and err.startswith("slod: cannot reach the daemon: ")
     assert err.count("\n") == 1
+    for url in ("foo", "ftp://a", "http://", "http://[", "127.0.0.1:9947"):
+        code, out, err = await slod("--url", url)
+        assert (code, out) == (2, "")
+        assert err == (
+            f"slod: {url!r} is not the URL of a daemon; write it like http://127.0.0.1:9947\n"
+        )
     assert (await slod("--label", "payments"))[0] == 2
     assert (await slod("--interval", "1 s"))[0] == 2
 
@@ -301,7 +312,7 @@ async def test_the_picture_follows_the_numbers_the_size_and_the_daemon_that_goes
             found = await shown.shows(lambda f: any("ALERTS" in line for line in f))
             assert "OBJECTIVE" in found[3] and shown.written.startswith(b"\x1b[?1049h")
             it.said["slos"][0] = slo("pay", rules=firing("page"))
-            await shown.shows(lambda f: "1 alert firing" in f[1])
+            await shown.shows(lambda f: "1 burn rate alert" in f[1])
 
             shown.resize(60, 8)
             found = await shown.shows(lambda f: len(f) == 8)
@@ -310,9 +321,14 @@ async def test_the_picture_follows_the_numbers_the_size_and_the_daemon_that_goes
             shown.resize(130, 12)
             await shown.shows(lambda f: len(f) == 12 and "OBJECTIVE" in f[3])
 
+            it.said["slos"] += [slo(f"more-{n}") for n in range(20)]
+            found = await shown.shows(lambda f: f[-1].startswith("and"))
+            assert len(found) == 12 and found[-1].rstrip() == "and 16 more"
+
             await it.stop()
-            found = await shown.shows(lambda f: "cannot reach the daemon" in f[1])
-            assert found[1].startswith("since 20") and any("page 12m" in line for line in found)
+            found = await shown.shows(lambda f: "no fresh numbers since 20" in f[1])
+            assert found[2].startswith("cannot reach the daemon: ") and "(q: quit)" in found[0]
+            assert any("page 12m" in line for line in found)
             it.said["slos"][0] = slo("pay", **SPENT)
             await it.start()
             await shown.shows(lambda f: "1 exhausted" in f[1])
@@ -329,7 +345,7 @@ async def test_whoever_ends_it_the_screen_is_given_back(number: signal.Signals) 
         async with terminal(*watching(it)) as shown:
             await shown.shows(lambda f: any("pay" in line for line in f))
             await it.stop()
-            await shown.shows(lambda f: "cannot reach" in f[1])
+            await shown.shows(lambda f: "cannot reach" in f[2])
             shown.child.send_signal(number)
             assert await shown.end() == 3
             assert b"\x1b[?1049l" in shown.written
