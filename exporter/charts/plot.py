@@ -18,9 +18,9 @@ from exporter.charts.axis import dates, steps
 from exporter.charts.frame import Bar, Lane
 
 WIDTH = 960.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 104.0, 10.0, 24.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64.0, 112.0, 10.0, 24.0
 _LANE, _BAR, _LEAST = 18.0, 9.0, 3.0
-_LABEL = 16
+_LABEL = 17
 _NEAR = 13.0
 """Two labels nearer than this would lie on each other."""
 
@@ -56,8 +56,9 @@ class Ahead(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plot:
-    """`end` may lie after the last moment. `log`: the axis is logarithmic from `low` on, and what
-    is less stands at its bottom. `ident`: its id on the page. `unit`: of the values, for people."""
+    """`end` may lie after the last moment. What is less than `low` stands at the bottom; `log`: the
+    axis is logarithmic, and `low` a power of ten. `ident`: its id on the page. `unit`: for people.
+    """
 
     ident: str
     title: str
@@ -163,6 +164,8 @@ def _data(plot: Plot) -> str:
 
 def _grid(plot: Plot, bottom: float) -> Iterator[str]:
     right = WIDTH - _RIGHT
+    # In a group of its own, which a script keeps in sight where the picture is moved aside.
+    labels = [f'<rect width="{_LEFT - 4:g}" height="{_TOP + plot.height + 6:g}"/>']
     last = inf
     for value in _ticks(plot):
         y = plot.y(value)
@@ -171,17 +174,23 @@ def _grid(plot: Plot, bottom: float) -> Iterator[str]:
         last = y
         kind = "zero" if value == 0 else "grid"
         yield f'<line class="{kind}" x1="{_LEFT:g}" x2="{right:g}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        yield _text(_LEFT - 8, y + 4, plot.shown(value), "end")
+        less = "\u2264 " if value <= plot.low and _is_cut(plot) else ""
+        labels.append(_text(_LEFT - 8, y + 4, less + plot.shown(value), "end"))
     for when, label in dates(plot.start, plot.end):
         x = plot.x(when)
         yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP:g}" y2="{bottom:g}"/>'
         yield _text(x, bottom + 16, label, "middle")
+    yield f'<g class="axis">{"".join(labels)}</g>'
+
+
+def _is_cut(plot: Plot) -> bool:
+    return any(v is not None and v < plot.low for line in plot.lines for v in line.values)
 
 
 def _ticks(plot: Plot) -> Sequence[float]:
     if not plot.log:
-        return steps(plot.low, plot.high)
-    low, high = floor(log10(plot.low) + 1e-9), floor(log10(plot.high) + 1e-9)
+        return [value for value in steps(plot.low, plot.high) if value >= plot.low]
+    low, high = round(log10(plot.low)), floor(log10(plot.high) + 1e-9)
     apart = max(1, (high - low) // 5 + ((high - low) % 5 > 0))
     return [10.0**k for k in range(low, high + 1, apart)]
 
@@ -196,16 +205,25 @@ def _bands(plot: Plot, bottom: float) -> Iterator[str]:
 
 
 def _levels(plot: Plot) -> Iterator[str]:
-    right, last = WIDTH - _RIGHT, -_NEAR
-    for level in sorted(plot.levels, key=lambda level: -level.value):
-        y = plot.y(level.value)
+    right = WIDTH - _RIGHT
+    levels = sorted(plot.levels, key=lambda level: -level.value)
+    across = [plot.y(level.value) for level in levels]
+    for level, y, beside in zip(levels, across, _apart(across, _TOP + plot.height), strict=True):
         yield (
             f'<line class="level {level.kind}" x1="{_LEFT:g}" x2="{right:g}" y1="{y:.1f}" '
             f'y2="{y:.1f}"><title>{escape(level.name)}</title></line>'
         )
-        if y - last >= _NEAR:
-            yield _text(right + 6, y + 4, _short(level.name), "start", f"level {level.kind}")
-            last = y
+        yield _text(right + 6, beside + 4, _short(level.name), "start", f"level {level.kind}")
+
+
+def _apart(wanted: Sequence[float], most: float) -> list[float]:
+    """Labels from the top down: where they are wanted, but none on another nor below `most`."""
+    found: list[float] = []
+    for y in wanted:
+        found.append(max(y, found[-1] + _NEAR) if found else y)
+    for k in reversed(range(len(found))):
+        found[k], most = min(found[k], most), min(found[k], most) - _NEAR
+    return found
 
 
 def _lines(plot: Plot) -> Iterator[str]:
@@ -268,6 +286,11 @@ def _text(x: float, y: float, text: str, anchor: str, kind: str = "tick") -> str
     return (
         f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'
     )
+
+
+def power_below(value: float) -> float:
+    """The next power of ten at or below, where a logarithmic axis may begin."""
+    return 10.0 ** floor(log10(value) + 1e-9)
 
 
 def highest(lines: Iterable[Line], least: float) -> float:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from math import inf, isfinite
 
 from exporter.charts import figures
+from exporter.charts.axis import steps
 from exporter.charts.frame import Bar, Lane
-from exporter.charts.plot import Ahead, Level, Line, Plot, draw, highest, values
+from exporter.charts.plot import Ahead, Level, Line, Plot, draw, highest, power_below, values
 from exporter.core.status import SLOStatus
 
 ROWS = 24
 """Rows of the table of values of a chart."""
 LEAST_BURN = 0.01
+_LEAST_BUDGET = -2.0
 _FORESEEN = 0.25
 """A forecast may take so much of the width of the period that is past."""
 
@@ -46,7 +48,9 @@ def budget(status: SLOStatus, past: Columns, beside: Sequence[Beside], now: floa
     if ahead is not None:
         end = min(ahead.later or inf, now + _FORESEEN * (now - start))
     known = [value for value in left if value is not None]
-    lowest = min([0.0, *known])
+    high = max([1.0, *known])
+    # An outage that took a hundred budgets must not make a line of all the rest.
+    low = max(_LEAST_BUDGET, steps(min([0.0, *known]), high)[0])
     levels = [
         Level(step.below, step.state.replace("_", " "), "soft")
         for step in status.slo.steps
@@ -60,9 +64,8 @@ def budget(status: SLOStatus, past: Columns, beside: Sequence[Beside], now: floa
         end=end,
         moments=past.moments,
         lines=[Line(name, "left", left)],
-        # An outage that took a hundred budgets must not make a line of all the rest.
-        low=max(lowest, -2.0),
-        high=max([1.0, *known]),
+        low=low,
+        high=high,
         unit="% of the period's",
         percent=True,
         levels=levels,
@@ -109,7 +112,7 @@ def traffic(past: Columns, beside: Sequence[Beside]) -> str:
         for (name, rates), kind in zip(past.lines, ("events", "bad"), strict=True)
     ]
     some = [v for line in lines for v in line.values if v]
-    low = max(min(some, default=0.01) / 2, highest(lines, 1.0) / 1e6)
+    low = power_below(max(min(some, default=0.01), highest(lines, 1.0) / 1e6))
     plot = Plot(
         ident="chart-traffic",
         title="Traffic and errors",

@@ -118,6 +118,29 @@ async def test_a_chart_says_its_values_to_pointer_and_keyboard(world: World) -> 
             assert await page.locator(".said").count() == 0
 
 
+async def test_on_a_phone_a_chart_keeps_its_heights_and_the_keyboard_s_moment_in_sight(
+    world: World,
+) -> None:
+    url = f"http://127.0.0.1:{world.daemon.port}/slo/shop"
+    seen = """() => {
+        const box = document.querySelector('#figure-chart-burn .chart').getBoundingClientRect();
+        return ['.axis', '.cross'].every((selector) => {
+            const it = document.querySelector(`#chart-burn ${selector}`)?.getBoundingClientRect();
+            return it && box.left - 1 <= it.left && it.right <= box.right + 1;
+        });
+    }"""
+    async with chromium() as browser:
+        async with opened(browser, url, viewport={"width": 360, "height": 780}) as page:
+            assert await page.evaluate(
+                "document.querySelector('#figure-chart-burn .chart').scrollLeft > 100"
+            )
+            await page.locator("#chart-burn").focus()
+            for key in ("Home", "PageDown", "End"):
+                await page.keyboard.press(key)
+                # Scrolling is told of with the next picture.
+                await page.wait_for_function(seen)
+
+
 async def test_a_daemon_that_went_away_is_said_and_forgotten_when_it_is_back(world: World) -> None:
     url = f"http://127.0.0.1:{world.daemon.port}/"
     async with chromium() as browser:

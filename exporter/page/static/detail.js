@@ -14,11 +14,35 @@ function clear(svg) {
   svg.closest("figure").querySelector(".said")?.remove();
 }
 
+function across(plot, k) {
+  return plot.left + (plot.times[k] - plot.start) / (plot.end - plot.start) * plot.width;
+}
+
+function scaleOf(svg) {
+  return svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
+}
+
+// Where the picture is wider than the screen: the keyboard's moment into sight.
+function bring(svg) {
+  const plot = plotOf(svg);
+  const box = svg.parentElement;
+  const x = across(plot, at.get(svg.id)) * scaleOf(svg);
+  if (x < box.scrollLeft + plot.left * scaleOf(svg) || x > box.scrollLeft + box.clientWidth) {
+    box.scrollLeft = x - box.clientWidth / 2;
+  }
+}
+
+// And what its heights mean, however it is moved aside.
+function keepAxis(box) {
+  const svg = box.querySelector("svg.plot");
+  svg?.querySelector(".axis")?.setAttribute("transform", `translate(${box.scrollLeft / scaleOf(svg)} 0)`);
+}
+
 function show(svg) {
   clear(svg);
   const plot = plotOf(svg);
   const k = Math.min(at.get(svg.id), plot.times.length - 1);
-  const x = plot.left + (plot.times[k] - plot.start) / (plot.end - plot.start) * plot.width;
+  const x = across(plot, k);
   const cross = document.createElementNS(SVG, "line");
   for (const [name, value] of Object.entries({
     class: "cross", x1: x, x2: x, y1: plot.top, y2: plot.top + plot.height,
@@ -47,8 +71,7 @@ function show(svg) {
   // Beside the box that scrolls, which would cut it off.
   const box = svg.parentElement;
   box.parentElement.append(said);
-  const scale = svg.getBoundingClientRect().width / svg.viewBox.baseVal.width;
-  const seen = x * scale - box.scrollLeft;
+  const seen = x * scaleOf(svg) - box.scrollLeft;
   const wanted = seen > box.clientWidth / 2 ? seen - said.offsetWidth - 12 : seen + 12;
   const most = box.clientWidth - said.offsetWidth;
   said.style.left = `${Math.max(0, Math.min(most, wanted))}px`;
@@ -88,12 +111,14 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   const last = plotOf(svg).times.length - 1;
   at.set(svg.id, Math.max(0, Math.min(last, (at.get(svg.id) ?? last) + step)));
+  bring(svg);
   show(svg);
 });
 document.addEventListener("focusin", (event) => {
   const svg = event.target.closest?.("svg.plot");
   if (!svg?.matches(":focus-visible") || at.has(svg.id)) return;
   at.set(svg.id, plotOf(svg).times.length - 1);
+  bring(svg);
   show(svg);
 });
 document.addEventListener("focusout", (event) => {
@@ -101,10 +126,13 @@ document.addEventListener("focusout", (event) => {
   if (svg) { at.delete(svg.id); clear(svg); }
 });
 // What is new stands at the right.
-document.querySelectorAll(".chart").forEach((box) => { box.scrollLeft = box.scrollWidth; });
+document.querySelectorAll(".chart").forEach((box) => { box.scrollLeft = box.scrollWidth; keepAxis(box); });
+document.addEventListener("scroll", ({ target }) => { if (target.matches?.(".chart")) keepAxis(target); }, true);
+addEventListener("resize", () => document.querySelectorAll(".chart").forEach(keepAxis));
 
 // Fresh data came, and the marks went with the old picture.
 document.addEventListener("slod:fresh", () => {
+  document.querySelectorAll(".chart").forEach(keepAxis);
   for (const id of at.keys()) {
     const svg = document.getElementById(id);
     if (svg) show(svg);
