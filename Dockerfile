@@ -6,9 +6,9 @@ WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 # What changes rarely comes first, so that an edit of slod itself reinstalls nothing else.
 COPY requirements/build.lock requirements/run.lock requirements/
-RUN pip install --require-hashes -r requirements/build.lock \
+RUN pip install --no-deps --require-hashes -r requirements/build.lock \
     && python -m venv /opt/venv \
-    && /opt/venv/bin/pip install --require-hashes --no-compile -r requirements/run.lock
+    && /opt/venv/bin/pip install --no-deps --require-hashes --no-compile -r requirements/run.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter
 # pip has done its work; bytecode is made once here, because the root may be read-only later.
