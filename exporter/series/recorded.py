@@ -43,10 +43,13 @@ class Recorded:
         for key, value in samples:
             keys.append(key)
             values.append(value)
-        if self._looks and self._looks[-1].at >= at:
+        places = self._looks[-1].places if self._looks else {}
+        if self._looks and self._looks[-1].at == at:
+            # Nothing has moved on since the last look; this one is newer all the same.
+            self._looks.pop()
+        elif self._looks and self._looks[-1].at > at:
             # The clock was set back.
             self._looks.clear()
-        places = self._looks[-1].places if self._looks else {}
         if list(places) != keys:
             places = {key: place for place, key in enumerate(keys)}
         self._looks.append(Look(at, places, values))
