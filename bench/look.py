@@ -85,6 +85,10 @@ class Desk:
         """What stands on the metrics page now."""
         return self._families(self.snapshot(), self._metrics)
 
+    def own_families(self) -> Sequence[Family]:
+        """That part of it which is about slod itself."""
+        return self._metrics.families()
+
 
 def run(many: int = 2000, slos: int = 100, times: int = 7, *, peer: bool = True) -> list[Row]:
     """Seconds, medians."""

@@ -26,3 +26,7 @@ class Host(Protocol):
     def families(self) -> Sequence[Family]:
         """What stands on the metrics page now."""
         ...
+
+    def own_families(self) -> Sequence[Family]:
+        """That part of it which is about slod itself."""
+        ...

@@ -60,7 +60,7 @@ class Pages:
                 await asyncio.sleep(0)
             if (past := self._burned(one.status, snapshot.now)) is not None:
                 burned[id(one.status)] = past
-        deaf = list(alerts_page.stuck(self._delivered()))
+        deaf = list(alerts_page.stuck(self._delivered({})))
         return overview_page.render(snapshot, seen, found, filters, burned, deaf)
 
     async def slo(self, name: str, query: Mapping[str, str]) -> tuple[str, bool]:
@@ -83,13 +83,13 @@ class Pages:
         return alerts_page.render(
             [alert for alert in self._alerts() if alert.firing],
             said[::-1],
-            list(self._delivered()),
+            list(self._delivered(_facts(self._host.own_families()))),
             {entry.notification.key for entry in self._engine.outbox.entries()},
         )
 
     def sources(self) -> str:
         """Where numbers come from."""
-        facts = _facts(self._host.families())
+        facts = _facts(self._host.own_families())
         return sources_page.render(
             [self._source(name, facts) for name in self._host.config.sources],
             self._host.snapshot().now,
@@ -97,7 +97,7 @@ class Pages:
 
     def configuration(self) -> str:
         """What is in force."""
-        config, facts = self._host.config, _facts(self._host.families())
+        config, facts = self._host.config, _facts(self._host.own_families())
         [(_, since)] = facts["slod_config_last_reload_success_timestamp_seconds"]
         [(_, ok)] = facts["slod_config_last_reload_successful"]
         said = f"In force since {figures.when(since)} UTC."
@@ -136,8 +136,8 @@ class Pages:
             yield from account.alerts()
         yield from self._engine.notices.alerts()
 
-    def _delivered(self) -> Iterable[alerts_page.Delivered]:
-        facts, outbox = _facts(self._host.families()), self._engine.outbox
+    def _delivered(self, facts: Facts) -> Iterable[alerts_page.Delivered]:
+        outbox = self._engine.outbox
         entries = outbox.entries()
         for name in dict.fromkeys(route.receiver for route in outbox.routes.values()):
             own = {r.endpoint for r in outbox.routes.values() if r.receiver == name}
@@ -174,7 +174,7 @@ class Pages:
 def _facts(families: Iterable[Family]) -> Facts:
     found: dict[str, list[tuple[Mapping[str, str], float]]] = {}
     for family in families:
-        if family.name.startswith("slod_") and family.type in ("counter", "gauge"):
+        if family.type in ("counter", "gauge"):
             for rest, value in zip(family.rests, family.values, strict=True):
                 name, labels = labels_of(family.name + rest)
                 found.setdefault(name, []).append((labels, value))

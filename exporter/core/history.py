@@ -6,6 +6,7 @@ are unpacked once, and the moments pass over them once.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from math import inf
 from operator import sub
@@ -116,7 +117,10 @@ class History:
         seen = self._instance.seen
         if seen is None or not moments or moments[-1] <= seen:
             return moments
-        return [self._instance.as_of(when, self._patience) for when in moments]
+        # Only after it is there anything to think about.
+        known = bisect_right(moments, seen)
+        later = [self._instance.as_of(when, self._patience) for when in moments[known:]]
+        return [*moments[:known], *later]
 
 
 def burn_rates(columns: Columns, objective: float) -> list[float | None]:

@@ -12,7 +12,7 @@ from exporter.core.burn import Condition
 from exporter.core.exclusion import Exclusion, merged
 from exporter.core.forecast import Forecast, forecast, past
 from exporter.core.foresight import Foresight
-from exporter.core.ledger import Counts, Ledger, Since
+from exporter.core.ledger import Ledger, Since
 from exporter.core.notification import Notification
 from exporter.core.reopen import reopens
 from exporter.core.slo import SLO, Rule, Window
@@ -60,6 +60,8 @@ class Instance:
         self._windows: list[tuple[Window, Since]] = [
             (w, self.ledger.since(w.seconds)) for w in slo.windows
         ]
+        fastest = min((rule.long.seconds for rule in slo.rules), default=None)
+        self._fastest = None if fastest is None else (fastest, self.ledger.since(fastest))
         period = slo.period
         self._period = self.ledger.since(period.seconds if isinstance(period, Window) else 0.0)
         self._bounds = (0.0, 0.0)
@@ -123,21 +125,18 @@ class Instance:
         slo, ledger, upto = self.slo, self.ledger, self.ledger.upto(now)
         start = self._start(now)
         counts = self._period.counts(start, *upto)
-        windows = [
-            WindowStatus(
-                w.label,
-                w.seconds,
-                *since.counts(now - w.seconds, *upto),
-                ledger.coverage(now - w.seconds, now),
-            )
-            for w, since in self._windows
-        ]
-        windows.append(
-            WindowStatus(slo.period.label, now - start, *counts, ledger.coverage(start, now))
+        *covered, whole = ledger.coverages(
+            [*(now - w.seconds for w, _ in self._windows), start], now
         )
+        windows = [
+            WindowStatus(w.label, w.seconds, *since.counts(now - w.seconds, *upto), share)
+            for (w, since), share in zip(self._windows, covered, strict=True)
+        ]
+        windows.append(WindowStatus(slo.period.label, now - start, *counts, whole))
         left = policy.remaining(counts, slo.objective)
         every = ledger.all
-        state, steps = self._steps.state(left), self._steps.status(left)
+        state = self._steps.state(left)
+        steps = self._steps.status(state)
         burns = any(w.key in self.alerts and self.alerts[w.key].firing for w in self._watches)
         lower, middle, upper = self._foresight.interval(
             now, self._exhaustion(left, now, upto), burns=burns
@@ -177,12 +176,11 @@ class Instance:
         self, left: float | None, now: float, upto: tuple[float, float]
     ) -> float | None:
         """By the fastest rule's long window (1h in the workbook): recent, yet no single minute."""
-        fastest = min((r.long.seconds for r in self.slo.rules), default=None)
-        counts: Counts
-        if fastest is None:
+        if self._fastest is None:
             counts = self._period.counts(self._start(now), *upto)
         else:
-            counts = self.ledger.since(fastest).counts(now - fastest, *upto)
+            seconds, since = self._fastest
+            counts = since.counts(now - seconds, *upto)
         burn = counts.burn_rate(self.slo.objective)
         return policy.exhaustion(left, burn, self.slo.period.length(now))
 

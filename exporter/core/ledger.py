@@ -207,9 +207,17 @@ class Ledger:
 
     def coverage(self, start: float, end: float) -> float:
         """The share of the time from `start` to `end` for which there is data, 0 to 1."""
-        if end <= start:
-            return 0.0
-        return min(1.0, max(0.0, self._covered.between(start, end) / (end - start)))
+        return self.coverages((start,), end)[0]
+
+    def coverages(self, starts: Sequence[float], end: float) -> list[float]:
+        """The same from each of some moments on."""
+        covered = self._covered.at(end)
+        # Mostly there is data all the time, and all moments lie on one straight piece.
+        since = Edge(self._covered)
+        return [
+            min(1.0, max(0.0, (covered - since.at(start)) / (end - start))) if end > start else 0.0
+            for start in starts
+        ]
 
     # --- keeping --------------------------------------------------------------------------------
 

@@ -1,19 +1,21 @@
 """What the engine knows at one moment, for every reader: metrics page, API, page, reports.
 
-One snapshot is taken after a tick and shared by all readers, so they never disagree.
+One snapshot is taken after a tick and shared by all readers, so they never disagree. There are
+twenty small parts to an instance, so these are named tuples: a frozen dataclass takes four times as
+long to make, and a fleet's numbers are made for every scrape.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from exporter.core.override import Override
 from exporter.core.slo import SLO, BudgetStep
 
 
-@dataclass(frozen=True, slots=True)
-class WindowStatus:
+class WindowStatus(NamedTuple):
     """The events in the window that ends now; `coverage` is the share of it that has data."""
 
     label: str
@@ -37,8 +39,7 @@ class WindowStatus:
         return self.bad / self.total / (1 - objective) if self.total > 0 else None
 
 
-@dataclass(frozen=True, slots=True)
-class RuleStatus:
+class RuleStatus(NamedTuple):
     """One alert rule; `since` is when it began to fire, in unix seconds."""
 
     severity: str
@@ -49,8 +50,7 @@ class RuleStatus:
     since: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class StepStatus:
+class StepStatus(NamedTuple):
     """One step of the budget policy: whether it holds, since when, and when its action is due, in
     unix seconds; None while it does not hold, was not looked at yet, or nothing is due."""
 

@@ -102,9 +102,8 @@ class Steps:
             if alert.needs_words(now):
                 alert.word(words.budget(title, self._slo, step, left, alert.since), now)
 
-    def status(self, left: float | None) -> tuple[StepStatus, ...]:
-        """All steps, lowest first."""
-        current = self.state(left)
+    def status(self, current: BudgetStep | None) -> tuple[StepStatus, ...]:
+        """All steps, lowest first; `current`: the policy's state."""
         out = []
         for step in self._slo.steps:
             alert = self._alerts.get(_key(step))

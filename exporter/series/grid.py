@@ -4,7 +4,9 @@ source is polled, at whole multiples of that.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
+from itertools import repeat
 from math import ceil, floor
 
 LONGEST_STEP = 60.0
@@ -43,12 +45,14 @@ class Grid:
         """The time of the newest sample at each moment, if it is not too old by then; from now on
         that is now."""
         times = self._ticks.at(self.step, moments)
-        if not times or (times[0] >= self._first and moments[-1] - times[-1] < lookback):
+        # Nothing is known at the beginning; and at the end, what is newest is too old at last.
+        early = bisect_left(times, self._first)
+        late = len(times)
+        while late > early and moments[late - 1] - times[late - 1] >= lookback:
+            late -= 1
+        if early == 0 and late == len(times):
             return times
-        return [
-            at if at >= self._first and when - at < lookback else None
-            for at, when in zip(times, moments, strict=True)
-        ]
+        return [*repeat(None, early), *times[early:late], *repeat(None, len(times) - late)]
 
     def within(self, moments: Sequence[float], length: float) -> list[float]:
         """The times of all samples in (moment - length, moment] of each moment, ascending."""
