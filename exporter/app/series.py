@@ -100,7 +100,7 @@ class Series:
     async def run(self) -> None:
         """Remember what no ledger knows, again and again."""
         while True:
-            self._recorded.add(self._snapshot().now, self._lines())
+            self._recorded.add(self._clock.now(), self._lines())
             await self._clock.sleep(EVERY)
 
     async def read(
