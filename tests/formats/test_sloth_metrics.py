@@ -54,7 +54,7 @@ def test_ratios_are_absent_without_events() -> None:
 
 def test_windows_are_spelled_as_sloth_spells_them() -> None:
     week = status(slo(period=Window("7d", 604_800.0)))
-    hour = replace(week.windows[1], label="60m")
+    hour = week.windows[1]._replace(label="60m")
     found = samples(snapshot(replace(week, windows=(week.windows[0], hour, week.windows[2]))))
     assert {"slo:sli_error:ratio_rate1h", "slo:sli_error:ratio_rate1w"} <= set(found)
 

@@ -88,7 +88,7 @@ def test_an_alert_window_as_long_as_the_period_is_one_series() -> None:
 
 def test_two_rules_over_the_same_windows_are_one_series_that_fires_when_either_does() -> None:
     rule = status().rules[0]
-    found = page(snapshot(status(rules=(rule, replace(rule, rate=99.0, firing=False)))))
+    found = page(snapshot(status(rules=(rule, rule._replace(rate=99.0, firing=False)))))
     assert [v for line, v in found.items() if line.startswith("slo_alert_firing")] == [1.0]
 
 
