@@ -56,7 +56,7 @@ class Desk:
         self.version = 0
         self.changed: Callable[[], None] = lambda: None
         self._families = page(())
-        self._metrics = SelfMetrics("bench")
+        self.metrics = SelfMetrics("bench")
         store = Store(":memory:", now=time.time)
         heard, clock = Heard(self.engine, store), SystemClock()
         timeline = Timeline(
@@ -83,11 +83,7 @@ class Desk:
 
     def families(self) -> Sequence[Family]:
         """What stands on the metrics page now."""
-        return self._families(self.snapshot(), self._metrics)
-
-    def own_families(self) -> Sequence[Family]:
-        """That part of it which is about slod itself."""
-        return self._metrics.families()
+        return self._families(self.snapshot(), self.metrics)
 
 
 def run(many: int = 2000, slos: int = 100, times: int = 7, *, peer: bool = True) -> list[Row]:

@@ -286,10 +286,6 @@ class Daemon:
         """What stands on the metrics page now."""
         return self._page(self.snapshot(), self.metrics)
 
-    def own_families(self) -> list[Family]:
-        """That part of it which is about slod itself."""
-        return self.metrics.families()
-
     def _readiness(self) -> Readiness:
         waiting = (polling.missing for polling, _ in self._polling.values())
         degraded = self._keeper.degraded

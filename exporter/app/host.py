@@ -8,6 +8,7 @@ from typing import Protocol
 from exporter.config.load import Config
 from exporter.core.status import Snapshot
 from exporter.web.exposition import Family
+from exporter.web.self_metrics import SelfMetrics
 
 
 class Host(Protocol):
@@ -16,6 +17,8 @@ class Host(Protocol):
 
     config: Config
     """The one in force."""
+    metrics: SelfMetrics
+    """What slod knows about itself."""
     version: int
     changed: Callable[[], None]
 
@@ -25,8 +28,4 @@ class Host(Protocol):
 
     def families(self) -> Sequence[Family]:
         """What stands on the metrics page now."""
-        ...
-
-    def own_families(self) -> Sequence[Family]:
-        """That part of it which is about slod itself."""
         ...

@@ -83,13 +83,13 @@ class Pages:
         return alerts_page.render(
             [alert for alert in self._alerts() if alert.firing],
             said[::-1],
-            list(self._delivered(_facts(self._host.own_families()))),
+            list(self._delivered(_facts(self._host.metrics.families()))),
             {entry.notification.key for entry in self._engine.outbox.entries()},
         )
 
     def sources(self) -> str:
         """Where numbers come from."""
-        facts = _facts(self._host.own_families())
+        facts = _facts(self._host.metrics.families())
         return sources_page.render(
             [self._source(name, facts) for name in self._host.config.sources],
             self._host.snapshot().now,
@@ -97,7 +97,7 @@ class Pages:
 
     def configuration(self) -> str:
         """What is in force."""
-        config, facts = self._host.config, _facts(self._host.own_families())
+        config, facts = self._host.config, _facts(self._host.metrics.families())
         [(_, since)] = facts["slod_config_last_reload_success_timestamp_seconds"]
         [(_, ok)] = facts["slod_config_last_reload_successful"]
         said = f"In force since {figures.when(since)} UTC."
