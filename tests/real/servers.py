@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 import aiohttp
 import pytest
@@ -23,12 +23,14 @@ T = TypeVar("T")
 def need(program: str) -> str:
     """The path of a program; without it the test is skipped, or fails where they are required."""
     path = shutil.which(program)
-    if path is None:
-        message = f"{program} is not installed"
-        if os.environ.get("SLOD_REQUIRE_SERVERS"):
-            pytest.fail(message)
-        pytest.skip(message)
-    return path
+    return path if path is not None else missing(f"{program} is not installed")
+
+
+def missing(what: str) -> NoReturn:
+    """The test is skipped, or fails where nothing may be missing."""
+    if os.environ.get("SLOD_REQUIRE_SERVERS"):
+        pytest.fail(what)
+    pytest.skip(what)
 
 
 def free_port() -> int:

@@ -86,8 +86,9 @@ STALE: float = struct.unpack("<d", bytes.fromhex("020000000000f07f"))[0]
 
 
 @asynccontextmanager
-async def lived(folder: Path) -> AsyncIterator[tuple[Daemon, ManualClock]]:
-    """A daemon that has watched three services for 80 minutes, one of which failed meanwhile."""
+async def lived(folder: Path, polls: int = POLLS) -> AsyncIterator[tuple[Daemon, ManualClock]]:
+    """A daemon that has watched three services, for 80 minutes by default; then one has failed
+    meanwhile."""
     counts = {(name, code): 0 for name, _, _ in SLOS for code in ("200", "500")}
 
     async def page(request: web.Request) -> web.Response:
@@ -106,7 +107,7 @@ async def lived(folder: Path) -> AsyncIterator[tuple[Daemon, ManualClock]]:
                 seen = [i.seen for i in instances.values()]
                 return bool(seen) and (seen[0] or 0.0) > clock.now() - STEP
 
-            for k in range(POLLS):
+            for k in range(polls):
                 for n, (name, _, _) in enumerate(SLOS):
                     # One is silent for a while: then it has no burn rate.
                     if name != "login" or not 60 <= k < 90:
