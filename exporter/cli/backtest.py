@@ -15,6 +15,7 @@ from exporter.cli.progress import Bar
 from exporter.errors import ConfigError
 
 if TYPE_CHECKING:
+    from exporter.backtest.dump import Dump
     from exporter.backtest.result import Backtest
     from exporter.backtest.spool import Spool
     from exporter.config.load import Config
@@ -76,7 +77,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Fetch, replay, show; errors are the caller's to show."""
+    # All of it before anything is read: Ctrl-C in an import may be lost in it.
     from exporter.backtest.choice import chosen, variants
+    from exporter.backtest.dump import Dump
     from exporter.backtest.spool import Spool
     from exporter.backtest.work import every
     from exporter.config.load import load
@@ -93,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
                 for slo in slos:
                     spool.expect(slo.name, slo.source, slo.sli.wants())
                 if args.file is not None:
-                    _read(Path(args.file), spool, bar)
+                    _read(Dump(Path(args.file), spool), args.file, bar)
                 else:
                     asyncio.run(_fetch(config, args.source, args.since, slos, spool, bar))
             text = f"of {len(slos)} SLOs replayed"
@@ -105,11 +108,8 @@ def run(args: argparse.Namespace) -> int:
     return _show(args, results, slos)
 
 
-def _read(path: Path, spool: Spool, bar: Bar) -> None:
-    from exporter.backtest.dump import Dump
-
-    dump = Dump(path, spool)
-    dump.read(lambda share: bar.show(share, f"of {path.name}"))
+def _read(dump: Dump, path: str, bar: Bar) -> None:
+    dump.read(lambda share: bar.show(share, f"of {Path(path).name}"))
     bar.close()
     if dump.refused:
         print(

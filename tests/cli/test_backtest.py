@@ -202,8 +202,8 @@ def test_ctrl_c_while_it_reads_ends_it_without_a_word_and_leaves_nothing(folder:
         out, err = process.communicate(timeout=30)
     os.close(writer)
     # A shell shows both as 130: said by slod, or by Python at its very end.
-    assert process.returncode in (130, -signal.SIGINT)
     assert (out, err) == (b"", b"")
+    assert process.returncode in (130, -signal.SIGINT)
     assert list(spools.iterdir()) == []
 
 
