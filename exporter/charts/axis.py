@@ -8,10 +8,13 @@ from math import ceil, floor, log10
 _HOUR = 3_600
 _DAY = 86_400
 _DATES = [
-    *(n * 60 for n in (1, 5, 15, 30)),
+    *(10, 30),
+    *(n * 60 for n in (1, 2, 5, 10, 15, 30)),
     *(n * _HOUR for n in (1, 3, 6, 12)),
     *(n * _DAY for n in (1, 2, 7, 14, 28, 91, 182, 364)),
 ]
+_FORMS = ((28 * _DAY + 1, "%d %b %Y"), (_DAY, "%d %b"), (60, "%d %b %H:%M"), (0, "%H:%M:%S"))
+"""How moments are written, from which distance on."""
 _MOST_DATES = 9
 _MOST_SHARES = 6
 
@@ -36,7 +39,7 @@ def dates(start: float, end: float) -> list[tuple[float, str]]:
     size = next((s for s in _DATES if (end - start) / s <= _MOST_DATES), None)
     if size is None:
         size = 364 * _DAY * ceil((end - start) / (364 * _DAY * _MOST_DATES))
-    form = "%d %b %Y" if size > 28 * _DAY else "%d %b" if size >= _DAY else "%d %b %H:%M"
+    form = next(form for least, form in _FORMS if size >= least)
     first = ceil(start / size)
     return [
         (k * float(size), datetime.fromtimestamp(k * size, UTC).strftime(form))

@@ -195,9 +195,11 @@ def test_lines_of_shares_are_round(low: float, expected: list[float]) -> None:
 def test_lines_of_dates_are_round_and_never_many() -> None:
     assert dates(T, T + 3 * 3600)[:2] == [(T, "01 Jan 00:00"), (T + 1800, "01 Jan 00:30")]
     assert dates(T, T + 30 * DAY)[0][1] == "01 Jan"
-    assert dates(T, T)[0] == (T, "01 Jan 00:00")
-    for days in (0.01, 0.3, 1, 3, 10, 40, 100, 400, 1000, 5000, 20000):
+    assert dates(T, T + 600)[:2] == [(T, "01 Jan 00:00"), (T + 120, "01 Jan 00:02")]
+    assert dates(T, T + 100)[-1] == (T + 90, "00:01:30")
+    assert dates(T, T)[0] == (T, "00:00:00")
+    for days in (0.001, 0.01, 0.3, 1, 3, 10, 40, 100, 400, 1000, 5000, 20000):
         found = dates(T + 1, T + 1 + days * DAY)
-        assert 1 <= len(found) <= 10 or days < 0.02
+        assert 2 <= len(found) <= 10
         gaps = {b[0] - a[0] for a, b in pairwise(found)}
         assert len(gaps) <= 1
