@@ -27,7 +27,7 @@ async function ask({ url, method, params, data, headers }, asked) {
   return said;
 }
 
-window.askAsGrafana = async (httpMethod, at) => {
+window.askAsGrafana = async (jsonData, at) => {
   const asked = [];
   config.featureToggles ??= {};
   setBackendSrv({ fetch: (request) => from(ask(request, asked)) });
@@ -37,11 +37,13 @@ window.askAsGrafana = async (httpMethod, at) => {
   const range = { from: start, to: end, raw: { from: start, to: end } };
   const source = new PrometheusDatasource({
     id: 1, uid: "slod", type: "prometheus", name: "slod", access: "proxy", url: "/slod", meta: {},
-    jsonData: { httpMethod },
+    jsonData,
   }, templates);
   await source.languageProvider.start(range);
   const find = async (query) => (await source.metricFindQuery(query, { range })).map(({ text }) => text);
   const tags = async (found) => (await found).map(({ text, value }) => value ?? text);
+  const filters = [{ key: "service", operator: "=", value: "shop" }];
+  const queries = [{ refId: "A", expr: 'slo_burn_rate{window="1h"}' }];
   await source.loadRules();
   return {
     metrics: source.languageProvider.retrieveMetrics(),
@@ -53,6 +55,8 @@ window.askAsGrafana = async (httpMethod, at) => {
     result: await find("query_result(slo_objective_ratio)"),
     keys: await tags(source.getTagKeys({ filters: [], timeRange: range })),
     values: await tags(source.getTagValues({ key: "slo", filters: [], timeRange: range })),
+    keysLeft: await tags(source.getTagKeys({ filters, queries, timeRange: range })),
+    valuesLeft: await tags(source.getTagValues({ key: "slo", filters, queries, timeRange: range })),
     exemplars: await source.areExemplarsAvailable(),
     rules: Object.keys(source.ruleMappings),
     asked,
