@@ -73,6 +73,7 @@ class Desk:
 
     def tick(self) -> None:
         """Something has changed."""
+        self.version += 1
         self._snapshot = None
 
     def snapshot(self) -> Snapshot:

@@ -32,6 +32,8 @@ WEEK = 7 * 86_400.0
 HOURS = 6.0
 """How far back a small picture of the burn rate goes."""
 _POINTS = 36
+_KEPT = 16
+"""Overviews that are kept for others who want the same, some 100 KB each."""
 _AT_ONCE = 10
 """Rows that are computed before others have their turn."""
 
@@ -47,9 +49,23 @@ class Pages:
         self._heard = heard
         self._host = host
         self._details = details
+        self._drawn: tuple[int, dict[Filters, asyncio.Task[str]]] = (-1, {})
+        """The overviews of the numbers of now: in an incident many people look at the same one."""
 
     async def overview(self, filters: Filters) -> str:
         """All objectives."""
+        version, drawn = self._drawn
+        if version != self._host.version:
+            drawn = {}
+            self._drawn = (self._host.version, drawn)
+        if filters not in drawn:
+            if len(drawn) >= _KEPT:
+                drawn.clear()
+            drawn[filters] = asyncio.create_task(self._overview(filters))
+        # Whoever goes away must not take it from the others.
+        return await asyncio.shield(drawn[filters])
+
+    async def _overview(self, filters: Filters) -> str:
         snapshot = self._host.snapshot()
         seen = see(snapshot)
         found = filters.found(seen)

@@ -100,6 +100,16 @@ async def test_what_others_wrote_is_text_and_secrets_are_hidden_on_every_page(
         assert "cannot be used" in text and "shop" in text
 
 
+async def test_many_who_look_at_once_see_the_same_and_soon_what_is_new(world: World) -> None:
+    same = [get(world.daemon, "/") for _ in range(5)]
+    others = [get(world.daemon, f"/?q=x{k}") for k in range(20)]
+    pages = [text for _, text in await asyncio.gather(*same, *others)]
+    assert len(set(pages[:5])) == 1 and 'id="o-shop"' in pages[0]
+    assert all(f'value="x{k}"' in text for k, text in enumerate(pages[5:]))
+    await world.live(1, 1000, 900)
+    assert (await get(world.daemon, "/"))[1] != pages[0]
+
+
 async def test_a_page_needs_nothing_from_elsewhere_and_says_so_to_the_browser(
     world: World,
 ) -> None:
