@@ -25,7 +25,7 @@ path = "{folder}/slod.db"
 [source.app]
 type = "scrape"
 targets = ["{page}"]
-interval = "100ms"
+interval = "{interval}"
 """
 SLO = """
 [slo.shop]
@@ -61,9 +61,10 @@ async def page() -> AsyncIterator[PageServer]:
     await runner.cleanup()
 
 
-def write(folder: Path, page: PageServer, *more: str) -> Path:
+def write(folder: Path, page: PageServer, *more: str, interval: str = "100ms") -> Path:
     file = folder / "slod.toml"
-    file.write_text(CONFIG.format(folder=folder, page=page.url) + "".join(more))
+    config = CONFIG.format(folder=folder, page=page.url, interval=interval)
+    file.write_text(config + "".join(more))
     return file
 
 
