@@ -87,12 +87,13 @@ def _where_not(there: Sequence[bool], node: Node) -> list[Column]:
     """1 where nothing is, with the labels that would have been."""
     labels: dict[str, str] = {}
     if isinstance(node, Select):
-        names = [m.label for m in node.matchers]
-        labels = {
-            m.label: m.value
-            for m in node.matchers
-            if m.op == "=" and m.label != NAME and names.count(m.label) == 1
-        }
+        # As Prometheus does it: whatever else is asked of a label takes it away again.
+        for m in node.matchers:
+            if m.op == "=" and m.label not in labels:
+                labels[m.label] = m.value
+            else:
+                labels.pop(m.label, None)
+        labels = {k: v for k, v in labels.items() if v and k != NAME}
     return [Column(labels, [None if is_there else 1.0 for is_there in there])]
 
 

@@ -16,7 +16,8 @@ from exporter.promql.errors import Failed, TooMuch
 
 LONGEST = 512
 """Characters of a label that is made, which may be made of that one again."""
-_GROUP = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})")
+_GROUP = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})", re.ASCII)
+_NUMBER = re.compile(r"0|[1-9][0-9]*")
 
 
 def replace(columns: Sequence[Column], to: str, by: str, of: str, regex: str) -> list[Column]:
@@ -65,7 +66,7 @@ def _expand(by: str, found: re.Match[str]) -> str:
         if name is None:
             return "$"
         try:
-            return found[int(name) if name.isdigit() else name] or ""
+            return found[int(name) if _NUMBER.fullmatch(name) else name] or ""
         except IndexError:
             # As in Go: a group that there is not is empty.
             return ""

@@ -111,6 +111,7 @@ def routes(answers: Answers) -> Sequence[web.AbstractRouteDef]:
             web.route(method, f"{ROOT}/{path}", _answering(handler, answers.now))
             for method in methods
         ]
+        found.append(web.route("*", f"{ROOT}/{path}", _allowing(methods)))
     return [*found, web.route("*", f"{ROOT}/{{path:.*}}", _not_here)]
 
 
@@ -130,14 +131,14 @@ class _Api:
         return await self._answers.query_range(text, start, end, step, params.timeout())
 
     async def labels(self, params: Params) -> object:
-        return params.limited(await self._answers.labels(params.all("match[]")))
+        return params.limited(await self._answers.labels(params.selectors()))
 
     async def values(self, params: Params) -> object:
         name = params.path["name"]
-        return params.limited(await self._answers.values(name, params.all("match[]")))
+        return params.limited(await self._answers.values(name, params.selectors()))
 
     async def series(self, params: Params) -> object:
-        selectors = params.all("match[]")
+        selectors = params.selectors()
         if not selectors:
             raise Wrong("no match[] parameter provided")
         return params.limited(await self._answers.series(selectors))
@@ -156,8 +157,11 @@ class _Api:
         return dict(params.limited(list(found.items())))
 
     async def rules(self, params: Params) -> object:
-        if "record" in params.all("type"):
-            return {"groups": []}
+        for kind in params.all("type"):
+            if kind == "record":
+                return {"groups": []}
+            if kind != "alert":
+                raise Wrong(f'invalid parameter "type": not supported value "{kind}"')
         return {"groups": self._answers.rules()}
 
     async def alerts(self, params: Params) -> object:
@@ -195,6 +199,17 @@ def _answering(
 
 async def _not_here(request: web.Request) -> web.StreamResponse:
     return _refused("not_found", 404, f"slod does not answer {request.method} {request.path}")
+
+
+def _allowing(methods: Sequence[str]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """What answers the other methods."""
+
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        refused = _refused("bad_data", 405, f"{request.path} is not asked by {request.method}")
+        refused.headers["Allow"] = ", ".join(methods)
+        return refused
+
+    return refuse
 
 
 def _refused(kind: str, status: int, why: str) -> web.Response:

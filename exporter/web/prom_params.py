@@ -50,6 +50,13 @@ class Params:
         """Every value of one that may stand several times."""
         return [value for key, value in self._pairs if key in (name, f"{name}[]") and value]
 
+    def selectors(self) -> list[str]:
+        """Those of series, empty ones as well, which select nothing; and the time that is asked for
+        is one, though all that is known is answered."""
+        for name in ("start", "end"):
+            self.moment(name, self.now)
+        return [value for key, value in self._pairs if key == "match[]"]
+
     def text(self, name: str) -> str:
         """One that must be there."""
         found = self.all(name)
@@ -95,7 +102,7 @@ class Params:
                 'invalid parameter "step": zero or negative query resolution step widths are not '
                 "accepted. Try a positive integer"
             )
-        if (end - start) / step > MOST_POINTS:
+        if (end - start) // step > MOST_POINTS:
             raise Wrong(
                 f"exceeded maximum resolution of {MOST_POINTS:,} points per timeseries. Try "
                 "decreasing the query resolution (?step=XX)"

@@ -302,6 +302,9 @@ async def test_what_there_is_can_be_listed(world: World) -> None:
         ("series", {}, 400, "bad_data", "no match[]"),
         ("series", {"match[]": "1"}, 400, "bad_data", "not a series selector"),
         ("labels", {"match[]": "{}"}, 400, "bad_data", "at least one non-empty"),
+        ("labels", {"match[]": ""}, 400, "bad_data", "is empty"),
+        ("labels", {"start": "noon"}, 400, "bad_data", 'cannot parse "noon"'),
+        ("series", {"match[]": "x", "end": "x"}, 400, "bad_data", 'cannot parse "x"'),
         ("labels", {"limit": "x"}, 400, "bad_data", '"limit"'),
         ("format_query", {"query": "("}, 400, "bad_data", "cannot read"),
         ("targets", {}, 404, "not_found", "slod does not answer"),
@@ -314,3 +317,12 @@ async def test_what_cannot_be_answered_is_said_in_prometheus_own_way(
         got, answer = await quiet.answer(path, params, method)
         assert (got, answer["status"], answer["errorType"]) == (status, "error", kind), answer
         assert said in answer["error"] and "\n" not in answer["error"]
+
+
+async def test_a_method_that_is_not_answered_is_said_as_prometheus_does(quiet: World) -> None:
+    for method, path in (("DELETE", "query"), ("POST", "rules"), ("PUT", "series")):
+        got, answer = await quiet.answer(path, {}, method)
+        assert (got, answer["status"], answer["errorType"]) == (405, "error", "bad_data")
+        assert f"is not asked by {method}" in answer["error"]
+    got, answer = await quiet.answer("rules", {"type": "odd"}, "GET")
+    assert (got, answer["error"]) == (400, 'invalid parameter "type": not supported value "odd"')

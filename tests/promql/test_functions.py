@@ -231,6 +231,10 @@ SLOS = load("""
         ("count(nothing)", {}),
         ("absent(burn)", {}),
         ('absent(burn{slo="z",window=~".*",team="a",team="b"})', {'{slo="z"}': 1}),
+        ('absent(burn{team=~"z",slo="z"})', {'{slo="z"}': 1}),
+        ('absent(burn{slo="z",slo!="y"})', {"": 1}),
+        ('absent(nothing{slo=""})', {"": 1}),
+        ('absent({__name__="nothing",slo="z"})', {'{slo="z"}': 1}),
         ('absent(sum(burn{slo="z"}))', {"": 1}),
         (
             'label_replace(burn{slo="c"}, "to", "<$1>", "window", "(.)h")',
@@ -238,6 +242,12 @@ SLOS = load("""
         ),
         ('label_replace(burn{slo="c"}, "to", "<${n}>", "window", "(?P<n>.)h")', _),
         ('label_replace(burn{slo="c"}, "to", "<1>$9", "team", "")', _),
+        # As in Go: no digit but 0 to 9, and no group's number begins with 0.
+        ('label_replace(burn{slo="c"}, "to", "<$1>$01", "window", "(.)h")', _),
+        (
+            'label_replace(burn{slo="c"}, "to", "$²", "window", "(.)h")',
+            {'burn{slo="c",window="1h",to="$²"}': 1},
+        ),
         (
             'label_replace(burn{slo="c"}, "to", "x", "window", "h")',
             {'burn{slo="c",window="1h"}': 1},
