@@ -68,6 +68,8 @@ class Pages:
     async def _overview(self, filters: Filters) -> str:
         snapshot = self._host.snapshot()
         seen = see(snapshot)
+        present = {one.status.slo.name for one in seen}
+        waiting = [a.slo for n, a in self._engine.accounts.items() if n not in present]
         found = filters.found(seen)
         filters = filters.within(len(found))
         burned: dict[int, overview_page.Burned] = {}
@@ -77,7 +79,7 @@ class Pages:
             if (past := self._burned(one.status, snapshot.now)) is not None:
                 burned[id(one.status)] = past
         deaf = list(alerts_page.stuck(self._delivered({})))
-        return overview_page.render(snapshot, seen, found, filters, burned, deaf)
+        return overview_page.render(snapshot, seen, waiting, found, filters, burned, deaf)
 
     async def slo(self, name: str, query: Mapping[str, str]) -> tuple[str, bool]:
         """One of them."""

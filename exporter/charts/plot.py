@@ -114,6 +114,7 @@ def draw(plot: Plot) -> str:
         *_levels(plot),
         *_lines(plot),
         *_ahead(plot),
+        _axis(plot),
     ]
     for k, lane in enumerate(plot.lanes):
         parts += _lane(plot, lane, _TOP + plot.height + 6 + _LANE * k)
@@ -164,23 +165,33 @@ def _data(plot: Plot) -> str:
 
 def _grid(plot: Plot, bottom: float) -> Iterator[str]:
     right = WIDTH - _RIGHT
-    # In a group of its own, which a script keeps in sight where the picture is moved aside.
-    labels = [f'<rect width="{_LEFT - 4:g}" height="{_TOP + plot.height + 6:g}"/>']
-    last = inf
-    for value in _ticks(plot):
-        y = plot.y(value)
-        if last - y < _NEAR:
-            continue
-        last = y
+    for value, y in _heights(plot):
         kind = "zero" if value == 0 else "grid"
         yield f'<line class="{kind}" x1="{_LEFT:g}" x2="{right:g}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        less = "\u2264 " if value <= plot.low and _is_cut(plot) else ""
-        labels.append(_text(_LEFT - 8, y + 4, less + plot.shown(value), "end"))
     for when, label in dates(plot.start, plot.end):
         x = plot.x(when)
         yield f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP:g}" y2="{bottom:g}"/>'
         yield _text(x, bottom + 16, label, "middle")
-    yield f'<g class="axis">{"".join(labels)}</g>'
+
+
+def _axis(plot: Plot) -> str:
+    """What the heights mean: above all else, since a script keeps it in sight where the picture is
+    moved aside."""
+    labels = [f'<rect width="{_LEFT - 4:g}" height="{_TOP + plot.height + 6:g}"/>']
+    for value, y in _heights(plot):
+        less = "\u2264 " if value <= plot.low and _is_cut(plot) else ""
+        labels.append(_text(_LEFT - 8, y + 4, less + plot.shown(value), "end"))
+    return f'<g class="axis">{"".join(labels)}</g>'
+
+
+def _heights(plot: Plot) -> Iterator[tuple[float, float]]:
+    """The values that are named, and where; none so near to another that it could not be read."""
+    last = inf
+    for value in _ticks(plot):
+        y = plot.y(value)
+        if last - y >= _NEAR:
+            yield value, y
+            last = y
 
 
 def _is_cut(plot: Plot) -> bool:

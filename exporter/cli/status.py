@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 SLOs stand under their services: what is for somebody now, then the others, the most urgent first.
-! before a name: it pages; ALERTS: of burn rates; LASTS: the forecast of when the budget is gone; *
-at a gate: somebody overrode it. A narrow terminal shows the most important columns. With --watch it
-is drawn again and again until q or Ctrl-C; what is not a terminal gets plain text.
+! before a name: it pages; ALERTS: those of burn rates, and the budget policy's pages; LASTS: the
+forecast of when the budget is gone; * at a gate: somebody overrode it. A narrow terminal shows the
+most important columns. With --watch it is drawn again and again until q or Ctrl-C; what is not a
+terminal gets plain text.
 
 examples:
   slod status

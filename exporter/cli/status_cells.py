@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 
 from rich.text import Text
 
 from exporter.cli.remote import plain
 from exporter.config.duration import approximate
+from exporter.core.alert import PAGE
 from exporter.core.policy import OK
-from exporter.web.slos_api_said import SLOSaid
+from exporter.web.slos_api_said import RuleNow, SLOSaid, StepNow
 
 GOOD, POOR, BAD, NONE = "green", "yellow", "red", "dim"
 _BAR = 10
@@ -73,11 +75,13 @@ def lasts(slo: SLOSaid) -> Text:
 
 
 def state(slo: SLOSaid) -> Text:
-    """The state of the budget policy, or that it is not known."""
+    """The state of the budget policy, or another step of it that holds; or that it is not known."""
+    said = slo.policy_state
+    if said == OK and slo.steps:
+        said = slo.steps[0].state
     if is_unknown(slo):
-        said = "unknown" if slo.policy_state == OK else f"{plain(slo.policy_state)}?"
-        return Text(said, style=POOR)
-    return Text(plain(slo.policy_state), style=_colour(slo))
+        return Text("unknown" if said == OK else f"{plain(said)}?", style=POOR)
+    return Text(plain(said), style=_colour(slo))
 
 
 def gate(slo: SLOSaid) -> Text:
@@ -87,18 +91,25 @@ def gate(slo: SLOSaid) -> Text:
     return Text(said + ("*" if slo.gate.overridden else ""), style=style)
 
 
-def rules(slo: SLOSaid, now: float) -> Text:
+def firing(slo: SLOSaid) -> Sequence[RuleNow | StepNow]:
+    """The alerts of burn rates, and the steps of the budget policy that page; pages first."""
+    found = [rule for rule in slo.rules if rule.firing]
+    steps = [step for step in slo.steps if step.severity == PAGE]
+    return sorted([*found, *steps], key=lambda one: one.severity != PAGE)
+
+
+def alerts(slo: SLOSaid, now: float) -> Text:
     """The gravest alert that fires, since when, and how many more."""
-    firing = [rule for rule in slo.rules if rule.firing]
-    if not firing:
+    found = firing(slo)
+    if not found:
         return Text("-", style=NONE)
-    first = next((rule for rule in firing if rule.severity == "page"), firing[0])
+    first = found[0]
     said = plain(first.severity)
     if first.since is not None:
         said += f" {approximate(max(0.0, now - unix(first.since)))}"
-    if len(firing) > 1:
-        said += f" +{len(firing) - 1}"
-    return Text(said, style=f"bold {BAD}" if first.severity == "page" else POOR)
+    if len(found) > 1:
+        said += f" +{len(found) - 1}"
+    return Text(said, style=f"bold {BAD}" if first.severity == PAGE else POOR)
 
 
 def unix(moment: str) -> float:
@@ -112,4 +123,4 @@ def _colour(slo: SLOSaid) -> str:
         return NONE
     if left <= 0 or slo.gate.verdict == "closed":
         return BAD
-    return GOOD if slo.policy_state == OK else POOR
+    return GOOD if slo.policy_state == OK and not slo.steps else POOR

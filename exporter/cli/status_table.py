@@ -17,16 +17,18 @@ from exporter.cli.status_cells import (
     BAD,
     GOOD,
     POOR,
+    alerts,
     bar,
     budget,
     burn,
+    firing,
     gate,
     is_unknown,
     lasts,
-    rules,
     state,
     title,
 )
+from exporter.core.alert import PAGE
 from exporter.web.slos_api_said import SLOSaid
 
 _GAP = "  "
@@ -53,12 +55,12 @@ def urgent(slo: SLOSaid) -> tuple[int, float, str]:
     """What sorts the most urgent first: pages, spent budgets, other alerts and closed gates, what
     nobody knows, then by what is left."""
     left = slo.budget_remaining
-    firing = {rule.severity for rule in slo.rules if rule.firing}
-    if "page" in firing:
+    found = firing(slo)
+    if found and found[0].severity == PAGE:
         rank = 0
     elif left is not None and left <= 0:
         rank = 1
-    elif firing or slo.gate.verdict == "closed":
+    elif found or slo.gate.verdict == "closed":
         rank = 2
     elif is_unknown(slo):
         rank = 3
@@ -147,7 +149,7 @@ def _columns(slos: Sequence[SLOSaid], now: float, ascii_only: bool) -> list[Colu
         Column("LASTS", 6, [lasts(s) for s in slos], right=True),
         Column("STATE", 2, [state(s) for s in slos]),
         Column("GATE", 5, [gate(s) for s in slos]),
-        Column("ALERTS", 1, [rules(s, now) for s in slos]),
+        Column("ALERTS", 1, [alerts(s, now) for s in slos]),
     ]
 
 
@@ -183,16 +185,18 @@ def _percent(ratio: float) -> str:
 def summary(slos: Sequence[SLOSaid]) -> Text:
     """How they are as a whole, in a line."""
     spent = sum(s.budget_remaining is not None and s.budget_remaining <= 0 for s in slos)
-    firing = sum(rule.firing for s in slos for rule in s.rules)
+    fire = sum(len(firing(s)) for s in slos)
+    closed = sum(s.gate.verdict == "closed" for s in slos)
     unknown = sum(map(is_unknown, slos))
     line = Text().append(f"{len(slos)} SLO{'' if len(slos) == 1 else 's'}")
     for count, word, style in (
         (spent, "exhausted", "red"),
-        (firing, "burn rate alert" + ("" if firing == 1 else "s"), "red"),
+        (fire, "alert" + ("" if fire == 1 else "s"), "red"),
+        (closed, "gate" + ("" if closed == 1 else "s") + " closed", "red"),
         (unknown, "unknown", "yellow"),
     ):
         if count:
             line.append(", ").append(f"{count} {word}", style=style)
-    if not (spent or firing or unknown) and slos:
+    if not (spent or fire or closed or unknown) and slos:
         line.append(", all fine", style=GOOD)
     return line

@@ -7,8 +7,10 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from types import FrameType
 
@@ -27,6 +29,8 @@ from exporter.web.slos_api_said import SLOSaid
 
 _WIDE = 1000
 """Columns of what is no terminal: nobody reads it through a slit."""
+_PROMPT = 3.0
+"""Seconds in which a daemon that is well answers."""
 
 
 def show(args: argparse.Namespace) -> int:
@@ -71,9 +75,23 @@ class Picture:
         self._now: str | None = None
         self._slos: list[SLOSaid] = []
         self._since = 0.0
+        self._asked: float | None = None
 
     def look(self) -> int:
         """Ask the daemon; the exit status."""
+        self._asked = time.time()
+        try:
+            return self._look()
+        finally:
+            self._asked = None
+
+    @property
+    def is_late(self) -> bool:
+        """Whether an answer should have come."""
+        asked = self._asked
+        return asked is not None and time.time() - asked > _PROMPT
+
+    def _look(self) -> int:
         try:
             self._now, self._slos = read(self._args, look(self._args))
         except (Unreachable, Refused) as error:
@@ -106,6 +124,8 @@ class Picture:
         if self.trouble is not None:
             yield Text(f"no fresh numbers since {rfc3339(round(self._since))}", style=BAD)
             yield Text(plain(str(self.trouble)), style=BAD)
+        elif self.is_late:
+            yield Text("no answer yet", style=BAD)
         elif self._now is None:
             yield Text("asking", style=NONE)
         if self._now is not None:
@@ -127,7 +147,14 @@ def _live(args: argparse.Namespace) -> int:
         try:
             draw()
             while True:
-                code = picture.look()
+                looking, late = _Look(picture), False
+                while not looking.done:
+                    if pressed(0.05):
+                        return code
+                    if picture.is_late and not late:
+                        late = True
+                        draw()
+                code = looking.code()
                 draw()
                 if pressed(args.interval):
                     return code
@@ -135,6 +162,29 @@ def _live(args: argparse.Namespace) -> int:
             return code
         finally:
             signal.signal(signal.SIGWINCH, signal.SIG_DFL)
+
+
+class _Look:
+    """One look, in a thread: a daemon that hangs must not keep whoever wants to leave."""
+
+    def __init__(self, picture: Picture) -> None:
+        self._found: Future[int] = Future()
+        threading.Thread(target=self._look, args=(picture,), daemon=True).start()
+
+    @property
+    def done(self) -> bool:
+        """Whether it is over."""
+        return self._found.done()
+
+    def code(self) -> int:
+        """The exit status, or the error that nobody foresaw."""
+        return self._found.result()
+
+    def _look(self, picture: Picture) -> None:
+        try:
+            self._found.set_result(picture.look())
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            self._found.set_exception(error)
 
 
 class _Draw:

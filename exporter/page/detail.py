@@ -14,7 +14,7 @@ from exporter.core.explained import Explanation
 from exporter.core.status import SLOStatus
 from exporter.page import detail_charts as charts
 from exporter.page.marks import bar
-from exporter.page.shell import document, table
+from exporter.page.shell import document, more, table
 from exporter.page.state import WORDS, Seen
 
 SPANS = {
@@ -203,9 +203,8 @@ def _beside(detail: Detail) -> str:
         f"<td>{escape(one.said)}</td></tr>"
         for one in newest[:MOST]
     )
-    rest = len(newest) - MOST
-    more = f"<p>… and {rest:,} older ones.</p>" if rest > 0 else ""
-    return table(["Begin (UTC)", "Kind", "What"], rows, "Alerts, events and exclusions") + more
+    shown = table(["Begin (UTC)", "Kind", "What"], rows, "Alerts, events and exclusions")
+    return shown + more(len(newest), MOST, "older ones")
 
 
 def _explained(detail: Detail) -> str:

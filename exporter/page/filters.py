@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
+from exporter.core.slo import SLO
 from exporter.page.state import Seen, State
 
 PAGE = 100
@@ -86,10 +87,10 @@ class Filters:
         slo = one.status.slo
         return self._mean({**one.status.labels, "slo": slo.name, SERVICE: slo.service})
 
-    def means_waiting(self, name: str, service: str) -> bool:
-        """The same of one that has no data yet, and so no labels."""
+    def means_waiting(self, slo: SLO) -> bool:
+        """The same of one that has no data yet, and so no groups."""
         state = self.state in (None, State.UNKNOWN)
-        return state and self._mean({"slo": name, SERVICE: service})
+        return state and self._mean({**slo.labels, "slo": slo.name, SERVICE: slo.service})
 
     def _mean(self, own: Mapping[str, str]) -> bool:
         if any(own.get(name) != value for name, value in self.labels):

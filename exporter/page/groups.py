@@ -11,7 +11,7 @@ from exporter.core import gate
 from exporter.core.slo import SLO
 from exporter.page.filters import PAGE
 from exporter.page.marks import bar
-from exporter.page.shell import document, slo_link, table
+from exporter.page.shell import document, more, slo_link, table
 from exporter.page.state import WORDS, Seen
 
 
@@ -43,7 +43,8 @@ def _groups(seen: Sequence[Seen]) -> str:
         f'<td><span class="badge {one.state.value}">{WORDS[one.state]}</span></td></tr>'
         for one in sorted(seen, key=lambda one: one.urgency)[:PAGE]
     )
-    return table(["Group", "Budget left", "State"], rows, "Groups, the most urgent first")
+    shown = table(["Group", "Budget left", "State"], rows, "Groups, the most urgent first")
+    return shown + more(len(seen), PAGE)
 
 
 def _group(one: Seen) -> dict[str, str]:

@@ -14,9 +14,9 @@ from aiohttp import web
 from exporter.clock import Clock
 
 MOST = 64
-"""Pages that are told; others look for themselves now and then."""
+"""Browsers that are told; others look for themselves now and then."""
 LOOK_EVERY = 1.0
-HEARTBEAT = 15.0
+HEARTBEAT = 10.0
 
 
 class Live:
@@ -28,9 +28,9 @@ class Live:
         self._streams: set[asyncio.Task[None]] = set()
 
     async def events(self, request: web.Request) -> web.StreamResponse:
-        """A stream that lasts as long as the page is open."""
+        """A stream that lasts as long as a page of the browser is open."""
         if len(self._streams) >= MOST:
-            # A browser does not come back to one that answers so.
+            # A browser does not come back by itself to one that answers so.
             return web.Response(status=204)
         response = web.StreamResponse(
             headers={
@@ -66,7 +66,7 @@ class Live:
                 await response.write(f"data: {version}\n\n".encode())
                 told, silent = version, 0.0
             elif silent >= HEARTBEAT:
-                await response.write(b": still here\n\n")
+                await response.write(b"event: beat\ndata:\n\n")
                 silent = 0.0
             await self._clock.sleep(LOOK_EVERY)
             silent += LOOK_EVERY

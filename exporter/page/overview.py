@@ -7,16 +7,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from itertools import groupby, islice
+from itertools import groupby
 
 from exporter.charts import figures
 from exporter.core import gate
 from exporter.core.override import Verdict
+from exporter.core.slo import SLO
 from exporter.core.status import Snapshot
 from exporter.page.filters import PAGE, Filters
 from exporter.page.marks import bar, sparkline
-from exporter.page.shell import document, slo_link
-from exporter.page.state import WORDS, Seen, State, headline
+from exporter.page.shell import document, more, slo_link
+from exporter.page.state import WORDS, Seen, State, headline, paging_steps
 
 COLUMNS = ("Objective", "Budget left", "Burn rate", "State", "Gate", "Coverage")
 
@@ -34,34 +35,24 @@ class Burned:
 def render(
     snapshot: Snapshot,
     seen: Sequence[Seen],
+    waiting: Sequence[SLO],
     found: Sequence[Seen],
     filters: Filters,
     burned: Mapping[int, Burned],
     deaf: Sequence[str],
 ) -> str:
-    """`found`: those that the filters mean; `burned`: of those shown, by `id` of the status.
-    `deaf`: a sentence on each receiver that cannot be reached."""
-    shown = filters.shown(found)
-    present = {one.status.slo.name for one in seen}
-    waiting = {
-        name: snapshot.unknown.get(name, "there is no data yet")
-        for name in snapshot.services
-        if name not in present
-    }
+    """`waiting`: objectives that have no data yet; `found`: those seen that the filters mean;
+    `burned`: of those shown, by `id` of the status. `deaf`: a sentence on each receiver that cannot
+    be reached."""
+    meant = [slo for slo in waiting if filters.means_waiting(slo)]
     said = headline(seen, len(waiting))
     parts = [
         f'<h1 id="headline" aria-live="polite">{escape(said)}</h1>',
         *(f'<p class="bad"><a href="/alerts">{escape(one)}</a></p>' for one in deaf),
-        _form(seen, filters),
-        _rows(snapshot, shown, filters, burned),
+        _form(seen, len(waiting), filters),
+        _rows(snapshot, filters.shown(found), filters, burned) if found else _none(meant),
         _pages(found, filters),
-        _waiting(
-            {
-                name: why
-                for name, why in waiting.items()
-                if filters.means_waiting(name, snapshot.services[name])
-            }
-        ),
+        _waiting(meant, snapshot),
     ]
     return document("Objectives", "/", "".join(parts))
 
@@ -69,9 +60,10 @@ def render(
 # --- the filters --------------------------------------------------------------------------------
 
 
-def _form(seen: Sequence[Seen], filters: Filters) -> str:
+def _form(seen: Sequence[Seen], waiting: int, filters: Filters) -> str:
     many = Counter(one.state for one in seen)
-    states = [f"<a {_state_link(filters, None)}>all <b>{len(seen):,}</b></a>"] + [
+    many[State.UNKNOWN] += waiting
+    states = [f"<a {_state_link(filters, None)}>all <b>{many.total():,}</b></a>"] + [
         f'<a class="{state.value}" {_state_link(filters, state)}>'
         f"{WORDS[state]} <b>{many[state]:,}</b></a>"
         for state in State
@@ -110,8 +102,6 @@ def _state_link(filters: Filters, state: State | None) -> str:
 def _rows(
     snapshot: Snapshot, shown: Sequence[Seen], filters: Filters, burned: Mapping[int, Burned]
 ) -> str:
-    if not shown:
-        return '<p class="empty">No objective matches. <a href="/">Show all</a></p>'
     head = "".join(f'<th scope="col">{name}</th>' for name in COLUMNS)
     bodies = "".join(
         f'<tbody><tr class="service"><th scope="rowgroup" colspan="{len(COLUMNS)}">'
@@ -122,6 +112,12 @@ def _rows(
         '<table class="objectives"><caption class="hidden">Objectives by service, the most urgent '
         f"first</caption><thead><tr>{head}</tr></thead>{bodies}</table>"
     )
+
+
+def _none(waiting: Sequence[SLO]) -> str:
+    if waiting:
+        return ""
+    return '<p class="empty">No objective matches. <a href="/">Show all</a></p>'
 
 
 def _by_service(
@@ -192,6 +188,11 @@ def _state(one: Seen, now: float) -> str:
         for rule in one.status.rules
         if rule.firing
     ]
+    parts += [
+        f'<small><a href="/alerts">{escape(step.step.severity)} {escape(step.step.state)}</a> '
+        f"{_since(step.since, now)}</small>"
+        for step in paging_steps(one.status)
+    ]
     if one.unknown is not None:
         parts.append(f"<small>{escape(one.unknown)}</small>")
     return "".join(parts)
@@ -217,9 +218,9 @@ def _excluded(one: Seen) -> str:
     status = one.status
     if not status.excluded_seconds:
         return ""
-    hours = status.excluded_seconds / 3600
     without = figures.left(status.budget_unadjusted)
-    return f"<small>{without} without exclusions ({hours:.1f} h)</small>"
+    lasting = figures.lasting(status.excluded_seconds)
+    return f"<small>{without} without exclusions ({lasting})</small>"
 
 
 def _pages(found: Sequence[Seen], filters: Filters) -> str:
@@ -241,11 +242,12 @@ def _pages(found: Sequence[Seen], filters: Filters) -> str:
     )
 
 
-def _waiting(waiting: Mapping[str, str]) -> str:
+def _waiting(waiting: Sequence[SLO], snapshot: Snapshot) -> str:
     if not waiting:
         return ""
     rows = "".join(
-        f'<li><b><a href="{slo_link(name, {})}">{escape(name)}</a></b>: {escape(why)}</li>'
-        for name, why in islice(waiting.items(), PAGE)
+        f'<li><b><a href="{slo_link(slo.name, {})}">{escape(slo.name)}</a></b>: '
+        f"{escape(snapshot.unknown.get(slo.name, 'there is no data yet'))}</li>"
+        for slo in waiting[:PAGE]
     )
-    return f"<section><h2>Without data</h2><ul>{rows}</ul></section>"
+    return f"<section><h2>Without data</h2><ul>{rows}</ul>{more(len(waiting), PAGE)}</section>"

@@ -21,7 +21,7 @@ _TYPES = {
     "js": "text/javascript",
     "svg": "image/svg+xml",
 }
-_FILES = ("slod.css", "slod.js", "detail.css", "detail.js", "icon.svg")
+_FILES = ("slod.css", "events.js", "slod.js", "detail.css", "detail.js", "icon.svg")
 _HEADERS = {
     "Content-Security-Policy": CSP,
     "Referrer-Policy": "same-origin",

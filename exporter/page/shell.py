@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from html import escape
 from urllib.parse import quote, urlencode
@@ -21,13 +22,18 @@ PLACES = (
 )
 
 
+_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Characters that would turn the direction of all that follows: whoever names a group with one must
+not rewrite what stands beside it."""
+
+
 def document(title: str, here: str, body: str) -> str:
     """The whole page; `here`: its place in the navigation, `body`: HTML of what is in `<main>`."""
     links = "".join(
         f'<a href="{to}"{" aria-current=page" if to == here else ""}>{name}</a>'
         for to, name in PLACES
     )
-    return (
+    whole = (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
@@ -35,6 +41,7 @@ def document(title: str, here: str, body: str) -> str:
         '<link rel="icon" href="/static/icon.svg" type="image/svg+xml">'
         '<link rel="stylesheet" href="/static/slod.css">'
         '<link rel="stylesheet" href="/static/detail.css">'
+        '<script src="/static/events.js" defer></script>'
         '<script src="/static/slod.js" defer></script>'
         '<script src="/static/detail.js" defer></script>'
         "</head><body>"
@@ -47,6 +54,12 @@ def document(title: str, here: str, body: str) -> str:
         '<a href="/api/slo/v1/openapi.json">API</a> · <a href="/-/ready">readiness</a></footer>'
         "</body></html>\n"
     )
+    return _TURNING.sub("\N{REPLACEMENT CHARACTER}", whole)
+
+
+def more(many: int, shown: int, kind: str = "more") -> str:
+    """That there are more than are shown, where there are."""
+    return f"<p>… and {many - shown:,} {kind}.</p>" if many > shown else ""
 
 
 def slo_link(slo: str, group: Mapping[str, str]) -> str:

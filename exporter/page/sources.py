@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 
 from exporter.charts import figures
-from exporter.page.shell import document, table
+from exporter.page.shell import document, more, table
 
 MOST = 200
 """Targets of one source that are shown; those that are down come first."""
@@ -74,9 +74,8 @@ def _targets(source: Source) -> str:
     )
     if not rows:
         return "<p>It was not asked yet.</p>"
-    rest = len(listed) - MOST
-    more = f"<p>… and {rest:,} more that are up.</p>" if rest > 0 else ""
-    return table(["Target", "State"], rows, f"Targets of {source.name}") + more
+    shown = table(["Target", "State"], rows, f"Targets of {source.name}")
+    return shown + more(len(listed), MOST)
 
 
 def _reasons(counts: Mapping[str, float]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from exporter.core.alert import PAGE
-from exporter.core.status import SLOStatus, Snapshot
+from exporter.core.status import SLOStatus, Snapshot, StepStatus
 
 LOW, WARNING = 0.25, 0.5
 
@@ -71,10 +71,15 @@ def see(snapshot: Snapshot) -> list[Seen]:
     return out
 
 
+def paging_steps(status: SLOStatus) -> list[StepStatus]:
+    """Those of the budget policy that page."""
+    return [step for step in status.steps if step.holds and step.step.severity == PAGE]
+
+
 def _state(status: SLOStatus, unknown: str | None) -> State:
     firing = [rule.severity for rule in status.rules if rule.firing]
     left = status.budget_remaining
-    if PAGE in firing:
+    if PAGE in firing or paging_steps(status):
         return State.PAGING
     if left is not None and left <= 0:
         return State.EXHAUSTED
@@ -101,10 +106,15 @@ def headline(seen: Sequence[Seen], waiting: int) -> str:
         for state, verb in _VERBS.items()
         if state in found
     ]
+    shut = [
+        one.status.slo.name for one in seen if not one.state.is_urgent and not one.status.gate_open
+    ]
+    if shut:
+        without = f"; the budget policy closes the gate of {_some(shut)}{without}"
     if not said:
         low = [state for state in (State.LOW, State.WARNING) if state in found]
         if not low:
-            well = "" if waiting else "All is well: "
+            well = "" if without else "All is well: "
             return f"{well}{many}, all with more than half of their budget{without}."
         said = [f"{_some(found[state])}: {WORDS[state]} of the budget left" for state in low]
     return f"Of {many}: {'; '.join(said)}{without}."

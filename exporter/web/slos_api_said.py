@@ -47,7 +47,7 @@ class RuleNow(Struct, frozen=True):
 
 
 class StepNow(Struct, frozen=True):
-    """A step of the budget policy that holds."""
+    """A step of the budget policy that holds; its alert has this severity."""
 
     state: str
     gate: Literal["open", "closed"]
@@ -56,6 +56,7 @@ class StepNow(Struct, frozen=True):
     action: str
     owner: str
     runbook_url: str
+    severity: str = "ticket"
 
 
 class GateNow(Struct, frozen=True):
@@ -171,6 +172,7 @@ def _step(status: StepStatus) -> StepNow:
         step.action,
         step.owner,
         step.runbook,
+        step.severity,
     )
 
 

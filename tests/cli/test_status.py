@@ -155,10 +155,23 @@ def test_an_override_is_marked_and_a_group_is_part_of_the_name() -> None:
 
 def test_the_whole_in_one_line() -> None:
     read = msgspec.convert([slo(**SPENT), slo(rules=firing("page"))], list[SLOSaid])
-    assert summary(read).plain == "2 SLOs, 1 exhausted, 1 burn rate alert"
+    assert summary(read).plain == "2 SLOs, 1 exhausted, 1 alert, 1 gate closed"
     read = msgspec.convert([slo(budget_remaining=None)], list[SLOSaid])
     assert summary(read).plain == "1 SLO, 1 unknown"
     assert summary(read[:0]).plain == "0 SLOs"
+    assert summary(msgspec.convert([slo()], list[SLOSaid])).plain == "1 SLO, all fine"
+
+
+def test_a_page_of_the_budget_policy_is_an_alert_and_a_gate_that_it_closes_is_not_fine() -> None:
+    step = {"state": "fast", "gate": "closed", "since": "2026-11-23T18:27:00Z", "due": None}
+    step |= {"action": "", "owner": "", "runbook_url": "", "severity": "page"}
+    closed = {"allow": False, "verdict": "closed", "reason": "", "overridden": False}
+    paged = slo("paged", steps=[step], gate=closed)
+    found = table(slo("calm", budget_remaining=0.3), paged)
+    assert found[2].split()[:2] == ["!", "paged"]
+    assert found[2].split()[-4:] == ["fast", "closed", "page", "3m"]
+    read = msgspec.convert([paged], list[SLOSaid])
+    assert summary(read).plain == "1 SLO, 1 alert, 1 gate closed"
 
 
 # --- the command --------------------------------------------------------------------------------
@@ -231,6 +244,7 @@ class Daemon:
     def __init__(self, *slos: dict[str, Any]) -> None:
         self.said: Any = {"now": NOW, "slos": list(slos)}
         self.port = 0
+        self.hangs = False
         self._runner: web.AppRunner | None = None
 
     @property
@@ -251,6 +265,8 @@ class Daemon:
             self._runner = None
 
     async def _answer(self, request: web.Request) -> web.Response:
+        while self.hangs:
+            await asyncio.sleep(0.01)
         return web.json_response(self.said)
 
 
@@ -312,7 +328,7 @@ async def test_the_picture_follows_the_numbers_the_size_and_the_daemon_that_goes
             found = await shown.shows(lambda f: any("ALERTS" in line for line in f))
             assert "OBJECTIVE" in found[3] and shown.written.startswith(b"\x1b[?1049h")
             it.said["slos"][0] = slo("pay", rules=firing("page"))
-            await shown.shows(lambda f: "1 burn rate alert" in f[1])
+            await shown.shows(lambda f: "1 alert" in f[1])
 
             shown.resize(60, 8)
             found = await shown.shows(lambda f: len(f) == 8)
@@ -337,6 +353,18 @@ async def test_the_picture_follows_the_numbers_the_size_and_the_daemon_that_goes
             assert await shown.end() == 1
             # The terminal is as it was: its own screen, a cursor, no key of ours on it.
             assert shown.written.endswith(b"\x1b[?25h\x1b[?1049l")
+
+
+async def test_a_daemon_that_hangs_is_told_of_and_does_not_keep_who_wants_to_leave() -> None:
+    async with daemon(slo("pay")) as it:
+        async with terminal(*watching(it)) as shown:
+            await shown.shows(lambda f: any("pay" in line for line in f))
+            it.hangs = True
+            found = await shown.shows(lambda f: "no answer yet" in f[1])
+            assert any("pay" in line for line in found)
+            shown.type(b"q")
+            assert await shown.end() == 0
+            it.hangs = False
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from playwright.async_api import Browser, Page, Route
 
+from tests.app.test_daemon import until
 from tests.app.test_exclusions import ask
 from tests.app.test_prom import World, world
+from tests.core.builders import T
 from tests.page.browser import PHONE, accessible, chromium, fits, keep, opened
+from tests.page.test_pages import daemon_of
+from tests.support import ManualClock
 
 __all__ = ["world"]
 
@@ -141,6 +148,31 @@ async def test_on_a_phone_a_chart_keeps_its_heights_and_the_keyboard_s_moment_in
                 await page.wait_for_function(seen)
 
 
+async def test_eight_open_pages_share_a_connection_and_all_of_them_hear(world: World) -> None:
+    url = f"http://127.0.0.1:{world.daemon.port}/slo/shop"
+    async with chromium() as browser:
+        context = await browser.new_context()
+        # A browser opens six connections to a host.
+        pages = [await context.new_page() for _ in range(8)]
+        for page in pages:
+            await page.goto(url)
+        before = await pages[0].locator(".summary").text_content()
+        await world.live(1, 1000, 900)
+        await world.clock.advance(2)
+        for page in pages:
+            await page.wait_for_function(
+                "before => document.querySelector('.summary').textContent !== before", arg=before
+            )
+        await pages[0].close()
+        before = await pages[1].locator(".summary").text_content()
+        await world.live(1, 1000, 900)
+        await world.clock.advance(2)
+        await pages[1].wait_for_function(
+            "before => document.querySelector('.summary').textContent !== before", arg=before
+        )
+        await context.close()
+
+
 async def test_a_daemon_that_went_away_is_said_and_forgotten_when_it_is_back(world: World) -> None:
     url = f"http://127.0.0.1:{world.daemon.port}/"
     async with chromium() as browser:
@@ -156,3 +188,108 @@ async def test_a_daemon_that_went_away_is_said_and_forgotten_when_it_is_back(wor
         await page.evaluate("refresh()")
         await page.wait_for_function("() => document.getElementById('live').textContent === ''")
         await context.close()
+
+
+@asynccontextmanager
+async def alone(browser: Browser, url: str) -> AsyncIterator[tuple[Page, list[Route]]]:
+    """A page that hears slod by itself, with the time in the test's hand; what it asks of `/events`
+    next is in the list, and waits for an answer."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.add_init_script("delete globalThis.SharedWorker")
+    await page.clock.install()
+    await page.goto(url)
+    await page.clock.pause_at(await page.evaluate("Date.now() / 1000") + 4)
+    asked: list[Route] = []
+
+    async def wait(route: Route) -> None:
+        asked.append(route)
+
+    await page.route("**/events", wait)
+    try:
+        yield page, asked
+    finally:
+        await context.close()
+
+
+async def test_a_daemon_that_is_silent_is_looked_for_and_not_being_found_is_said(
+    world: World,
+) -> None:
+    url = f"http://127.0.0.1:{world.daemon.port}/"
+    async with chromium() as browser, alone(browser, url) as (page, asked):
+        await page.route(url, lambda route: route.abort())
+        since = await page.evaluate("heard.toISOString().slice(11, 19)")
+        await page.clock.run_for(15_000)
+        assert not asked and await page.locator("#live").text_content() == ""
+        await page.clock.run_for(12_000)
+        await page.locator("#live.lost").wait_for()
+        # Since when is the last word, not the moment at which the silence was noticed.
+        assert await page.locator("#live").text_content() == f"not connected since {since} UTC"
+        await until(lambda: _some(asked))
+        await page.unroute(url)
+        await asked[0].continue_()
+        await page.wait_for_function("() => document.getElementById('live').textContent === ''")
+
+
+async def test_a_proxy_that_answers_for_slod_does_not_end_the_live_page(world: World) -> None:
+    url = f"http://127.0.0.1:{world.daemon.port}/"
+    async with chromium() as browser, alone(browser, url) as (page, asked):
+        await page.route(url, lambda route: route.fulfill(status=502))
+        await page.clock.run_for(26_000)
+        for _ in range(3):
+            await until(lambda: _some(asked))
+            await asked.pop().fulfill(status=502)
+            await page.locator("#live.lost").wait_for()
+            said = await page.locator("#live").text_content()
+            await page.clock.run_for(11_000)
+            assert await page.locator("#live").text_content() == said
+        await until(lambda: _some(asked))
+        await page.unroute(url)
+        await asked.pop().continue_()
+        await page.wait_for_function("() => document.getElementById('live').textContent === ''")
+
+
+async def _some(found: list[Route]) -> bool:
+    return bool(found)
+
+
+async def test_a_row_that_moves_up_keeps_the_focus(world: World) -> None:
+    url = f"http://127.0.0.1:{world.daemon.port}/"
+    async with chromium() as browser, opened(browser, url) as page:
+        last = page.locator("table.objectives tbody tr:not(.service) th a").last
+        await last.focus()
+        named = await last.text_content()
+        focused = "document.activeElement.textContent"
+        assert await page.evaluate(focused) == named
+        # As a page that says it in another order: the service of the last one first.
+        await page.route(url, _last_first)
+        await page.evaluate("refresh()")
+        await page.wait_for_function("() => document.title === 'turned'")
+        assert await page.evaluate(focused) == named
+
+
+async def _last_first(route: Route) -> None:
+    answer = await route.fetch()
+    head, *bodies = (await answer.text()).split("<tbody>")
+    last, end = bodies[-1].split("</tbody>")
+    turned = "<tbody>".join([head, f"{last}</tbody>", *bodies[:-1]]) + end
+    turned = turned.replace("<title>", "<title>turned</title><title>", 1)
+    await route.fulfill(response=answer, body=turned)
+
+
+async def test_long_names_do_not_make_a_phone_s_page_wider(tmp_path: Path) -> None:
+    clock, name = ManualClock(T), "checkout_availability_eu_central_1_production_" + "v" * 60
+    async with daemon_of(tmp_path, clock, name=name, evil=name) as daemon, chromium() as browser:
+        for path in (
+            "/",
+            "/alerts",
+            "/sources",
+            "/configuration",
+            f"/slo/{name}",
+            f"/?label=team:{name}",
+            f"/?q={name}",
+        ):
+            url = f"http://127.0.0.1:{daemon.port}{path}"
+            async with opened(browser, url, viewport=PHONE, is_mobile=True) as page:
+                assert await fits(page), path
+                await keep(page, f"long-{path.strip('/')[:5]}", tmp_path)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from html import unescape
 from itertools import groupby
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 from aiohttp import web
@@ -15,7 +18,10 @@ from aiohttp import web
 from exporter.app.daemon import Daemon
 from exporter.config.load import parse
 from exporter.core.engine import Engine
+from exporter.core.slo import BudgetStep
+from exporter.core.status import Snapshot
 from exporter.page.filters import PAGE, Filters
+from exporter.page.groups import render as groups
 from exporter.page.live import MOST
 from exporter.page.state import State, headline, see
 from tests.app.test_daemon import get, until
@@ -42,7 +48,7 @@ headers = {{ X-Key = "hidden-header" }}
 [receiver.hook]
 type = "webhook"
 url = "http://127.0.0.1:1/hook?token=hidden"
-[slo.shop]
+[slo.{name}]
 service = "{evil}"
 objective = 99
 labels = {{ team = "{evil}" }}
@@ -51,6 +57,7 @@ sli = {{ bad = 'req{{code="500"}}', total = 'req' }}
 service = "quiet"
 objective = 99
 sli = {{ bad = 'none{{code="500"}}', total = 'none' }}
+labels = {{ team = "payments" }}
 group_by = ["region"]
 [slo.routes]
 objective = 99
@@ -60,18 +67,20 @@ group_by = ["code"]
 
 
 @asynccontextmanager
-async def daemon_of(folder: Path, clock: ManualClock) -> AsyncIterator[Daemon]:
+async def daemon_of(
+    folder: Path, clock: ManualClock, name: str = "shop", evil: str = EVIL, code: str = "500"
+) -> AsyncIterator[Daemon]:
     async def page(request: web.Request) -> web.Response:
-        return web.Response(text='req{code="200"} 5\nreq{code="500"} 1\n')
+        return web.Response(text=f'req{{code="200"}} 5\nreq{{code="{code}"}} 1\n')
 
     async with serving(page) as url:
         file = folder / "slod.toml"
-        file.write_text(CONFIG.format(folder=folder, url=url, evil=EVIL))
+        file.write_text(CONFIG.format(folder=folder, url=url, evil=evil, name=name))
         async with running(file, clock) as daemon:
 
             async def polled() -> bool:
                 await clock.advance(15)
-                return bool(daemon.engine.accounts["shop"].memory.instances)
+                return bool(daemon.engine.accounts[name].memory.instances)
 
             await until(polled)
             yield daemon
@@ -158,13 +167,34 @@ async def test_an_objective_without_data_is_found_and_says_why(tmp_path: Path) -
         assert 'id="o-shop"' in (await get(daemon, "/?page=7"))[1]
 
 
+async def test_an_objective_without_data_is_found_by_what_the_configuration_says_of_it(
+    tmp_path: Path,
+) -> None:
+    async with daemon_of(tmp_path, ManualClock(T)) as daemon:
+        for query in ("label=team:payments", "q=paym+qui", "state=unknown&q=quiet"):
+            _, text = await get(daemon, f"/?{query}")
+            assert "Without data" in text and '<a href="/slo/quiet">quiet</a>' in text
+            assert "No objective matches" not in text
+        # One of the targets is down, so that nothing is known for sure.
+        assert re.findall(r"(all|unknown) <b>(\d)</b>", text) == [("all", "4"), ("unknown", "4")]
+        _, text = await get(daemon, "/?label=team:billing")
+        assert "No objective matches" in text and "Without data" not in text
+
+
+async def test_a_name_cannot_turn_what_stands_beside_it(tmp_path: Path) -> None:
+    async with daemon_of(tmp_path, ManualClock(T), code="\u202e005") as daemon:
+        for path in ("/", "/slo/routes", f"/slo/routes?code={quote(chr(0x202E) + '005')}"):
+            status, text = await get(daemon, path)
+            assert status == 200 and "\ufffd005" in text and "\u202e" not in text, path
+
+
 async def test_an_objective_whose_source_is_down_says_so(tmp_path: Path) -> None:
     async def broken(request: web.Request) -> web.Response:
         return web.Response(status=502)
 
     async with serving(broken) as url:
         file = tmp_path / "slod.toml"
-        file.write_text(CONFIG.format(folder=tmp_path, url=url, evil="x"))
+        file.write_text(CONFIG.format(folder=tmp_path, url=url, evil="x", name="shop"))
         clock = ManualClock(T)
         async with running(file, clock) as daemon:
 
@@ -317,6 +347,33 @@ def test_the_headline_says_whether_all_is_fine() -> None:
     assert headline(see(burning), 0) == "Of 3 objectives: 3 page."
     assert headline([], 2) == "No objective has data yet."
     assert headline([], 0) == "There are no objectives."
+
+
+def of_policy(**step: Any) -> Snapshot:
+    """Two with a third of the budget gone; the policy of the second has this step."""
+    of = Traffic(engine_of(slo("a"), slo("b", steps=(BudgetStep(state="tight", **step),))))
+    of.run(3600, 100, 0.03)
+    return of.engine.status(T + 3600)
+
+
+def test_a_step_of_the_policy_that_pages_is_a_page_and_a_gate_that_it_closes_is_told_of() -> None:
+    paged = see(of_policy(below=0.9, severity="page"))
+    assert [one.state for one in paged] == [State.OK, State.PAGING]
+    assert headline(paged, 0) == "Of 2 objectives: b pages."
+    closed = see(of_policy(below=0.9, gate_open=False))
+    assert headline(closed, 0) == (
+        "2 objectives, all with more than half of their budget; the budget policy closes the gate "
+        "of b."
+    )
+
+
+def test_a_list_that_is_cut_says_how_many_more_there_are() -> None:
+    names = [f"{n:03}" for n in range(130)]
+    of = Traffic(engine_of(*(slo(name) for name in names)))
+    of.run(60, 100, 0)
+    seen = see(of.engine.status(T + 60))
+    assert "<p>… and 30 more.</p>" in groups(slo("all"), seen, None, gone=False)
+    assert "more.</p>" not in groups(slo("all"), seen[:100], None, gone=False)
 
 
 def test_filters_are_what_stands_in_the_address() -> None:

@@ -5,8 +5,8 @@
 document.documentElement.classList.add("script");
 
 const live = document.getElementById("live");
-const PATIENCE = 30000;
-let since = null;
+const PATIENCE = 10000;
+let heard = new Date();   // when it was last known that slod is there
 let fetching = false;
 let again = false;
 
@@ -16,8 +16,7 @@ function say(text, lost) {
 }
 
 function lost() {
-  since ??= new Date();
-  say(`not connected since ${since.toISOString().slice(11, 19)} UTC`, true);
+  say(`not connected since ${heard.toISOString().slice(11, 19)} UTC`, true);
 }
 
 async function refresh(address = location.href) {
@@ -30,9 +29,9 @@ async function refresh(address = location.href) {
     if (answer.ok || answer.status === 404) {
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       document.title = fresh.title;
-      morph(document.getElementById("main"), fresh.getElementById("main"));
+      keepFocus(() => morph(document.getElementById("main"), fresh.getElementById("main")));
       document.dispatchEvent(new Event("slod:fresh"));
-      since = null;
+      heard = new Date();
       say("", false);
     } else if (answer.status === 401) {
       location.reload();
@@ -84,6 +83,19 @@ function morph(old, fresh) {
   }
 }
 
+// What is moved, or made anew, loses the focus.
+const FOCUSED = "a, button, input, summary, [tabindex]";
+
+function keepFocus(change) {
+  const was = document.activeElement;
+  const home = was?.closest("[id]:not(#main)");
+  const place = home ? [...home.querySelectorAll(FOCUSED)].indexOf(was) : -1;
+  change();
+  if (document.activeElement === was || !home) return;
+  const now = document.getElementById(home.id);
+  (was.isConnected ? was : place < 0 ? now : now?.querySelectorAll(FOCUSED)[place])?.focus({ preventScroll: true });
+}
+
 // What the reader has done to the page stays: what is open, what is typed, what a chart points at.
 const OWN = new Set(["open", "data-own"]);
 
@@ -100,32 +112,28 @@ function attributes(old, fresh) {
 
 // --- hear that there is something new ----------------------------------------------------------
 
+let first = true;
 let stale = false;
 
-function news() {
+function hears(what) {
+  // The first word says what there is, and the page that was just loaded has that.
+  const known = first && what === "news" && performance.now() < 3000;
+  if (what !== "look") first = false;
+  const well = !live.textContent;
+  if (what !== "look" && well) heard = new Date();
+  if (known || (what === "beat" && well)) return;
   if (document.hidden) stale = true;
   else refresh();
 }
 
 function listen() {
-  const events = new EventSource("/events");
-  let first = true;
-  events.onmessage = () => {
-    // The page that was just loaded is fresh already, unless the connection was lost meanwhile.
-    if (!first || since) news();
-    first = false;
-  };
-  events.onerror = () => {
-    lost();
-    // Closed for good: too many pages are open. Look now and then.
-    if (events.readyState === EventSource.CLOSED) {
-      since = null;
-      say("", false);
-      setInterval(news, PATIENCE);
-    }
-  };
+  if (!globalThis.SharedWorker) { hear(hears); return; }
+  const { port } = new SharedWorker("/static/events.js");
+  port.onmessage = ({ data }) => hears(data);
+  addEventListener("pagehide", () => port.postMessage("bye"), { once: true });
 }
 
+addEventListener("pageshow", ({ persisted }) => { if (persisted) { listen(); refresh(); } });
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden && stale) { stale = false; refresh(); }
 });
