@@ -9,7 +9,8 @@ from math import inf, isfinite
 from exporter.charts import figures
 from exporter.charts.axis import steps
 from exporter.charts.frame import Bar, Lane
-from exporter.charts.plot import Ahead, Level, Line, Plot, draw, highest, power_below, values
+from exporter.charts.plot import Ahead, Level, Line, Plot, highest, power_below, values
+from exporter.charts.plotted import draw
 from exporter.core.status import SLOStatus
 
 ROWS = 24

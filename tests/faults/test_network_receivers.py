@@ -16,6 +16,7 @@ from tests.faults.test_network import (
     WELL,
     Service,
     daemon,
+    given_back,
     key,
     open_files,
     until,
@@ -107,9 +108,7 @@ async def test_a_notification_waits_until_its_receiver_is_well_again_and_holds_u
         assert {s for s in found if "given_up" in s} == set()
     for peer in (*peers.values(), source):
         await peer.stop()
-    await asyncio.sleep(0)
-    assert len(asyncio.all_tasks()) == tasks
-    assert open_files() <= files
+    await given_back(tasks, files)
 
 
 def outcome(name: str, what: str) -> str:

@@ -8,7 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from exporter.charts.plot import Level, Line, Plot, draw
+from exporter.charts.plot import Level, Line, Plot
+from exporter.charts.plotted import draw
 
 PLOT = Plot(
     ident="it",
