@@ -25,7 +25,7 @@ path = "{folder}/slod.db"
 [source.app]
 type = "scrape"
 targets = ["{page}"]
-interval = "{interval}"
+interval = "100ms"
 """
 SLO = """
 [slo.shop]
@@ -61,10 +61,9 @@ async def page() -> AsyncIterator[PageServer]:
     await runner.cleanup()
 
 
-def write(folder: Path, page: PageServer, *more: str, interval: str = "100ms") -> Path:
+def write(folder: Path, page: PageServer, *more: str) -> Path:
     file = folder / "slod.toml"
-    config = CONFIG.format(folder=folder, page=page.url, interval=interval)
-    file.write_text(config + "".join(more))
+    file.write_text(CONFIG.format(folder=folder, page=page.url) + "".join(more))
     return file
 
 

@@ -16,7 +16,7 @@ from exporter.app.daemon import Daemon
 from exporter.config.load import load
 from exporter.config.moments import rfc3339
 from tests.app.test_daemon import BAD, SLO, PageServer, get, has, page, until, value, write
-from tests.support import ManualClock
+from tests.support import ManualClock, unhurried
 
 __all__ = ["page"]
 
@@ -37,6 +37,7 @@ reason = "{reason}"
 async def running(file: Path, clock: ManualClock) -> AsyncIterator[Daemon]:
     shutdown = asyncio.Event()
     daemon = Daemon(load(file), clock)
+    unhurried.set(True)
     task = asyncio.create_task(daemon.run(shutdown))
     try:
         started = asyncio.create_task(daemon.started.wait())

@@ -22,15 +22,13 @@ from exporter.app.daemon import Daemon
 from exporter.config.load import load
 from tests.app.test_daemon import PageServer, get, page, until, value, write
 from tests.app.test_exclusions import ask
-from tests.support import ManualClock
+from tests.support import ManualClock, unhurried
 
 __all__ = ["page"]
 
 T = 1_700_000_000.0
 HOUR, DAY = 3600.0, 86_400.0
 STEP = 2 * HOUR
-BEAT = 2.0
-"""Of the polls. Each has as long on the machine's clock, and none comes again by itself."""
 CONFIG = """
 [slo.shop]
 objective = 99
@@ -123,7 +121,7 @@ class Shop:
     @asynccontextmanager
     async def slod(self) -> AsyncIterator[Daemon]:
         """Started on the state there is; at the end it is killed: its last words are not kept."""
-        file = write(self.folder, self.page, self.config, interval=f"{BEAT:g}s")
+        file = write(self.folder, self.page, self.config)
         daemon, shutdown = Daemon(load(file), self.clock), asyncio.Event()
         whole = daemon.engine.tick
 
@@ -133,6 +131,7 @@ class Shop:
             return said
 
         daemon.engine.tick = tick  # type: ignore[method-assign]
+        unhurried.set(True)
         task = asyncio.create_task(daemon.run(shutdown))
         try:
             await until(self.polled(daemon))
@@ -157,20 +156,20 @@ class Shop:
         self.page.counts["500"] += bad
         await until(self._waits)
         # A day of every second would take as long as it sounds; the wall clock leaps.
-        self.clock.step(seconds - BEAT)
-        await self.clock.advance(BEAT)
+        self.clock.step(seconds - 0.1)
+        await self.clock.advance(0.1)
         await until(self.polled(daemon))
 
     async def _waits(self) -> bool:
         """Whether the next poll comes with the next step of the clock."""
-        return self.clock.wakes_within(BEAT)
+        return self.clock.wakes_within(0.1)
 
     def polled(self, daemon: Daemon) -> Any:
         """Whether slod has looked, and all was delivered."""
 
         async def look() -> bool:
             [endpoint] = daemon.engine.outbox.routes
-            recent, outbox = self.clock.now() - self.looked < 2 * BEAT, daemon.engine.outbox
+            recent, outbox = self.clock.now() - self.looked < 0.2, daemon.engine.outbox
             return recent and not outbox.waiting(endpoint) and not outbox.gone
 
         return look

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from exporter.app.daemon import Daemon
 from exporter.config.moments import rfc3339
-from tests.app.test_daemon import BAD, PageServer, has, page, until, write
+from tests.app.test_daemon import BAD, GOOD, PageServer, page, until, value, write
 from tests.app.test_exclusions import ask, running
 from tests.support import ManualClock
 
@@ -47,7 +47,8 @@ class Shop:
 
         async def look() -> bool:
             await self.clock.advance(0.2)
-            return await has(self.daemon, BAD, self.page.counts["500"])()
+            counted = [await value(self.daemon, series) for series in (GOOD, BAD)]
+            return counted == [self.page.counts["200"], self.page.counts["500"]]
 
         await until(look)
 

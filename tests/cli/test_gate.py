@@ -14,7 +14,7 @@ import pytest
 from exporter.app.daemon import Daemon
 from exporter.cli import main
 from exporter.config.overrides import LONGEST
-from tests.app.test_daemon import GOOD, SLO, PageServer, get, has, page, until, value, write
+from tests.app.test_daemon import BAD, GOOD, SLO, PageServer, get, has, page, until, value, write
 from tests.app.test_exclusions import ask, running
 from tests.support import ManualClock
 
@@ -49,11 +49,12 @@ class Shop:
         assert self.daemon is not None
         self.page.counts["200"] = self.page.counts.get("200", 0) + good
         self.page.counts["500"] = self.page.counts.get("500", 0) + bad
-        daemon, total = self.daemon, self.page.counts["200"]
+        daemon, counts = self.daemon, self.page.counts
 
         async def look() -> bool:
             await self.clock.advance(0.1)
-            return await has(daemon, GOOD, total)()
+            counted = [await value(daemon, series) for series in (GOOD, BAD)]
+            return counted == [counts["200"], counts["500"]]
 
         await until(look)
 
