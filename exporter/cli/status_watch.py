@@ -70,28 +70,16 @@ class Picture:
 
     def __init__(self, args: argparse.Namespace, *, watched: bool = False) -> None:
         self.trouble: SlodError | None = None
+        self.late = False
+        """Whether an answer should have come by now."""
         self._args = args
         self._watched = watched
         self._now: str | None = None
         self._slos: list[SLOSaid] = []
         self._since = 0.0
-        self._asked: float | None = None
 
     def look(self) -> int:
         """Ask the daemon; the exit status."""
-        self._asked = time.time()
-        try:
-            return self._look()
-        finally:
-            self._asked = None
-
-    @property
-    def is_late(self) -> bool:
-        """Whether an answer should have come."""
-        asked = self._asked
-        return asked is not None and time.time() - asked > _PROMPT
-
-    def _look(self) -> int:
         try:
             self._now, self._slos = read(self._args, look(self._args))
         except (Unreachable, Refused) as error:
@@ -124,7 +112,7 @@ class Picture:
         if self.trouble is not None:
             yield Text(f"no fresh numbers since {rfc3339(round(self._since))}", style=BAD)
             yield Text(plain(str(self.trouble)), style=BAD)
-        elif self.is_late:
+        elif self.late:
             yield Text("no answer yet", style=BAD)
         elif self._now is None:
             yield Text("asking", style=NONE)
@@ -147,14 +135,15 @@ def _live(args: argparse.Namespace) -> int:
         try:
             draw()
             while True:
-                looking, late = _Look(picture), False
-                while not looking.done:
+                found, begun = _look(picture), time.monotonic()
+                while not found.done():
                     if pressed(0.05):
                         return code
-                    if picture.is_late and not late:
-                        late = True
+                    if not picture.late and time.monotonic() - begun > _PROMPT:
+                        picture.late = True
                         draw()
-                code = looking.code()
+                picture.late = False
+                code = found.result()
                 draw()
                 if pressed(args.interval):
                     return code
@@ -164,27 +153,18 @@ def _live(args: argparse.Namespace) -> int:
             signal.signal(signal.SIGWINCH, signal.SIG_DFL)
 
 
-class _Look:
+def _look(picture: Picture) -> Future[int]:
     """One look, in a thread: a daemon that hangs must not keep whoever wants to leave."""
+    found: Future[int] = Future()
 
-    def __init__(self, picture: Picture) -> None:
-        self._found: Future[int] = Future()
-        threading.Thread(target=self._look, args=(picture,), daemon=True).start()
-
-    @property
-    def done(self) -> bool:
-        """Whether it is over."""
-        return self._found.done()
-
-    def code(self) -> int:
-        """The exit status, or the error that nobody foresaw."""
-        return self._found.result()
-
-    def _look(self, picture: Picture) -> None:
+    def look() -> None:
         try:
-            self._found.set_result(picture.look())
+            found.set_result(picture.look())
         except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
-            self._found.set_exception(error)
+            found.set_exception(error)
+
+    threading.Thread(target=look, daemon=True).start()
+    return found
 
 
 class _Draw:

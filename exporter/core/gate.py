@@ -63,7 +63,7 @@ def gate(name: str, snapshot: Snapshot) -> Gate | None:
     present = {b.slo for b in behind}
     for slo, service in services.items():
         if slo not in present:
-            why = snapshot.unknown.get(slo, "there is no data yet")
+            why = snapshot.why_unseen(slo)
             override = _override(slo, service, snapshot)
             behind.append(Behind(slo, None, Verdict.UNKNOWN, f"{slo}: {why}", override))
     verdict = next(

@@ -107,3 +107,7 @@ class Snapshot:
     services: Mapping[str, str] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)
     overrides: tuple[Override, ...] = ()
+
+    def why_unseen(self, slo: str) -> str:
+        """Why an SLO has no instance yet."""
+        return self.unknown.get(slo, "there is no data yet")

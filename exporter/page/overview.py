@@ -247,7 +247,7 @@ def _waiting(waiting: Sequence[SLO], snapshot: Snapshot) -> str:
         return ""
     rows = "".join(
         f'<li><b><a href="{slo_link(slo.name, {})}">{escape(slo.name)}</a></b>: '
-        f"{escape(snapshot.unknown.get(slo.name, 'there is no data yet'))}</li>"
+        f"{escape(snapshot.why_unseen(slo.name))}</li>"
         for slo in waiting[:PAGE]
     )
     return f"<section><h2>Without data</h2><ul>{rows}</ul>{more(len(waiting), PAGE)}</section>"

@@ -184,7 +184,7 @@ def _unseen(slo: SLO, snapshot: Snapshot) -> SLOSaid:
     """One of which nothing was counted yet."""
     whole = gate.gate(slo.name, snapshot)
     behind = next((b for b in whole.behind if b.slo == slo.name), None) if whole else None
-    why = snapshot.unknown.get(slo.name, "there is no data yet")
+    why = snapshot.why_unseen(slo.name)
     none = GateNow(False, "unknown", why, False)
     rules = [
         RuleNow(r.severity, r.long.label, r.short.label, r.rate, False, None) for r in slo.rules

@@ -115,6 +115,12 @@ def ready(daemon: Daemon) -> Callable[[], Awaitable[bool]]:
     return look
 
 
+async def all_counted(daemon: Daemon, page: PageServer) -> bool:
+    """Whether every event that the page shows is counted, good ones and bad ones."""
+    counted = [await value(daemon, series) for series in (GOOD, BAD)]
+    return counted == [page.counts["200"], page.counts["500"]]
+
+
 GOOD = 'slo_events_total{slo="shop",service="shop",result="good"}'
 BAD = 'slo_events_total{slo="shop",service="shop",result="bad"}'
 

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from exporter.app.daemon import Daemon
 from exporter.config.moments import rfc3339
-from tests.app.test_daemon import BAD, GOOD, PageServer, page, until, value, write
+from tests.app.test_daemon import PageServer, all_counted, page, until, write
 from tests.app.test_exclusions import ask, running
 from tests.support import ManualClock
 
@@ -47,8 +47,7 @@ class Shop:
 
         async def look() -> bool:
             await self.clock.advance(0.2)
-            counted = [await value(self.daemon, series) for series in (GOOD, BAD)]
-            return counted == [self.page.counts["200"], self.page.counts["500"]]
+            return await all_counted(self.daemon, self.page)
 
         await until(look)
 

@@ -14,7 +14,7 @@ import pytest
 from exporter.app.daemon import Daemon
 from exporter.cli import main
 from exporter.config.overrides import LONGEST
-from tests.app.test_daemon import BAD, GOOD, SLO, PageServer, get, has, page, until, value, write
+from tests.app.test_daemon import SLO, PageServer, all_counted, get, has, page, until, value, write
 from tests.app.test_exclusions import ask, running
 from tests.support import ManualClock
 
@@ -49,12 +49,11 @@ class Shop:
         assert self.daemon is not None
         self.page.counts["200"] = self.page.counts.get("200", 0) + good
         self.page.counts["500"] = self.page.counts.get("500", 0) + bad
-        daemon, counts = self.daemon, self.page.counts
+        daemon = self.daemon
 
         async def look() -> bool:
             await self.clock.advance(0.1)
-            counted = [await value(daemon, series) for series in (GOOD, BAD)]
-            return counted == [counts["200"], counts["500"]]
+            return await all_counted(daemon, self.page)
 
         await until(look)
 

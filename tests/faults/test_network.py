@@ -125,12 +125,12 @@ def open_files() -> int:
 
 
 async def given_back(tasks: int, files: int) -> None:
-    """Return once there are no more tasks and open files than these were; a socket is closed some
-    turns of the loop after its connection."""
+    """Return once there are as many tasks as these were, and no more open files: a socket is closed
+    some turns of the loop after its connection."""
 
     async def held() -> tuple[int, int] | None:
         more = len(asyncio.all_tasks()) - tasks, open_files() - files
-        return more if more[0] > 0 or more[1] > 0 else None
+        return more if more[0] != 0 or more[1] > 0 else None
 
     await until(held, "tasks and files given back")
 

@@ -96,13 +96,18 @@ async def test_new_numbers_appear_by_themselves_and_what_the_reader_did_stays(
             await world.live(1, 1000, 900)
             # The stream looks once a second, by the daemon's clock.
             await world.clock.advance(2)
-            await page.wait_for_function(
-                "before => document.querySelector('.summary').textContent !== before", arg=before
-            )
+            await _says_another(page, before)
             assert await page.evaluate("window.mark === document.getElementById('chart-burn')")
             assert await page.evaluate("document.activeElement.id") == "chart-burn"
             assert await page.locator("#values-chart-traffic").get_attribute("open") is not None
             assert await page.locator(".said").count() == 1
+
+
+async def _says_another(page: Page, before: str | None) -> None:
+    """Wait until the page has fresh numbers, by itself."""
+    await page.wait_for_function(
+        "before => document.querySelector('.summary').textContent !== before", arg=before
+    )
 
 
 async def test_a_chart_says_its_values_to_pointer_and_keyboard(world: World) -> None:
@@ -160,16 +165,12 @@ async def test_eight_open_pages_share_a_connection_and_all_of_them_hear(world: W
         await world.live(1, 1000, 900)
         await world.clock.advance(2)
         for page in pages:
-            await page.wait_for_function(
-                "before => document.querySelector('.summary').textContent !== before", arg=before
-            )
+            await _says_another(page, before)
         await pages[0].close()
         before = await pages[1].locator(".summary").text_content()
         await world.live(1, 1000, 900)
         await world.clock.advance(2)
-        await pages[1].wait_for_function(
-            "before => document.querySelector('.summary').textContent !== before", arg=before
-        )
+        await _says_another(pages[1], before)
         await context.close()
 
 

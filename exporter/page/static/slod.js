@@ -92,8 +92,9 @@ function keepFocus(change) {
   const place = home ? [...home.querySelectorAll(FOCUSED)].indexOf(was) : -1;
   change();
   if (document.activeElement === was || !home) return;
-  const now = document.getElementById(home.id);
-  (was.isConnected ? was : place < 0 ? now : now?.querySelectorAll(FOCUSED)[place])?.focus({ preventScroll: true });
+  const anew = document.getElementById(home.id);
+  const there = place < 0 ? anew : anew?.querySelectorAll(FOCUSED)[place];
+  (was.isConnected ? was : there)?.focus({ preventScroll: true });
 }
 
 // What the reader has done to the page stays: what is open, what is typed, what a chart points at.
