@@ -25,29 +25,45 @@ class Peer:
         self.fault: str | None = None
         self.port = 0
         self._good = good
+        self._held = socket.socket()
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
-        """Listen, on the same port as before."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
+        """Take a port, which is kept until `stop`, and listen."""
+        # Bound and not listening, it refuses connections, and nobody else is given the port.
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._held.bind(("127.0.0.1", 0))
+        self.port = self._held.getsockname()[1]
+        await self._listen()
 
     async def stop(self) -> None:
         """Let go of the port and of every connection."""
+        await self._hang_up()
+        self._held.close()
+
+    async def set(self, fault: str | None) -> None:
+        """From now on this is wrong with it; connections there are end."""
+        await self._hang_up()
+        self.fault = fault
+        if fault != "refused":
+            await self._listen()
+
+    async def _listen(self) -> None:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+
+    async def _hang_up(self) -> None:
         if self._server is not None:
+            # asyncio loses the socket of a connection whose server is closed while it is accepted:
+            # first no more of them, then a turn of the loop for the last ones.
+            for listening in self._server.sockets:
+                asyncio.get_running_loop().remove_reader(listening)
+            await asyncio.sleep(0)
             self._server.close()
             self._server = None
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def set(self, fault: str | None) -> None:
-        """From now on this is wrong with it; connections there are end."""
-        await self.stop()
-        self.fault = fault
-        if fault != "refused":
-            await self.start()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()

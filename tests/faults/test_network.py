@@ -11,8 +11,9 @@ import json
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -120,17 +121,22 @@ async def daemon(text: str, folder: Path) -> AsyncIterator[Metrics]:
         await task
 
 
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
+def open_files() -> dict[int, str]:
+    """What is open, by its number: a path, or `socket:[1234]`."""
+    found: dict[int, str] = {}
+    for link in Path("/proc/self/fd").iterdir():
+        with suppress(FileNotFoundError):  # such as the folder that is read here
+            found[int(link.name)] = str(link.readlink())
+    return found
 
 
-async def given_back(tasks: int, files: int) -> None:
-    """Return once there are as many tasks as these were, and no more open files: a socket is closed
-    some turns of the loop after its connection."""
+async def given_back(tasks: set[asyncio.Task[Any]], files: dict[int, str]) -> None:
+    """Return once no task and no file is left but these: a socket is closed some turns of the loop
+    after its connection."""
 
-    async def held() -> tuple[int, int] | None:
-        more = len(asyncio.all_tasks()) - tasks, open_files() - files
-        return more if more[0] != 0 or more[1] > 0 else None
+    async def held() -> list[object]:
+        more = [path for number, path in open_files().items() if files.get(number) != path]
+        return [*(asyncio.all_tasks() - tasks), *more]
 
     await until(held, "tasks and files given back")
 
@@ -143,7 +149,7 @@ async def until(look: Callable[[], Awaitable[object]], what: str) -> None:
             while missing := await look():
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        pytest.fail(f"{what}: still missing {missing}")
+        pytest.fail(f"{what}: still missing {missing}", pytrace=False)
 
 
 def key(name: str) -> str:
@@ -183,7 +189,7 @@ async def until_all_are_seen(metrics: Metrics, names: dict[str, str]) -> None:
 async def test_a_source_shows_its_fault_spares_the_others_and_loses_nothing(
     kind: str, tmp_path: Path
 ) -> None:
-    tasks, files = len(asyncio.all_tasks()), open_files()
+    tasks, files = asyncio.all_tasks(), open_files()
     services = {name: Service() for name in (*SEEN, NO_TLS, NO_NAME, WELL)}
     peers = {
         name: Peer(service.page if kind == "scrape" else service.api)

@@ -67,7 +67,7 @@ def receivers(peers: dict[str, Peer], kind: str) -> str:
 async def test_a_notification_waits_until_its_receiver_is_well_again_and_holds_up_no_other(
     kind: str, tmp_path: Path
 ) -> None:
-    tasks, files = len(asyncio.all_tasks()), open_files()
+    tasks, files = asyncio.all_tasks(), open_files()
     names = (*FAULTS, *ALWAYS, WELL)
     listeners = {name: Listener() for name in names}
     peers = {name: Peer(listener.take) for name, listener in listeners.items()}
