@@ -21,6 +21,7 @@ from exporter.web.slos_api_said import SLOSaid
 from tests.app.test_daemon import PageServer, page, write
 from tests.app.test_exclusions import running
 from tests.cli.terminal import SLOD, plain, terminal
+from tests.real.servers import free_port
 from tests.web.test_slos_api import SLOS, Shop
 
 __all__ = ["page"]
@@ -243,7 +244,7 @@ class Daemon:
 
     def __init__(self, *slos: dict[str, Any]) -> None:
         self.said: Any = {"now": NOW, "slos": list(slos)}
-        self.port = 0
+        self.port = free_port()
         self.hangs = False
         self._runner: web.AppRunner | None = None
 
@@ -257,7 +258,6 @@ class Daemon:
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self.port).start()
-        self.port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
         if self._runner is not None:
