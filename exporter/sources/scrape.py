@@ -1,14 +1,12 @@
 """Scrapes targets: each has a loop of its own, so a slow one holds up nobody.
 
-The first round begins at once, so that slod is soon ready; after it each target keeps a phase of
-its own on the interval's grid, by a hash of its URL, as in Prometheus.
+The first round begins at once, so that slod is soon ready; after it each target keeps its `beats`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Sequence
-from hashlib import blake2b
 
 import structlog
 
@@ -19,6 +17,7 @@ from exporter.core.selector import Query, Selector, Want
 from exporter.errors import ConfigError, SourceError
 from exporter.http import Client, Response, TransportError, redact
 from exporter.sources.base import Poll, Sink, bucket_bounds, wanted
+from exporter.sources.beats import Beats
 from exporter.sources.discovery import discoveries
 from exporter.sources.discovery.base import Discovery, Found, instance_of, shown, target_url
 from exporter.sources.exposition import PageReader
@@ -176,11 +175,10 @@ class _Loop:
         self.target = target
         self._found = found
         self._name = source.name
-        self._interval = float(settings.interval)
-        self._timeout = min(float(settings.timeout), self._interval)
+        self._beats = Beats(target, float(settings.interval))
+        self._timeout = float(min(settings.timeout, settings.interval))
         self._client = source._client  # noqa: SLF001
         self._clock = source._clock  # noqa: SLF001
-        self._phase = int.from_bytes(blake2b(target.encode(), digest_size=4).digest()) / 2**32
         self._leaving = False
         self._pause: asyncio.Future[None] | None = None
         selectors = [want for want in wants if isinstance(want, Selector)]
@@ -222,14 +220,8 @@ class _Loop:
                 await self._beat(sink)
 
     async def _sleep(self) -> None:
-        interval = self._interval
-        # Beats that were missed while a scrape took long are not made up for: the next page has all
-        # there was to know.
         now = self._clock.monotonic()
-        beat = (now // interval + self._phase) * interval
-        while beat <= now + interval / 100:
-            beat += interval
-        self._pause = asyncio.ensure_future(self._clock.sleep(beat - now))
+        self._pause = asyncio.ensure_future(self._clock.sleep(self._beats.after(now) - now))
         try:
             await self._pause
         except asyncio.CancelledError:
