@@ -7,16 +7,12 @@ all of them.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Sequence
-from operator import itemgetter
+from collections.abc import Iterable
 
 from exporter.core.memory import TargetState
-from exporter.core.sample import Batch, Reading, Value
+from exporter.core.sample import Batch, Reading
 from exporter.core.series import BIRTH_GRACE
-
-Samples = Sequence[tuple[float, Value]]
 
 
 class Away:
@@ -29,28 +25,18 @@ class Away:
 
     def notice(self, batch: Batch, targets: Iterable[TargetState]) -> None:
         """Look at a batch before it is counted; what we scrape ourselves has no upstream."""
-        some = [r.samples for readings in batch.readings.values() for r in readings if r.samples]
-        if batch.own_clock or not some:
+        if batch.own_clock or not (newest := batch.presence.newest):
             return
         seen = self._newest or max((state.last for state in targets), default=0.0)
-        self._newest = max(seen, *(samples[-1][0] for samples in some))
+        self._newest = max(seen, newest)
         edge = self._newest - BIRTH_GRACE
         if 0.0 < seen <= edge:
             # Others of a gap's end come in this batch, or in the next one.
-            self._gap(some, seen, seen)
-            self._gap(some, seen, edge)
-
-    def _gap(self, some: Sequence[Samples], seen: float, edge: float) -> None:
-        """The gap around a moment, if there is one."""
-        back = self._newest
-        for samples in some:
-            k = bisect_right(samples, edge, key=itemgetter(0))
-            if k:
-                seen = max(seen, samples[k - 1][0])
-            if k < len(samples):
-                back = min(back, samples[k][0])
-        if back - seen > BIRTH_GRACE:
-            self._gaps.append((seen, back))
+            for when in (seen, edge):
+                before, after = batch.presence.around(when)
+                start, end = max(before, seen), min(after, self._newest)
+                if end - start > BIRTH_GRACE:
+                    self._gaps.append((start, end))
 
     def looked(self, reading: Reading, polled: float | None) -> float | None:
         """When the target of an unknown series would have been seen last, had it been there."""

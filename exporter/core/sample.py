@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
+from exporter.core.presence import Presence
 from exporter.core.selector import Want
 
 
@@ -75,9 +77,9 @@ class Ask(NamedTuple):
     since: float | None = None
 
 
-@dataclass(slots=True)
+@dataclass
 class Batch:
-    """The answer of a source to its wants.
+    """The answer of a source to its wants; it is whole before it is counted.
 
     `at`: the poll's time in unix seconds. `own_clock`: sample times come from this machine's clock
     (a scrape), not from an upstream. `readings`: by want; a want that matched nothing has an empty
@@ -94,3 +96,9 @@ class Batch:
     failed: frozenset[Want] = frozenset()
     complete: bool = True
     slos: frozenset[str] | None = None
+
+    @cached_property
+    def presence(self) -> Presence:
+        """When there were samples, whichever series they are of."""
+        found = (r.samples for readings in self.readings.values() for r in readings)
+        return Presence([samples for samples in found if samples])
