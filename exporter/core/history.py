@@ -18,6 +18,8 @@ from exporter.core.weave import interpolated
 
 Columns = tuple[list[float], list[float]]
 """Bad events and all events, by moment."""
+_EVENTS, _COVERED = (0, 1), 2
+"""The ledger's polylines."""
 
 
 class History:
@@ -28,7 +30,7 @@ class History:
         self._instance = instance
         self._patience = patience
         self._since = inf
-        self._lines: tuple[Polyline, Polyline, Polyline] = (([], []), ([], []), ([], []))
+        self._lines: dict[int, Polyline] = {}
 
     @property
     def first(self) -> float:
@@ -38,9 +40,8 @@ class History:
     def events(self, moments: Sequence[float]) -> tuple[list[float | None], list[float | None]]:
         """Good and bad events since the beginning, whether excluded or not: the counter. None
         before anything is known."""
-        bad, total, _ = self._polylines(moments)
         known = [when >= self.first for when in moments]
-        bads, totals = interpolated(*bad, moments), interpolated(*total, moments)
+        bads, totals = (interpolated(*self._line(k, moments), moments) for k in _EVENTS)
         return (
             [t - b if k else None for t, b, k in zip(totals, bads, known, strict=True)],
             [b if k else None for b, k in zip(bads, known, strict=True)],
@@ -61,8 +62,8 @@ class History:
         moment, for which there is data."""
         ends = self._as_of(moments)
         starts = self.starts(ends) if seconds is None else [when - seconds for when in ends]
-        _, _, covered = self._polylines(starts)
-        before, after = interpolated(*covered, starts), interpolated(*covered, ends)
+        line = self._line(_COVERED, starts)
+        before, after = interpolated(*line, starts), interpolated(*line, ends)
         return [
             min(1.0, max(0.0, (b - a) / (end - start))) if end > start else 0.0
             for a, b, start, end in zip(before, after, starts, ends, strict=True)
@@ -91,9 +92,9 @@ class History:
     # --- inside ---------------------------------------------------------------------------------
 
     def _between(self, starts: Sequence[float], ends: Sequence[float]) -> Columns:
-        bad, total, _ = self._polylines(starts)
         columns = []
-        for which, line in enumerate((bad, total)):
+        for which in _EVENTS:
+            line = self._line(which, starts)
             before, after = interpolated(*line, starts), interpolated(*line, ends)
             if self._instance.ledger.excludes:
                 before = self._kept(before, starts, which)
@@ -107,11 +108,13 @@ class History:
         out = self._instance.ledger.left_out
         return [c - out(when)[which] for c, when in zip(counts, moments, strict=True)]
 
-    def _polylines(self, moments: Sequence[float]) -> tuple[Polyline, Polyline, Polyline]:
+    def _line(self, which: int, moments: Sequence[float]) -> Polyline:
         if moments and moments[0] < self._since:
             self._since = moments[0]
-            self._lines = self._instance.ledger.polylines(self._since)
-        return self._lines
+            self._lines.clear()
+        if which not in self._lines:
+            self._lines[which] = self._instance.ledger.polyline(which, self._since)
+        return self._lines[which]
 
     def _as_of(self, moments: Sequence[float]) -> Sequence[float]:
         seen = self._instance.seen

@@ -167,11 +167,10 @@ class Ledger:
         out = self._excluded.upto(now)
         return bad - out[0], total - out[1]
 
-    def polylines(self, since: float) -> tuple[Polyline, Polyline, Polyline]:
-        """Times and counts of bad events, of all events, and of the seconds with data: what
-        readings from `since` on need."""
-        bad, total, covered = (curve.polyline(since) for curve in self._curves)
-        return bad, total, covered
+    def polyline(self, which: int, since: float) -> Polyline:
+        """Times and counts of bad events (0), of all events (1), or of the seconds with data (2):
+        what readings from `since` on need."""
+        return self._curves[which].polyline(since)
 
     @property
     def excludes(self) -> bool:
