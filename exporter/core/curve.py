@@ -229,6 +229,8 @@ class Curve:
     def _thin(self) -> None:
         """Thin the blocks behind which much has come since they were thinned last."""
         tolerance, blocks = self.tolerance, self.blocks
+        if not blocks:
+            return  # A straggler came among few points, and they are all in the head again.
         eps, loose, floor = tolerance.eps, max(tolerance.loose, tolerance.eps), 0.0
         if tolerance.steady:
             time, count = blocks.first

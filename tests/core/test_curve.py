@@ -207,11 +207,12 @@ def test_a_target_that_returns_after_the_head_was_sealed_still_counts_where_it_b
 
 
 @pytest.mark.parametrize("phase", [31, 20])
+@pytest.mark.parametrize("tolerance", [Tolerance(0.05), Tolerance(0.05, steady=1e4)])
 def test_a_straggler_among_thinned_points_keeps_the_bound_where_the_head_is_still_short(
-    phase: int,
+    tolerance: Tolerance, phase: int
 ) -> None:
     # The first time the head may be sealed all but its last points.
-    curve, naive = Curve(Tolerance(0.05), phase=phase), Naive()
+    curve, naive = Curve(tolerance, phase=phase), Naive()
     for i in range(HEAD - phase):
         for one in (curve, naive):
             one.add(BEGIN + 10 * i, BEGIN + 10 * i + 10, 100.0 + i % 3)
@@ -224,6 +225,24 @@ def test_a_straggler_among_thinned_points_keeps_the_bound_where_the_head_is_stil
         assert curve.at(BEGIN + when) == pytest.approx(
             naive.at(BEGIN + when), abs=0.05 * after + 0.1
         )
+
+
+@pytest.mark.parametrize("tolerance", [EXACT, Tolerance(0.05, steady=1e4)])
+def test_a_straggler_may_bring_all_points_back_into_the_head(tolerance: Tolerance) -> None:
+    curve, naive = Curve(tolerance, phase=20), Naive()
+    # One target's long rise, and another's in pieces: points on one line, of which the block that
+    # they go to needs no more than the ends.
+    pieces = [(BEGIN + 10 * i, BEGIN + 10 * i + 10, 1.0) for i in range(42)]
+    for row in ((BEGIN, BEGIN + 640, 64.0), *pieces):
+        curve.add(*row)
+        naive.add(*row)
+    assert curve.blocks
+    straggler = (BEGIN + 3, BEGIN + 5, 1.0)
+    curve.add(*straggler)
+    naive.add(*straggler)
+    assert not curve.blocks
+    for when in range(0, 650, 3):
+        assert curve.at(BEGIN + when) == pytest.approx(naive.at(BEGIN + when), abs=0.01)
 
 
 def test_two_targets_that_take_turns_read_as_the_sum_of_both() -> None:
