@@ -7,7 +7,9 @@ its other series for that.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping
 from itertools import pairwise
+from math import inf
 from operator import itemgetter
 
 from exporter.core.away import Away
@@ -42,6 +44,7 @@ class Counters:
         self._gap = max(LONG_GAP, 4 * memory.slo.interval)
         self._moved: set[tuple[int, str, str]] = set()
         self._vanished: dict[tuple[int, str, float], dict[str, Last]] = {}
+        self._by_target: dict[Want, dict[str, dict[str, float]]] = {}
 
     def increases(
         self, index: int, want: Want, reading: Reading, last: Last | None, facts: Facts
@@ -164,18 +167,23 @@ class Counters:
         olds = {key: old for key, old in state.series[index].items() if old.value != LOST}
         if restarted(Known(state.last, state.started), target):
             return {}
-        alive = {
-            r.series.key
-            for r in self._batch.readings.get(want, ())
-            if r.series.target == reading.series.target
-            and r.samples[-1:]
-            and r.samples[-1][0] >= first
-        }
+        there = self._newest(want).get(reading.series.target, {})
+        alive = {key for key, newest in there.items() if newest >= first}
         # One series that goes on says that the others ended: no change of labels.
         if not alive.isdisjoint(olds):
             return {}
         began = target.started if target and state.started is None else None
         return {key: old for key, old in olds.items() if began is None or began <= old.time}
+
+    def _newest(self, want: Want) -> Mapping[str, Mapping[str, float]]:
+        """By target, the times of the newest samples of a want's series."""
+        if want not in self._by_target:
+            found = self._by_target[want] = {}
+            for series, samples, _ in self._batch.readings.get(want, ()):
+                if samples:
+                    there = found.setdefault(series.target, {})
+                    there[series.key] = max(samples[-1][0], there.get(series.key, -inf))
+        return self._by_target[want]
 
     def _birth_begins(self, reading: Reading, known: Known | None) -> float:
         """One sample before the first; the series came to be some time after."""

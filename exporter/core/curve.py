@@ -192,7 +192,8 @@ class Curve:
         old = Points(*(values[: head + 1] for values in points))
         self.blocks.replace(low, len(self.blocks), old, 0.0)
         self.times, self.counts = (array("d", values[head:]) for values in points[:2])
-        self._thin()
+        if self.blocks:  # Where points are few, all of them are in the head again.
+            self._thin()
 
     # --- blocks ---------------------------------------------------------------------------------
 
@@ -229,8 +230,6 @@ class Curve:
     def _thin(self) -> None:
         """Thin the blocks behind which much has come since they were thinned last."""
         tolerance, blocks = self.tolerance, self.blocks
-        if not blocks:
-            return  # A straggler came among few points, and they are all in the head again.
         eps, loose, floor = tolerance.eps, max(tolerance.loose, tolerance.eps), 0.0
         if tolerance.steady:
             time, count = blocks.first

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from exporter.core.account import Account
@@ -165,9 +166,8 @@ class Engine:
                 account.fault = _one_line(error)
         said += self.notices.tick(now)
         full = [route for notification in said for route in self.outbox.put(notification, now)]
-        for account in self.accounts.values():
-            self.outbox.resend(account.alerts(), now)
-        self.outbox.resend(self.notices.alerts(), now)
+        alerts = (alert for account in self.accounts.values() for alert in account.alerts())
+        self.outbox.resend(chain(alerts, self.notices.alerts()), now)
         return Tick(said, full)
 
     def _follow_clock(self, now: float) -> None:

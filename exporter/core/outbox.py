@@ -92,7 +92,12 @@ class Outbox:
 
     def resend(self, alerts: Iterable[Alert], now: float) -> None:
         """Queue anew what level-triggered receivers have to hear again."""
-        level = [r for r in self.routes.values() if r.resend is not None]
+        # With the alerts of which something waits to be said there already.
+        level = [
+            (r, r.resend, {e.notification.fingerprint for e in self._queues[r.endpoint].values()})
+            for r in self.routes.values()
+            if r.resend is not None
+        ]
         if not level:
             return
         for alert in alerts:
@@ -101,22 +106,18 @@ class Outbox:
                     continue
             elif alert.ended is None or now - alert.ended > RESOLVED_FOR:
                 continue
-            for route in level:
-                self._resend(route, alert, now)
+            which = alert.fingerprint
+            for route, every, waiting in level:
+                told = self._told.get((route.endpoint, which), 0.0)
+                if which not in waiting and not 0.0 <= now - told < every:
+                    self._resend(route, alert, now)
 
     def _resend(self, route: Route, alert: Alert, now: float) -> None:
-        told = self._told.get((route.endpoint, alert.fingerprint), 0.0)
-        if route.resend is None or 0.0 <= now - told < route.resend:
-            return
         notification = alert.notification(Reason.RESEND)
-        waiting = self._queues[route.endpoint].values()
-        if not route.takes(notification) or any(
-            e.notification.fingerprint == notification.fingerprint for e in waiting
-        ):
-            return
-        self._store(
-            Entry(f"{route.endpoint} {notification.key}", route.endpoint, notification, 0, now)
-        )
+        if route.takes(notification):
+            self._store(
+                Entry(f"{route.endpoint} {notification.key}", route.endpoint, notification, 0, now)
+            )
 
     def shift(self, seconds: float) -> None:
         """Our clock was set back: nothing waits longer for that."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf, isfinite, log
 from typing import NamedTuple
 
@@ -218,8 +219,10 @@ def relabelled(
 
 def _common(one: str, other: str) -> int:
     """How many label pairs two series keys share."""
-    return len(set(_pairs(one)) & set(_pairs(other)))
+    return len(_pairs(one) & _pairs(other))
 
 
-def _pairs(key: str) -> list[str]:
-    return key.partition("{")[2].rstrip("}").split('",')
+# Where a target changes its labels, each of its new series is compared with each of the old ones.
+@lru_cache(maxsize=1024)
+def _pairs(key: str) -> frozenset[str]:
+    return frozenset(key.partition("{")[2].rstrip("}").split('",'))

@@ -13,6 +13,9 @@ from exporter.core.exclusion import Span, merged
 from exporter.core.history import History
 from exporter.series.row import Read, Values
 
+_Labels = tuple[str, ...]
+"""Names of labels in order, or their values."""
+
 
 class Firing:
     """One alert, each time that it fired; a span that goes on ends at infinity."""
@@ -45,11 +48,12 @@ class Fired:
     def __init__(self) -> None:
         self.alerts: Sequence[Firing] = ()
         self._by_slo: dict[str, list[Firing]] = {}
+        self._by_labels: dict[_Labels, dict[_Labels, list[Firing]]] = {}
 
     def take(self, alerts: Iterable[Firing]) -> None:
         """These, in place of those before."""
         self.alerts = list(alerts)
-        self._by_slo = {}
+        self._by_slo, self._by_labels = {}, {}
         for alert in self.alerts:
             self._by_slo.setdefault(alert.labels.get("slo", ""), []).append(alert)
 
@@ -59,15 +63,25 @@ class Fired:
 
     def where(self, slo: str, labels: Mapping[str, str]) -> Read:
         """1 while one of an SLO's alerts with these labels fires, else 0."""
-        wanted = labels.items()
+        names, values = zip(*sorted({**labels, "slo": slo}.items()), strict=True)
 
         def read(_: History, at: Sequence[float]) -> Values:
-            alerts = [a for a in self.of(slo) if wanted <= a.labels.items()]
+            alerts = self._labelled(names).get(values, ())
             if not alerts:
                 return [0.0] * len(at)
             return [float(any(spans)) for spans in zip(*(a.at(at) for a in alerts), strict=True)]
 
         return read
+
+    def _labelled(self, names: _Labels) -> Mapping[_Labels, Sequence[Firing]]:
+        """All alerts by their values of these labels: every group of an SLO asks for its own."""
+        found = self._by_labels.get(names)
+        if found is None:
+            found = self._by_labels[names] = {}
+            for alert in self.alerts:
+                values = tuple(alert.labels.get(name, "") for name in names)
+                found.setdefault(values, []).append(alert)
+        return found
 
     def rows(self) -> Iterator[tuple[str, Mapping[str, str], Callable[[Sequence[float]], Values]]]:
         """Name, labels and values by moment, as Prometheus keeps them: there is a sample only while

@@ -1,42 +1,23 @@
-"""How work grows with SLOs: counted in steps of Python's machine, not in seconds."""
+"""How work grows with SLOs, targets and alerts: counted in instructions, not in seconds."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from types import FrameType
-from typing import Any
-
 import pytest
 
+from exporter.core.engine import Engine
+from exporter.core.outbox import Route
 from exporter.core.selector import parse_selector
 from exporter.core.slo import CounterSLI
-from tests.core.builders import T, batch, engine, slo, workbook
+from tests.core.builders import ERROR, LONG_AGO, OK, T, batch, engine, slo, workbook
+from tests.support import instructions
+
+TIMES = (T + 10, T + 20, T + 3600)
+MANAGER = Route("am", "am c", (), 60.0)
 
 
-def steps(work: Callable[[], object]) -> int:
-    """How many instructions some work takes."""
-    many = 0
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal many
-        frame.f_trace_lines, frame.f_trace_opcodes = False, True
-        many += event == "opcode"
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        work()
-    finally:
-        sys.settrace(before)
-    return many
-
-
-def polls(slos: int, own_clock: bool) -> int:
-    """How many instructions three polls of a page for so many SLOs take, the last one after an
-    hour without any sample."""
-    of = engine(
+def many(slos: int) -> Engine:
+    """An engine with so many SLOs, each of two counters of its own."""
+    return engine(
         *(
             slo(
                 f"slo-{n}",
@@ -44,27 +25,60 @@ def polls(slos: int, own_clock: bool) -> int:
                 rules=workbook(),
             )
             for n in range(slos)
-        )
+        ),
+        routes=[MANAGER],
     )
-    of.ingest(batch(of, T, pages(slos, 0.0), own_clock=own_clock))
-    several = [(at, batch(of, at, pages(slos, at - T), own_clock=own_clock)) for at in TIMES]
+
+
+def page(slos: int, count: float, bad: float = 0.0) -> dict[str, dict[str, float]]:
+    """What they ask for, at one target."""
+    each = (("bad", bad), ("all", count))
+    return {"a": {f"{name}_{n}": value for n in range(slos) for name, value in each}}
+
+
+def polls(slos: int, own_clock: bool) -> int:
+    """Three polls, the last one after an hour without any sample."""
+    of = many(slos)
+    of.ingest(batch(of, T, page(slos, 0.0), own_clock=own_clock))
+    several = [(at, batch(of, at, page(slos, at - T), own_clock=own_clock)) for at in TIMES]
 
     def work() -> None:
         for at, one in several:
             assert len(of.ingest(one)) == slos
             of.tick(at)
 
-    return steps(work)
-
-
-TIMES = (T + 10, T + 20, T + 3600)
-
-
-def pages(slos: int, count: float) -> dict[str, dict[str, float]]:
-    return {"a": {name: count for n in range(slos) for name in (f"bad_{n}", f"all_{n}")}}
+    return instructions(work)
 
 
 @pytest.mark.parametrize("own_clock", [True, False])
 def test_a_poll_costs_as_much_for_each_of_many_slos_as_for_each_of_few(own_clock: bool) -> None:
-    few, many = polls(20, own_clock), polls(100, own_clock)
-    assert many / 100 == pytest.approx(few / 20, rel=0.1)
+    assert polls(100, own_clock) / 100 == pytest.approx(polls(20, own_clock) / 20, rel=0.1)
+
+
+def tick_while_nobody_listens(slos: int) -> int:
+    """A tick while an alert of every SLO fires, and an Alertmanager has not heard of any."""
+    of = many(slos)
+    for at, count in ((T, 0.0), (T + 10, 1000.0), (T + 20, 2000.0)):
+        of.ingest(batch(of, at, page(slos, count, count)))
+        of.tick(at)
+    assert of.outbox.waiting(MANAGER.endpoint) >= slos
+    return instructions(lambda: of.tick(T + 21))
+
+
+def test_a_receiver_that_is_away_costs_as_much_for_each_of_many_alerts_as_of_few() -> None:
+    few, more = tick_while_nobody_listens(10), tick_while_nobody_listens(50)
+    assert more / 50 == pytest.approx(few / 10, rel=0.1)
+
+
+def first_errors(targets: int) -> int:
+    """A poll in which every target shows a series that was not there before."""
+    of = engine()
+    names = [f"t{n}" for n in range(targets)]
+    started = dict.fromkeys(names, LONG_AGO)
+    of.ingest(batch(of, T, {name: {OK: 1.0} for name in names}, started=started))
+    one = batch(of, T + 10, {name: {OK: 2.0, ERROR: 1.0} for name in names}, started=started)
+    return instructions(lambda: of.ingest(one))
+
+
+def test_a_new_series_costs_as_much_at_each_of_many_targets_as_of_few() -> None:
+    assert first_errors(100) / 100 == pytest.approx(first_errors(20) / 20, rel=0.1)
