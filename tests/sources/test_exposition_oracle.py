@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from prometheus_client import (
     CollectorRegistry,
@@ -245,6 +245,7 @@ def small_reader() -> PageReader:
 
 @settings(deadline=None, max_examples=300)
 @given(st.lists(spoilt(SMALL), min_size=1, max_size=4), st.sampled_from([TEXT, OPENMETRICS]))
+@example([SMALL.replace(b"x_created ", b'x_created {a="1"}')], TEXT)
 def test_a_reader_says_of_a_page_the_same_whatever_it_read_before(
     bodies: list[bytes], kind: str
 ) -> None:

@@ -23,9 +23,10 @@ class Plan:
     """How a block looked.
 
     `begins`: of each line all before its value, or what says that nobody wants it. `length`: theirs
-    together. `bare`: the lines of series without labels. `created`: those of creation times.
-    `places`, `series`, `slots`: the lines of the wanted series, who they are, and the index of
-    their creation time or -1. `takers`: the selectors, and which of the wanted each takes.
+    together. `bare`: the lines of series, or of their creation, that have no labels. `created`:
+    those of creation times. `places`, `series`, `slots`: the lines of the wanted series, who they
+    are, and the index of their creation time or -1. `takers`: the selectors, and which of the
+    wanted each takes.
     `regular`: nothing was refused.
     """
 
@@ -100,12 +101,15 @@ class Planner:
                     continue
                 begin, known, created_of = entry
                 plan.begins.append(begin)
+                if created_of is None and known is None:
+                    continue
+                used[begin] = entry
+                if b"{" not in begin:
+                    plan.bare.append(i)
                 if created_of is not None:
-                    used[begin] = entry
                     created.setdefault(created_of, len(plan.created))
                     plan.created.append(i)
                 elif known is not None:
-                    used[begin] = entry
                     _place(plan, found, known, lines, i, refuse)
                     if len(found) > max_series:
                         raise too_many(max_series)
@@ -155,8 +159,6 @@ def _place(
     i: int,
     refuse: Callable[[str], None],
 ) -> None:
-    if b"{" not in plan.begins[i]:
-        plan.bare.append(i)
     if known not in found:
         if known.wanted_by:
             found[known] = i
