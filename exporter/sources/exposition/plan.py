@@ -26,8 +26,7 @@ class Plan:
     together. `bare`: the lines of series, or of their creation, that have no labels. `created`:
     those of creation times. `places`, `series`, `slots`: the lines of the wanted series, who they
     are, and the index of their creation time or -1. `takers`: the selectors, and which of the
-    wanted each takes.
-    `regular`: nothing was refused.
+    wanted each takes. `regular`: nothing was refused.
     """
 
     begins: list[bytes] = field(default_factory=list)
@@ -101,15 +100,12 @@ class Planner:
                     continue
                 begin, known, created_of = entry
                 plan.begins.append(begin)
-                if created_of is None and known is None:
-                    continue
-                used[begin] = entry
-                if b"{" not in begin:
-                    plan.bare.append(i)
                 if created_of is not None:
+                    used[begin] = entry
                     created.setdefault(created_of, len(plan.created))
                     plan.created.append(i)
                 elif known is not None:
+                    used[begin] = entry
                     _place(plan, found, known, lines, i, refuse)
                     if len(found) > max_series:
                         raise too_many(max_series)
@@ -117,6 +113,7 @@ class Planner:
             if len(self._entries) > 2 * len(used) + _SPARE:
                 self._entries = used
         plan.length = sum(map(len, plan.begins))
+        plan.bare = [i for i, b in enumerate(plan.begins) if b in used and b"{" not in b]
         for k, (known, i) in enumerate(found.items()):
             plan.places.append(i)
             plan.series.append(known.series)
