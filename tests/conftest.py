@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 from hypothesis import settings
 
 import tests.support  # noqa: F401 - the same beats in every run
 
-settings.register_profile("slod", deadline=None)
+# What must pass before a change lands is the same for all; everybody else tries new examples.
+settings.register_profile("slod", deadline=None, derandomize="SLOD_SAME_EXAMPLES" in os.environ)
 settings.load_profile("slod")
 
 # Whoever runs the tests in the background ignores Ctrl-C, and children would take that over.
