@@ -28,8 +28,8 @@ PIECE = st.tuples(
     st.sampled_from([0.0, 1.0, 0.125, 700.0]),
     st.sampled_from(["go on", "go on", "reset", "silence", "nan", "negative", "infinite"]),
 )
-"""So many samples, each with so many events more; what happens before. Nothing is rounded when these
-are added up, so the order does not matter."""
+"""So many samples, each with so many events more; what happens before. These are added up without
+rounding, so the order does not matter."""
 SERIES = st.lists(PIECE, min_size=1, max_size=6)
 TARGET = st.tuples(
     st.sampled_from([0.0, 0.0, 7.0]), st.lists(SERIES, min_size=2, max_size=4), st.booleans()
