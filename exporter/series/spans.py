@@ -47,19 +47,16 @@ class Fired:
 
     def __init__(self) -> None:
         self.alerts: Sequence[Firing] = ()
-        self._by_slo: dict[str, list[Firing]] = {}
         self._by_labels: dict[_Labels, dict[_Labels, list[Firing]]] = {}
 
     def take(self, alerts: Iterable[Firing]) -> None:
         """These, in place of those before."""
         self.alerts = list(alerts)
-        self._by_slo, self._by_labels = {}, {}
-        for alert in self.alerts:
-            self._by_slo.setdefault(alert.labels.get("slo", ""), []).append(alert)
+        self._by_labels = {}
 
     def of(self, slo: str) -> Sequence[Firing]:
         """An SLO's alerts."""
-        return self._by_slo.get(slo, ())
+        return self._labelled(("slo",)).get((slo,), ())
 
     def where(self, slo: str, labels: Mapping[str, str]) -> Read:
         """1 while one of an SLO's alerts with these labels fires, else 0."""
