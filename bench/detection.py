@@ -173,7 +173,12 @@ def _remember(folder: Path, config: str, service: Service, long: float) -> None:
         for step in range(200, -1, -1):
             at = now - (long + 300.0) * step / 200
             found = reader.read(service.page(at), "text/plain", at)
-            batch = Batch(slo.source, at, True, targets={target: Target(started=found.started)})
+            batch = Batch(
+                slo.source,
+                at,
+                True,
+                targets={target: Target(starts=[(at, found.started)] if found.started else ())},
+            )
             batch.readings.update(found.readings.items())
             engine.ingest(batch)
     history.save(engine, f"{folder}/slod.db", lambda: None, 0)

@@ -73,7 +73,9 @@ def prepare(
 
 def _feed(engine: Engine, reader: PageReader, url: str, body: bytes, at: float) -> None:
     page = reader.read(body, "text/plain", at)
-    batch = Batch("app0", at, True, targets={url: Target(started=page.started)})
+    batch = Batch(
+        "app0", at, True, targets={url: Target(starts=[(at, page.started)] if page.started else ())}
+    )
     batch.readings.update(page.readings.items())
     engine.ingest(batch)
     engine.tick(at)

@@ -144,10 +144,10 @@ class Dump:
             if _EARLIEST <= value <= time:
                 self._created.setdefault(column.of, value)
         elif column.fact != "up":
-            self._facts.append((time, column.of, Target(started=value)))
+            self._facts.append((time, column.of, Target(starts=[(time, value)])))
         elif value == 1.0:
             # One that was only unreachable was not observed.
-            self._facts.append((time, column.of, Target(observed=time)))
+            self._facts.append((time, column.of, Target(looks=[time])))
 
     def _flush(self) -> None:
         for column in self._by_series.values():

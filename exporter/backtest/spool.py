@@ -186,10 +186,8 @@ def _facts(index: Index, start: float, end: float) -> dict[str, Target]:
         if start < at <= end or (end >= index.end and at > end):
             for name, found in targets.items():
                 known = out.setdefault(name, Target())
-                known.started = found.started if found.started is not None else known.started
-                if found.observed is not None:
-                    seen = known.observed
-                    known.observed = found.observed if seen is None else min(seen, found.observed)
+                known.starts = [*known.starts, *found.starts]
+                known.looks = sorted({*known.looks, *found.looks})
     return out
 
 

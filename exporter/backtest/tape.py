@@ -97,5 +97,5 @@ def _observed(batch: Batch) -> Batch:
     for name, first in firsts.items():
         known = targets.get(name, Target())
         if known.observed is None:
-            targets[name] = replace(known, observed=first)
+            targets[name] = replace(known, looks=[first])
     return replace(batch, targets=targets)

@@ -6,7 +6,7 @@ now. Its answer is a `Batch`, whatever the source: a page, a range selector, a c
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -20,13 +20,16 @@ class Series:
     """The identity of one time series, made once by its source and used again for every poll.
 
     `key` names it within its target and stays the same when only the target's labels change.
-    `target` is the thing that exposes it: a URL for scrapes, `job/instance` for Prometheus.
+    `target` is the process whose counters begin anew together: the URL of a scraped page, or the
+    labels that tell processes apart. `page`: the page that passes this process on (a federation, a
+    Pushgateway), empty where the target answers for itself or behind a Prometheus.
     `labels` are all its labels, those of the target included, without the metric's name.
     """
 
     key: str
     target: str
     labels: Mapping[str, str]
+    page: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +62,27 @@ class Reading(NamedTuple):
 
 @dataclass(slots=True)
 class Target:
-    """What one poll learnt of a target.
+    """What one poll learnt of a target; times in unix seconds, ascending.
 
-    `started`: its `process_start_time_seconds`. `observed`: the earliest time it is known to have
-    been scraped by the upstream (its first `up` sample); None for scrapes, where the engine knows.
+    `starts`: (time of the sample that showed it, start of the process) for the first start time
+    that is known and for each change of it. `looks`: when an upstream scraped it (`up` 1), also
+    where none of the wanted series was there; empty for scrapes, whose one look is the batch's
+    time. `down`: nobody listened at the newest look (connection refused, `up` 0).
     """
 
-    started: float | None = None
-    observed: float | None = None
+    starts: Sequence[tuple[float, float]] = ()
+    looks: Sequence[float] = ()
+    down: bool = False
+
+    @property
+    def started(self) -> float | None:
+        """When its newest process began, where that is known."""
+        return self.starts[-1][1] if self.starts else None
+
+    @property
+    def observed(self) -> float | None:
+        """The earliest time an upstream is known to have scraped it."""
+        return self.looks[0] if self.looks else None
 
 
 class Ask(NamedTuple):

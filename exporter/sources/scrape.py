@@ -274,11 +274,15 @@ class _Loop:
             at,
             own_clock=True,
             readings=readings,
-            targets={self.target: Target(started=page.started)},
+            targets={self.target: Target(starts=_starts(at, page.started))},
             failed=self._failed,
         )
         seconds = self._clock.monotonic() - begun
         return Poll(self._name, self.target, seconds, batch, refused=page.refused)
+
+
+def _starts(at: float, started: float | None) -> list[tuple[float, float]]:
+    return [] if started is None else [(at, started)]
 
 
 def _accept(protobuf: bool | None, selectors: Sequence[Selector]) -> str:

@@ -28,10 +28,7 @@ def split(batch: Batch, facts: Mapping[str, Facts], start: float) -> list[Batch]
     low = -inf
     for high in (*sorted(cuts), batch.at):
         readings = batch.readings if not cuts else _between(batch, low, high)
-        targets = {
-            name: Target(started=one.started(high), observed=one.observed)
-            for name, one in facts.items()
-        }
+        targets = {name: _target(one, high) for name, one in facts.items()}
         out.append(
             Batch(
                 batch.source,
@@ -46,6 +43,14 @@ def split(batch: Batch, facts: Mapping[str, Facts], start: float) -> list[Batch]
         )
         low = high
     return out
+
+
+def _target(facts: Facts, upto: float) -> Target:
+    started = facts.started(upto)
+    return Target(
+        starts=[] if started is None else [(upto, started)],
+        looks=[] if facts.observed is None else [facts.observed],
+    )
 
 
 def _between(batch: Batch, low: float, high: float) -> dict[Want, list[Reading]]:

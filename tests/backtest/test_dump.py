@@ -181,7 +181,7 @@ def test_batches_of_a_source_are_kept_for_whom_they_were_asked_once(tmp_path: Pa
             readings: list[Reading] = [Reading(plain, [(time, time - T) for time in times], 5.0)]
             odd: list[tuple[float, Value]] = [(time, native) for time in times]
             batch = Batch("s", at, False, {ALL: [*readings, Reading(histogram, odd)], BAD: []})
-            batch.targets = {"j/i": Target(started=at, observed=at)}
+            batch.targets = {"j/i": Target(starts=[(at, at)], looks=[at])}
             batch.slos = frozenset({"one", "other"})
             spool.take(batch)
         written = spool.samples

@@ -134,7 +134,10 @@ def batch(
                 ):
                     readings.append(Reading(Series(text, target, labels), samples, created))
     for target in pages:
-        out.targets[target] = Target((started or {}).get(target), (observed or {}).get(target))
+        out.targets[target] = Target(
+            starts=[(at, started[target])] if started and target in started else (),
+            looks=[observed[target]] if observed and target in observed else (),
+        )
     return out
 
 
