@@ -61,7 +61,7 @@ class Account:
         """Count what a batch brings, exactly once however often it is brought."""
         taken = self._intake.take(batch)
         if not (taken.skipped or taken.bucket_missing):
-            self.fault = None
+            self.fault = taken.fault
             self._dirty = self._dirty or batch.complete
         return taken
 

@@ -130,12 +130,61 @@ def query_gains(
     return out, since
 
 
-def settle(gains: Iterable[Gain], derived: str, debt: float) -> tuple[list[Events], float]:
-    """Good and bad events of one group, in ascending time, and the debt to carry on.
+LATE = 150.0
+"""Seconds for which a part that is more than its total waits for it: samples come up to two minutes
+late, and a poll later."""
 
-    What is derived may come out negative for a moment, because counters of one page are not read
-    at one instant. It is never given out: it is carried as a debt and taken from what follows.
+LASTING = 5
+"""Looks in a row whose part was more than their total: it is none of it."""
+
+
+class Debt:
+    """Derived events that came out negative, and are still to be taken from what follows.
+
+    Counters of one page are not read at one instant, and a part may come before its total. What
+    waits for longer, or grows look by look, is no such thing: it is let go, or a surplus of a month
+    would hide the next outage. `surplus`: what was let go since it was asked last.
     """
+
+    __slots__ = ("entries", "grown", "surplus")
+
+    def __init__(self, entries: Iterable[tuple[float, float]] = (), grown: int = 0) -> None:
+        self.entries = [(time, amount) for time, amount in entries]
+        self.grown = grown
+        self.surplus = 0.0
+
+    @property
+    def total(self) -> float:
+        """What is still to be taken back."""
+        return sum(amount for _, amount in self.entries)
+
+    def settle(self, rest: float, time: float) -> float:
+        """What is left of a look's derived events; what is missing is owed from now on."""
+        if self.entries and self.entries[0][0] < time - LATE:
+            self.surplus += sum(amount for when, amount in self.entries if when < time - LATE)
+            self.entries = [one for one in self.entries if one[0] >= time - LATE]
+        if rest < 0.0:
+            self.grown += 1
+            if self.grown >= LASTING:
+                self.surplus += self.total - rest
+                self.entries = []
+            else:
+                self.entries.append((time, -rest))
+            return 0.0
+        while self.entries and rest > 0.0:
+            when, amount = self.entries[0]
+            if amount > rest:
+                self.entries[0] = (when, amount - rest)
+                return 0.0
+            rest -= amount
+            del self.entries[0]
+        if rest > 0.0:
+            self.grown = 0
+        return rest
+
+
+def settle(gains: Iterable[Gain], derived: str, debt: Debt) -> list[Events]:
+    """Good and bad events of one group, in ascending time; `debt` is changed."""
     sums: dict[tuple[float, float], list[float]] = {}
     for g in gains:
         entry = sums.setdefault((g.end, g.start), [0.0, 0.0, 0.0])
@@ -143,15 +192,13 @@ def settle(gains: Iterable[Gain], derived: str, debt: float) -> tuple[list[Event
         entry[1] += g.bad
         entry[2] += g.total
     out: list[Events] = []
-    # What ends together was read together, however long ago each was read before: surpluses first,
-    # so that they are taken from their own total and not from a later one.
+    # Increases that end together were read together, however long ago each was read before:
+    # surpluses first, so that they are taken from their own total and not from a later one.
     ordered = sorted(sums.items(), key=lambda s: (s[0][0], s[1][2] - s[1][0] - s[1][1], s[0][1]))
     for (end, start), (good, bad, total) in ordered:
         if derived:
-            rest = total - (good if derived == "bad" else bad) - debt
-            debt = max(0.0, -rest)
-            rest = max(0.0, rest)
+            rest = debt.settle(total - (good if derived == "bad" else bad), end)
             good, bad = (good, rest) if derived == "bad" else (rest, bad)
         if good or bad:
             out.append(Events(start, end, good, bad))
-    return out, debt
+    return out

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from exporter.core.selector import Matcher, Query, Selector, Want
 
@@ -43,9 +44,16 @@ class HistogramSLI:
 
     @property
     def bucket(self) -> Selector:
-        """The cumulative bucket of the threshold, however its bound is spelled on the page."""
-        le = Matcher("le", "=~", "|".join(spellings(self.threshold)))
+        """The cumulative buckets that may be the threshold's: `is_bucket` tells by the number."""
+        le = Matcher("le", "=~", spellings(self.threshold))
         return self.histogram.renamed(self.histogram.name + "_bucket").where(*self.good_if, le)
+
+    def is_bucket(self, labels: Mapping[str, str]) -> bool:
+        """Whether a bucket with these labels ends at the threshold, however that is written."""
+        try:
+            return float(labels.get("le", "")) == self.threshold
+        except ValueError:
+            return False
 
     @property
     def count(self) -> Selector:
@@ -112,18 +120,21 @@ _COMPARE = {
 COMPARISONS = tuple(_COMPARE)
 
 
-def spellings(bound: float) -> tuple[str, ...]:
-    """The ways exporters write a bucket bound, as regular expressions: `1`, `1.0`, `5e-05`, and
-    Java's `5.0E-5`."""
-    plain = f"{bound:f}".rstrip("0").rstrip(".")
-    forms = {f"{bound:g}", repr(bound), plain, repr(bound).replace("e-0", "e-")}
-    if "." not in plain:
-        forms.add(plain + ".0")
-    digits, _, exponent = f"{bound:e}".partition("e")
-    short = digits.rstrip("0")
-    forms.add(f"{short}{'0' if short.endswith('.') else ''}E{int(exponent)}")
-    escaped = sorted(f.replace(".", r"\.").replace("+", r"\+") for f in forms if float(f) == bound)
-    return tuple(escaped)
+def spellings(bound: float) -> str:
+    """A regular expression of every way to write a bucket bound, and of few others: `0.5`, `.50`,
+    `0.500000`, `5e-1`; digits past the fifteenth may be off, as of 0.1 in 0.10000000000000001.
+
+    No two programs write numbers alike, and a regular expression cannot compare them; so it takes
+    all that have an exponent, and those that begin with the same digits.
+    """
+    sign = "-" if bound < 0 else "\\+?"
+    forms = set()
+    for digits in (15, 16, 17):
+        exact = Decimal(f"{abs(bound):.{digits}g}")
+        whole, _, part = f"{exact:f}".lstrip("0").partition(".")
+        part = part.rstrip("0")
+        forms.add(f"{sign}0*{whole}" + (f"\\.{part}[0-9]*" if part else "(\\.0*)?"))
+    return "|".join((*sorted(forms), ".*[eE].*"))
 
 
 # --- periods ------------------------------------------------------------------------------------

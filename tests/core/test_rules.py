@@ -207,7 +207,7 @@ def test_a_selector_reads_as_it_was_written(name: str, labels: dict[str, str]) -
 
 @given(st.floats(1e-9, 1e12))
 def test_a_bound_is_found_however_it_is_spelled_and_no_other_is(bound: float) -> None:
-    matcher = Matcher("le", "=~", "|".join(spellings(bound)))
+    matcher = Matcher("le", "=~", spellings(bound))
     assert matcher.matches(repr(bound))
     assert not matcher.matches(repr(math.nextafter(bound, math.inf)))
     assert not matcher.matches(f"1{bound!r}")
@@ -215,7 +215,7 @@ def test_a_bound_is_found_however_it_is_spelled_and_no_other_is(bound: float) ->
 
 @pytest.mark.parametrize("text", ["1.0E-5", "5.0E-5", "2.5E-4", "1.0E10", "1e-05", "0.00001"])
 def test_a_bound_is_found_as_java_and_others_write_it(text: str) -> None:
-    assert Matcher("le", "=~", "|".join(spellings(float(text)))).matches(text)
+    assert Matcher("le", "=~", spellings(float(text))).matches(text)
 
 
 # --- native histograms --------------------------------------------------------------------------
