@@ -1,0 +1,228 @@
+"""The truth: what pages show, counted by a reader who knows every counter's life.
+
+| sample of a counter | counts |
+| --- | --- |
+| of a life that was shown before | what it has gained since |
+| of a life that began after the last look at its page | all of it |
+| of a life that was there before anybody looked | nothing |
+
+A refused look of our own counts as a look: nobody was there. What no reader of the pages can know
+is left open, as an interval with its reason. `readings` says where.
+"""
+
+from __future__ import annotations
+
+from collections import Counter as Multiset
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from tests.worlds.exposition import Look, Page, Shown
+from tests.worlds.readings import Reading, Sight, other_readings
+from tests.worlds.world import Life
+
+Role = Callable[[str], tuple[bool, bool]]
+"""Whether a series counts to all events, and whether to the part (good or bad) that is wanted."""
+
+
+class Events(NamedTuple):
+    """Numbers of all events and of the part that is good (or bad)."""
+
+    total: float = 0.0
+    part: float = 0.0
+
+
+@dataclass(slots=True)
+class Interval:
+    """Numbers of events that a right reader may have counted."""
+
+    low: float = 0.0
+    high: float = 0.0
+
+    def add(self, low: float, high: float) -> None:
+        """Add those of a look."""
+        self.low += low
+        self.high += high
+
+    def off(self, counted: float) -> float:
+        """By how many events a count lies outside: over 0 too many, under 0 too few."""
+        return max(0.0, counted - self.high) + min(0.0, counted - self.low)
+
+
+@dataclass(slots=True)
+class Truth:
+    """Events of all looks so far. `open`: by reason, how many looks left an interval. `ambiguous`:
+    how many of them since two readings fit a page that could be known."""
+
+    total: Interval = field(default_factory=Interval)
+    part: Interval = field(default_factory=Interval)
+    open: Multiset[str] = field(default_factory=Multiset)
+    ambiguous: int = 0
+
+
+@dataclass(slots=True)
+class _Known:
+    """One process, as its page showed it before. `values`: the newest of each series, also of
+    those that left; `lives`, `keys`: of the newest look that had any series."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    parts: dict[str, frozenset[Life]] = field(default_factory=dict)
+    lives: frozenset[Life] = frozenset()
+    keys: frozenset[str] = frozenset()
+    at: float = 0.0
+
+
+class Reader:
+    """Reads look after look. `upstream`: behind a Prometheus, where a refused look is none, and
+    where created timestamps are samples of 0 (`zeros`) or not there at all. `histogram`: a process
+    without a series of the part is not known at all."""
+
+    def __init__(
+        self, role: Role, *, histogram: bool = False, upstream: bool = False, zeros: bool = False
+    ) -> None:
+        self.truth = Truth()
+        self.notes: list[str] = []
+        """Why the newest look left something open."""
+        self._role, self._histogram = role, histogram
+        self._upstream, self._zeros = upstream, zeros
+        self._since: float | None = None
+        self._told: dict[Page, float] = {}
+        """Up to when each page has told."""
+        self._starts: dict[Page, float] = {}
+        self._seen: dict[Life, float] = {}
+        self._known: dict[tuple[Page, str], _Known] = {}
+        self._paces: dict[Page, deque[float]] = {}
+
+    def read(self, look: Look) -> None:
+        """Count one look."""
+        self.notes = []
+        page = look.page
+        if look.outcome == "refused" and not self._upstream:
+            self._told[page] = max(self._told.get(page, 0.0), look.at)
+        if self._since is None:
+            self._since = look.at
+        if look.outcome != "page":
+            return
+        before = self._told.get(page)
+        for instance in dict.fromkeys(one.instance for one in look.shown):
+            self._process(look, instance, before)
+        self._told[page] = max(before or 0.0, look.moment)
+        if look.start is not None:
+            self._starts[page] = look.start
+
+    def _process(self, look: Look, instance: str, before: float | None) -> None:
+        page = look.page
+        shown = [one for one in look.shown if one.instance == instance]
+        known = self._known.setdefault((page, instance), _Known())
+        certain = page.created and (self._zeros or not self._upstream)
+        gains = {one.series: self._gain(one, look, before, certain) for one in shown}
+        if self._histogram and not any(self._role(series)[1] for series in gains):
+            # Nothing tells its good events from its bad ones.
+            self.notes.append("no bucket ends at the threshold")
+            self.truth.open["no bucket ends at the threshold"] += 1
+        elif not certain:
+            self._open(look, shown, known, before, gains)
+        else:
+            for series, gain in gains.items():
+                self._add(series, gain, gain)
+        total = self._events(gains).total
+        if known.at:
+            paces = self._paces.setdefault(page, deque(maxlen=7))
+            paces.append(total / max(look.at - known.at, 0.001))
+        known.at = look.at
+        known.lives = frozenset(life for one in shown for life, _ in one.lives)
+        known.keys = frozenset(gains)
+        for one in shown:
+            known.values[one.series] = one.value
+            known.parts[one.series] = frozenset(life for life, _ in one.lives)
+
+    def _gain(self, one: Shown, look: Look, before: float | None, certain: bool) -> float:
+        """Events of a sample by its lives, which are remembered."""
+        gain = 0.0
+        for life, value in one.lives:
+            last = self._seen.get(life)
+            if last is not None:
+                gain += max(0.0, value - last)
+            elif self._born(life, look, before, certain):
+                gain += value
+            self._seen[life] = max(value, last or 0.0)
+        return gain
+
+    def _born(self, life: Life, look: Look, before: float | None, certain: bool) -> bool:
+        if before is not None:
+            return life.began > before
+        # A page that is met for the first time tells of a birth only by a time that is its own.
+        page = look.page
+        tells = certain or (page.start == "own" and not page.step)
+        return tells and self._since is not None and life.began > self._since
+
+    # --- what is left open ----------------------------------------------------------------------
+
+    def _open(
+        self,
+        look: Look,
+        shown: list[Shown],
+        known: _Known,
+        before: float | None,
+        gains: dict[str, float],
+    ) -> None:
+        lives = frozenset(life for one in shown for life, _ in one.lives)
+        last = self._starts.get(look.page)
+        paces = self._paces.get(look.page)
+        sight = Sight(
+            page=look.page,
+            seconds=look.at - (known.at or before or look.at),
+            values={one.series: one.value for one in shown},
+            gains=gains,
+            old=known.values,
+            keys=known.keys,
+            first=before is None,
+            started=None if look.start is None else look.start,
+            moved=last is not None and look.start is not None and abs(look.start - last) > 2.0,
+            anew=bool(lives) and bool(known.lives) and lives.isdisjoint(known.lives),
+            changed={
+                one.series
+                for one in shown
+                if known.parts.get(one.series, frozenset()).isdisjoint(
+                    life for life, _ in one.lives
+                )
+            },
+            left={
+                one.series
+                for one in shown
+                if _part_left(known.parts.get(one.series, frozenset()), one, look.page.summed)
+            },
+            young=any(life.began > (self._since or 0.0) for life in lives),
+            paces=tuple(paces or ()),
+        )
+        readings = other_readings(sight, total=lambda series: self._role(series)[0])
+        for series, gain in gains.items():
+            values = [gain, *(r.gains[series] for r in readings if series in r.gains)]
+            self._add(series, min(values), max(values))
+        for reading in readings:
+            self._note(reading)
+
+    def _note(self, reading: Reading) -> None:
+        self.notes.append(reading.why)
+        self.truth.open[reading.why] += 1
+        self.truth.ambiguous += reading.ambiguous
+
+    def _add(self, series: str, low: float, high: float) -> None:
+        total, part = self._role(series)
+        if total:
+            self.truth.total.add(low, high)
+        if part:
+            self.truth.part.add(low, high)
+
+    def _events(self, gains: dict[str, float]) -> Events:
+        roles = {series: self._role(series) for series in gains}
+        return Events(
+            sum(gain for series, gain in gains.items() if roles[series][0]),
+            sum(gain for series, gain in gains.items() if roles[series][1]),
+        )
+
+
+def _part_left(old: Iterable[Life], one: Shown, summed: bool) -> bool:
+    lives = {life for life, _ in one.lives}
+    return not lives.issuperset(old) and (summed or not lives.isdisjoint(old))
