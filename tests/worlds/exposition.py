@@ -69,12 +69,13 @@ class Page:
 
     `start`: whose start time it shows: "own" (of the process in its one slot), "front" (of the
     program that makes the page, `front` began it) or None. `relay`: it passes its slots on under
-    `instance` labels; `shared`: nothing but `pod` labels tell them apart. `step`: by how much that start time is
-    off, since the host's clock was set; `whole`: it is shown in whole seconds. `summed`: one series
-    for all slots. `turns`: at each look another slot answers. `lags`: the page is of so many
-    seconds ago, each replica has its own; `replica`: which one answers. `created`: series carry
-    their created timestamps. `age`: its samples carry timestamps so far in the past (negative:
-    ahead), `ages` of each series apart where several. `label`: a further label of all series.
+    `instance` labels; `shared`: nothing but `pod` labels tell them apart. `step`: by how much that
+    start time is off, since the host's clock was set; `whole`: it is shown in whole seconds.
+    `summed`: one series for all slots. `turns`: at each look another slot answers. `lags`: the page
+    is of so many seconds ago, each replica has its own; `replica`: which one answers, any where
+    `wavers`. `grid`: it is read anew once in so many seconds. `created`: series carry their created
+    timestamps. `ages`: samples carry timestamps so far in the past of the page's moment (negative:
+    ahead), series in turn where there are several. `label`: a further label of all series.
     `digits`: significant digits of values. `noise`: relative error of a value. `since`, `until`:
     when it is looked at.
     """
@@ -92,6 +93,8 @@ class Page:
     whole: bool = False
     lags: tuple[float, ...] = (0.0,)
     replica: int = 0
+    wavers: bool = False
+    grid: float = 0.0
     step: float = 0.0
     jitter: float = 0.0
     ages: tuple[float, ...] = ()
@@ -104,7 +107,6 @@ class Page:
     until: float = inf
     actions: list[Action] = field(default_factory=list)
     told: list[tuple[float, str]] = field(default_factory=list)
-    looks: int = 0
 
     def plan(self, at: float, name: str, what: Callable[[], None]) -> None:
         """Let something happen at a time."""
@@ -113,23 +115,25 @@ class Page:
 
     def look(self, at: float) -> Look:
         """The page as it is at a time; times never go back."""
-        lag = self.lags[self.replica % len(self.lags)]
+        if self.wavers:
+            self.replica = self.rng.randrange(len(self.lags))
+        moment = at - self.lags[self.replica % len(self.lags)]
+        if self.grid:
+            moment = floor(moment / self.grid) * self.grid
         while self.actions and self.actions[-1][0] <= at:
             when, name, what = self.actions.pop()
             self._advance(when)
             what()
             self.told.append((when, f"{self.url}: {name}"))
         self._advance(at)
-        self.looks += 1
         slots = [slot for slot in self.slots if slot.since <= at]
         if self.turns:
             slots = [self.rng.choice(slots)]
-        down = self.refusing or (self.start != "front" and all(s.process is None for s in slots))
-        if down and not self.relay:
+        empty = all(slot.process is None for slot in slots)
+        if self.refusing or (empty and not self.relay and self.start != "front"):
             return Look(self, at, "refused")
         if self.rng.random() < self.failing:
             return Look(self, at, "failed")
-        moment = at - lag
         look = Look(self, at, "page", moment=moment, start=self._started(slots))
         for slot in slots:
             if slot.process is not None or slot.snapshots:
@@ -137,11 +141,11 @@ class Page:
         if self.summed:
             look.shown = _sum(look.shown)
         if self.noise or self.digits < 16:
-            look.shown = [s._replace(value=self._written(s.value)) for s in look.shown]
+            look.shown = [self._written(one) for one in look.shown]
         return look
 
     def _advance(self, until: float) -> None:
-        lagging = len(self.lags) > 1 or self.lags[0] > 0
+        lagging = len(self.lags) > 1 or self.lags[0] > 0 or self.grid > 0
         for slot in self.slots:
             if slot.process is None:
                 slot.snapshots.clear()
@@ -165,7 +169,7 @@ class Page:
                 continue
             if self.label:
                 name = name.replace("{", "{" + self.label + ("" if "{}" in name else ","), 1)
-            time = at - self.ages[k % len(self.ages)] if self.ages else None
+            time = moment - self.ages[k % len(self.ages)] if self.ages else None
             created = life.began if self.created else None
             out.append(Shown(slot.instance, name, value, ((life, value),), created, time))
         return out
@@ -181,11 +185,12 @@ class Page:
         began += self.step + self.rng.uniform(-self.jitter, self.jitter)
         return float(floor(began)) if self.whole else round(began, 2)
 
-    def _written(self, value: float) -> float:
-        value *= 1 + self.rng.uniform(-self.noise, self.noise)
+    def _written(self, one: Shown) -> Shown:
+        """A sample of one life as it is spelled; nobody can know more than that."""
+        value = one.value * (1 + self.rng.uniform(-self.noise, self.noise))
         if value > 0 and self.digits < 16:
             value = round(value, self.digits - 1 - floor(log10(value)))
-        return value
+        return one._replace(value=value, lives=((one.lives[0][0], value),))
 
 
 _FINE = 2.0

@@ -23,7 +23,7 @@ class Maker:
     def __init__(self, rng: Random, *, histogram: bool = False) -> None:
         self.rng = rng
         self.interval = rng.choice(INTERVALS)
-        self.looks = rng.randint(30, 80)
+        self.looks = rng.randint(30, 60)
         self.begin = BEGIN
         self.end = BEGIN + self.looks * self.interval
         self.pages: list[Page] = []
@@ -62,7 +62,7 @@ class Maker:
         if histogram:
             classes = (Class('code="200"', False, 1.0), Class('code="500"', True, 1.0))
             return Schema(classes, 0.5)
-        routes = [f'route="/{name}"' for name in "abc"[: self.rng.choice((1, 1, 2, 3))]]
+        routes = [f'route="/{name}"' for name in "ab"[: self.rng.choice((1, 1, 2))]]
         weights = [self.rng.random() + 0.05 for _ in routes]
         codes = [("200", False, 0.95), ("404", False, 0.05), ("500", True, 0.7), ("503", True, 0.3)]
         return Schema(

@@ -5,21 +5,21 @@ other reading is accepted too if nothing on the page speaks against it, by these
 
 | seen | true | accepted too | ambiguous |
 | --- | --- | --- | --- |
-| page met for the first time, process young | whole, unknown to anybody | nothing to whole | no |
+| page met for the first time, process young, no start of its own | whole | nothing | no |
 | a part of a sum left | gains of the others | the difference that is shown | no |
 | several processes in turn at one address | gains of each | nothing | no |
-| restart, no fall, no start time of its own | whole | the difference | no |
-| restart with its own start, no fall, more than the pace makes | whole | the difference | yes |
-| restart told by a fall alone, more than the pace makes | whole | nothing (a part left) | yes |
-| start time moved, process goes on, all of it no more than the pace makes | difference | whole | yes |
-| process (or series) met late, no more than the pace makes | nothing | whole | yes |
-| process (or series) born, more than the pace makes | whole | nothing | yes |
-| relabelled, all of it no more than the pace makes | difference | whole | yes |
-| relabelled and anew, at or over the old values, no start of its own | whole | the difference | yes |
+| restart, no fall, no start of its own | whole | the difference | no |
+| restart with its own start, no fall, beyond the pace | whole | the difference | yes |
+| restart told by a fall alone, beyond the pace | whole | nothing (a part left) | yes |
+| start moved, process goes on, all of it within the pace | difference | whole | yes |
+| process (or series) met late, within the pace | nothing | whole | yes |
+| process (or series) born, beyond the pace | whole | nothing | yes |
+| relabelled, all of it within the pace | difference | whole | yes |
+| relabelled and anew, over the old values, no start of its own | whole | the difference | yes |
 | series that began anew at or over its old value | whole | the difference | yes |
-| a part left, and what is left is no more than the pace makes | gains | whole | yes |
+| a part left, what is left within the pace | gains | whole | yes |
 
-"No more than the pace makes": at most three times the median pace of the page's last seven looks
+"Within the pace": at most three times the median pace of the page's last seven looks
 for the seconds since the last one, and ten; anything where no pace is known yet.
 """
 
@@ -34,6 +34,7 @@ from typing import NamedTuple
 
 from tests.worlds.exposition import Page
 
+UNSEEN = "a restart that nothing shows"
 _TIMES, _FEW = 3.0, 10.0
 _NEAR = 1e-6
 """A fall by less than this share, or by 2, tells nothing: replicas and rounding do that."""
@@ -44,7 +45,8 @@ class Sight:
     """One process at one look. `gains`: the true events by series; `old`: the last value of each
     series ever shown; `keys`: the series of the last look. `changed`: series none of whose lives
     were shown under their name before; `left`: those that lost some of their lives. `anew`: no life
-    of the last look is there. `young`: some life began after anybody looked at anything."""
+    of the last look is there. `moved`: the page's start time did; `told`: it is the process' own
+    and says when it began, since the last look. `young`: some life began after anybody looked at anything."""
 
     page: Page
     seconds: float
@@ -53,8 +55,8 @@ class Sight:
     old: Mapping[str, float]
     keys: AbstractSet[str]
     first: bool
-    started: float | None
     moved: bool
+    told: bool
     anew: bool
     changed: AbstractSet[str]
     left: AbstractSet[str]
@@ -125,7 +127,7 @@ def _anew(
     sight: Sight, events: Callable[[Mapping[str, float]], float], renamed: bool
 ) -> Iterator[Reading]:
     """All counters began anew."""
-    whole, told = events(sight.values), sight.moved and sight.page.start == "own"
+    whole, told = events(sight.values), sight.told
     if renamed:
         old = sum(sight.old[series] for series in sight.keys)
         over = sum(sight.values.values()) - old
@@ -135,7 +137,7 @@ def _anew(
             yield Reading("relabelled and anew, over the old values", gains, True)
     elif not sight.fell:
         if not told:
-            yield Reading("a restart that nothing shows", sight.rises, False)
+            yield Reading(UNSEEN, sight.rises, False)
         elif whole > sight.room:
             yield Reading("a restart with more than the pace makes", sight.rises, True)
     elif not told and whole > sight.room:

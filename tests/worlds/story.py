@@ -20,7 +20,7 @@ def story(kind: str, number: int, *, upstream: bool, everything: bool) -> Iterat
     yield f"an interval of {one.interval:g}s, {len(one.pages)} pages, {len(one.looks)} looks"
     yield from _happened(one)
     if upstream:
-        batches = Upstream(one).batches(polls(one, one.interval), history=False)
+        batches = Upstream(one).batches(polls(one, max(one.interval, 15.0)), history=False)
     else:
         batches = scraped(one)
     reader = Reader(one.role, histogram=one.schema.histogram, upstream=upstream, zeros=one.zeros)
@@ -52,7 +52,7 @@ def story(kind: str, number: int, *, upstream: bool, everything: bool) -> Iterat
                 last[look.page, shown.instance, shown.series] = shown.value
         off = now
     truth = reader.truth
-    yield f"open: {dict(truth.open)}; ambiguous looks: {truth.ambiguous}"
+    yield f"open: {dict(truth.open)}; events in doubt: {truth.doubt}"
     yield f"truth {_numbers(truth.total)} part {_numbers(truth.part)}"
     yield f"slod  {got.total:g} part {got.part:g}; said: {dict(got.said)}"
 

@@ -88,7 +88,7 @@ def check(kind: str, number: int, *, doors: bool = True) -> Checked:
 def _upstream(one: World, rng: Random, out: Checked) -> None:
     truth = truth_of(one, upstream=True)
     server = Upstream(one)
-    batches = server.batches(polls(one, one.interval), history=False)
+    batches = server.batches(polls(one, max(one.interval, 15.0)), history=False)
     got = play(one, batches)
     out.verdicts["upstream"] = verdict(truth, got.total, got.part, said=bool(got.said))
     out.ambiguous["upstream"] = bool(truth.ambiguous)

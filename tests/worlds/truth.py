@@ -19,11 +19,17 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.worlds.exposition import Look, Page, Shown
-from tests.worlds.readings import Reading, Sight, other_readings
+from tests.worlds.readings import UNSEEN, Reading, Sight, other_readings
 from tests.worlds.world import Life
 
 Role = Callable[[str], tuple[bool, bool]]
 """Whether a series counts to all events, and whether to the part (good or bad) that is wanted."""
+
+
+_FEW, _SMALL = 5.0, 0.01
+"""Events, or a share of all, that may be in doubt in a world that can be known."""
+_NEAR = 2.0
+"""Seconds by which a start time may be off and still be the same."""
 
 
 class Events(NamedTuple):
@@ -52,25 +58,35 @@ class Interval:
 
 @dataclass(slots=True)
 class Truth:
-    """Events of all looks so far. `open`: by reason, how many looks left an interval. `ambiguous`:
-    how many of them since two readings fit a page that could be known."""
+    """Events of all looks so far. `open`: by reason, how many looks left an interval. `doubt`: how
+    many events are in doubt since two readings fit."""
 
     total: Interval = field(default_factory=Interval)
     part: Interval = field(default_factory=Interval)
     open: Multiset[str] = field(default_factory=Multiset)
-    ambiguous: int = 0
+    doubt: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether so many events are in doubt that the world cannot be said to be known."""
+        return any(
+            doubt > max(_FEW, _SMALL * numbers.high)
+            for doubt, numbers in zip(self.doubt, (self.total, self.part), strict=True)
+        )
 
 
 @dataclass(slots=True)
 class _Known:
     """One process, as its page showed it before. `values`: the newest of each series, also of
-    those that left; `lives`, `keys`: of the newest look that had any series."""
+    those that left; `lives`, `keys`: of the newest look that had any series; `paces`: events a second
+    at the last looks."""
 
     values: dict[str, float] = field(default_factory=dict)
     parts: dict[str, frozenset[Life]] = field(default_factory=dict)
     lives: frozenset[Life] = frozenset()
     keys: frozenset[str] = frozenset()
     at: float = 0.0
+    paces: deque[float] = field(default_factory=lambda: deque(maxlen=7))
 
 
 class Reader:
@@ -128,11 +144,17 @@ class Reader:
                 self._add(series, gain, gain)
         total = self._events(gains).total
         if known.at:
-            paces = self._paces.setdefault(page, deque(maxlen=7))
-            paces.append(total / max(look.at - known.at, 0.001))
+            pace = total / max(look.at - known.at, 0.001)
+            known.paces.append(pace)
+            self._paces.setdefault(page, deque(maxlen=7)).append(pace)
         known.at = look.at
-        known.lives = frozenset(life for one in shown for life, _ in one.lives)
-        known.keys = frozenset(gains)
+        now = frozenset(life for one in shown for life, _ in one.lives)
+        if now and known.lives.isdisjoint(now) and UNSEEN not in self.notes:
+            # It is known to be another process: what the old one had is over.
+            known.values.clear()
+            known.parts.clear()
+        known.lives = now or known.lives
+        known.keys = frozenset(gains) or known.keys
         for one in shown:
             known.values[one.series] = one.value
             known.parts[one.series] = frozenset(life for life, _ in one.lives)
@@ -169,7 +191,7 @@ class Reader:
     ) -> None:
         lives = frozenset(life for one in shown for life, _ in one.lives)
         last = self._starts.get(look.page)
-        paces = self._paces.get(look.page)
+        paces = known.paces or self._paces.get(look.page)
         sight = Sight(
             page=look.page,
             seconds=look.at - (known.at or before or look.at),
@@ -178,8 +200,8 @@ class Reader:
             old=known.values,
             keys=known.keys,
             first=before is None,
-            started=None if look.start is None else look.start,
-            moved=last is not None and look.start is not None and abs(look.start - last) > 2.0,
+            moved=_moved(last, look.start),
+            told=look.page.start == "own" and _told(last, look.start, known.at, look.at),
             anew=bool(lives) and bool(known.lives) and lives.isdisjoint(known.lives),
             changed={
                 one.series
@@ -201,12 +223,15 @@ class Reader:
             values = [gain, *(r.gains[series] for r in readings if series in r.gains)]
             self._add(series, min(values), max(values))
         for reading in readings:
-            self._note(reading)
+            self.notes.append(reading.why)
+            self.truth.open[reading.why] += 1
+            if reading.ambiguous:
+                self._doubt(gains, reading)
 
-    def _note(self, reading: Reading) -> None:
-        self.notes.append(reading.why)
-        self.truth.open[reading.why] += 1
-        self.truth.ambiguous += reading.ambiguous
+    def _doubt(self, gains: dict[str, float], reading: Reading) -> None:
+        widths = {series: abs(other - gains[series]) for series, other in reading.gains.items()}
+        more = self._events(widths)
+        self.truth.doubt = (self.truth.doubt[0] + more.total, self.truth.doubt[1] + more.part)
 
     def _add(self, series: str, low: float, high: float) -> None:
         total, part = self._role(series)
@@ -221,6 +246,15 @@ class Reader:
             sum(gain for series, gain in gains.items() if roles[series][0]),
             sum(gain for series, gain in gains.items() if roles[series][1]),
         )
+
+
+def _moved(last: float | None, start: float | None) -> bool:
+    return last is not None and start is not None and abs(start - last) > _NEAR
+
+
+def _told(last: float | None, start: float | None, before: float, now: float) -> bool:
+    """Whether a start time says that a process began between two looks."""
+    return start is not None and _moved(last, start) and before - _NEAR <= start <= now + _NEAR
 
 
 def _part_left(old: Iterable[Life], one: Shown, summed: bool) -> bool:
