@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter as Multiset
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from exporter.core.engine import Engine
@@ -223,7 +223,6 @@ def play(
     batches: Sequence[Batch],
     *,
     restarts: Sequence[tuple[int, int]] = (),
-    step: Callable[[Batch], None] | None = None,
     steps: bool = False,
 ) -> Outcome:
     """Bring batches to an engine. `restarts`: (after which batch slod kept a whole dump, before
@@ -238,20 +237,12 @@ def play(
             why = engine.restore("slo", dumped, logs)
             assert why is None, why
         taken = engine.ingest(batch).get("slo")
-        if step is not None:
-            step(batch)
-        if taken is not None:
-            for (kind, _), count in getattr(taken, "readings", {}).items():
-                if kind in ("unknown", "refused"):
-                    out.said[kind] += count
-        if (fault := engine.accounts["slo"].fault) is not None:
-            out.said[fault] += 1
+        out.said += _said(engine, taken)
+        log = engine.drain().get("slo", [])
         if restarts:
-            logs += [packed(log) for log in engine.drain().values()]
-            if k in dumps:
-                dumped, logs = packed(engine.dump("slo")), []
-        else:
-            engine.drain()
+            logs.append(packed(log))
+        if k in dumps:
+            dumped, logs = packed(engine.dump("slo")), []
         if k % _TICKS == 0:
             engine.tick(batch.at)
         if steps:
@@ -261,6 +252,18 @@ def play(
 
 
 _TICKS = 16
+"""Batches between two ticks."""
+
+
+def _said(engine: Engine, taken: Taken | None) -> Multiset[str]:
+    out: Multiset[str] = Multiset()
+    readings = getattr(taken, "readings", None) or {}
+    for (kind, evidence), count in readings.items():
+        if kind in ("unknown", "refused"):
+            out[f"{kind}: {evidence}"] += count
+    if (fault := engine.accounts["slo"].fault) is not None:
+        out[fault] += 1
+    return out
 
 
 def _engine(world: World) -> Engine:

@@ -115,11 +115,7 @@ class Page:
 
     def look(self, at: float) -> Look:
         """The page as it is at a time; times never go back."""
-        if self.wavers:
-            self.replica = self.rng.randrange(len(self.lags))
-        moment = at - self.lags[self.replica % len(self.lags)]
-        if self.grid:
-            moment = floor(moment / self.grid) * self.grid
+        moment = self._moment(at)
         while self.actions and self.actions[-1][0] <= at:
             when, name, what = self.actions.pop()
             self._advance(when)
@@ -143,6 +139,13 @@ class Page:
         if self.noise or self.digits < 16:
             look.shown = [self._written(one) for one in look.shown]
         return look
+
+    def _moment(self, at: float) -> float:
+        """Up to when the page tells that is shown at a time."""
+        if self.wavers:
+            self.replica = self.rng.randrange(len(self.lags))
+        moment = at - self.lags[self.replica % len(self.lags)]
+        return floor(moment / self.grid) * self.grid if self.grid else moment
 
     def _advance(self, until: float) -> None:
         lagging = len(self.lags) > 1 or self.lags[0] > 0 or self.grid > 0

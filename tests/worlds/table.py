@@ -13,17 +13,19 @@ from tests.worlds.truth import Interval, Reader, Truth
 
 NEAR, ONE = 1e-9, 1.0
 """Exact: within this share, or within one event."""
+_SMALL, _LARGE = 0.01, 0.1
 READERS = ("slod", "upstream", "increase()")
 
 
 @dataclass(slots=True)
 class Verdict:
     """How far one reader's count of a world is off: in `events`, and as a `share` of the truth.
-    `said`: it told that something is unknown, refused or faulty."""
+    `silent`: it is off, or something cannot be known, and it did not say that anything is unknown,
+    refused or faulty."""
 
     events: float
     share: float
-    said: bool
+    silent: bool
 
     @property
     def exact(self) -> bool:
@@ -55,7 +57,9 @@ def truth_of(one: World, *, upstream: bool = False) -> Truth:
 def verdict(truth: Truth, total: float, part: float, *, said: bool) -> Verdict:
     """A count beside the truth: the worse of all events and of the part."""
     offs = [_off(truth.total, total), _off(truth.part, part)]
-    return Verdict(max(off for off, _ in offs), max(share for _, share in offs), said)
+    share = max(share for _, share in offs)
+    silent = not said and (truth.unknown or share > _SMALL)
+    return Verdict(max(off for off, _ in offs), share, silent)
 
 
 def _off(truth: Interval, counted: float) -> tuple[float, float]:
@@ -130,9 +134,9 @@ class Row:
         """Count one world."""
         self.known += 1
         self.exact += one.exact
-        self.off_1 += one.share > 0.01
-        self.off_10 += one.share > 0.1
-        self.silent += one.share > 0.01 and not one.said
+        self.off_1 += one.share > _SMALL
+        self.off_10 += one.share > _LARGE
+        self.silent += one.silent
 
     def cells(self) -> list[str]:
         """As text."""

@@ -19,13 +19,15 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tests.worlds.exposition import Look, Page, Shown
-from tests.worlds.readings import UNSEEN, Reading, Sight, other_readings
+from tests.worlds.readings import PART_LEFT, TURNS, UNSEEN, Reading, Sight, other_readings
 from tests.worlds.world import Life
 
 Role = Callable[[str], tuple[bool, bool]]
 """Whether a series counts to all events, and whether to the part (good or bad) that is wanted."""
 
 
+NO_BUCKET = "no bucket ends at the threshold"
+_TO_SAY = frozenset({NO_BUCKET, PART_LEFT, TURNS})
 _FEW, _SMALL = 5.0, 0.01
 """Events, or a share of all, that may be in doubt in a world that can be known."""
 _NEAR = 2.0
@@ -65,6 +67,11 @@ class Truth:
     part: Interval = field(default_factory=Interval)
     open: Multiset[str] = field(default_factory=Multiset)
     doubt: tuple[float, float] = (0.0, 0.0)
+
+    @property
+    def unknown(self) -> bool:
+        """Whether something happened of which slod has to say that it is not known."""
+        return not _TO_SAY.isdisjoint(self.open)
 
     @property
     def ambiguous(self) -> bool:
@@ -135,8 +142,8 @@ class Reader:
         gains = {one.series: self._gain(one, look, before, certain) for one in shown}
         if self._histogram and not any(self._role(series)[1] for series in gains):
             # Nothing tells its good events from its bad ones.
-            self.notes.append("no bucket ends at the threshold")
-            self.truth.open["no bucket ends at the threshold"] += 1
+            self.notes.append(NO_BUCKET)
+            self.truth.open[NO_BUCKET] += 1
         elif not certain:
             self._open(look, shown, known, before, gains)
         else:
@@ -191,6 +198,7 @@ class Reader:
     ) -> None:
         lives = frozenset(life for one in shown for life, _ in one.lives)
         last = self._starts.get(look.page)
+        passed_on = self._upstream and look.page.relay and not known.at
         paces = known.paces or self._paces.get(look.page)
         sight = Sight(
             page=look.page,
@@ -199,7 +207,8 @@ class Reader:
             gains=gains,
             old=known.values,
             keys=known.keys,
-            first=before is None,
+            first=before is None or passed_on,
+            passed_on=passed_on,
             moved=_moved(last, look.start),
             told=look.page.start == "own" and _told(last, look.start, known.at, look.at),
             anew=bool(lives) and bool(known.lives) and lives.isdisjoint(known.lives),
@@ -217,8 +226,9 @@ class Reader:
             },
             young=any(life.began > (self._since or 0.0) for life in lives),
             paces=tuple(paces or ()),
+            counted=lambda series: self._role(series)[0],
         )
-        readings = other_readings(sight, total=lambda series: self._role(series)[0])
+        readings = other_readings(sight, self._twin)
         for series, gain in gains.items():
             values = [gain, *(r.gains[series] for r in readings if series in r.gains)]
             self._add(series, min(values), max(values))
@@ -227,6 +237,10 @@ class Reader:
             self.truth.open[reading.why] += 1
             if reading.ambiguous:
                 self._doubt(gains, reading)
+
+    def _twin(self, series: str) -> object:
+        """What two series have in common that may be one under other labels."""
+        return (self._role(series), series.partition('le="')[2])
 
     def _doubt(self, gains: dict[str, float], reading: Reading) -> None:
         widths = {series: abs(other - gains[series]) for series, other in reading.gains.items()}
