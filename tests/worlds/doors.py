@@ -121,6 +121,7 @@ class Upstream:
     def _store(self, look: Look) -> None:
         at, stored = round(look.at, 3), round(look.at + look.late, 3)
         up = look.outcome == "page"
+        since = self._world.looks[0].at
         self._looks.setdefault(look.page, []).append((at, stored, up, look.start))
         for one in look.shown:
             key = (look.page, one.instance, one.series)
@@ -130,12 +131,8 @@ class Upstream:
             newest = series.times[-1] if series.times else 0.0
             if time <= newest:
                 continue
-            zero = one.created
-            if (
-                self._world.zeros
-                and zero is not None
-                and max(newest, at - _ZERO_REACH) < zero < time
-            ):
+            zero = one.created if self._world.zeros else None
+            if zero is not None and max(newest, since, at - _ZERO_REACH) < zero < time:
                 self._put(series, round(zero, 3), stored, 0.0)
             self._put(series, time, stored, one.value)
 

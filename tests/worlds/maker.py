@@ -183,6 +183,7 @@ class Maker:
         for page in self.pages:
             phase = self.rng.uniform(0.0, 0.9 * self.interval)
             wobble = self.rng.choice((0.001, 0.02))
+            stored = 0.0
             for k in range(self.looks):
                 at = self.begin + phase + k * self.interval
                 at += self.rng.uniform(0.0, wobble * self.interval)
@@ -190,7 +191,9 @@ class Maker:
                     at += self.rng.uniform(0.0, 0.08 * self.interval)
                 if page.since <= at < page.until:
                     look = page.look(at)
-                    look.late = late and self.rng.uniform(late / 2, late)
+                    # What is behind brings its samples in their order all the same.
+                    stored = max(stored, at + self.rng.uniform(late / 2, late))
+                    look.late = min(late, stored - at)
                     out.append(look)
         out.sort(key=lambda look: look.at)
         return out

@@ -9,6 +9,7 @@ from exporter.core.sample import Batch
 from tests.worlds.doors import Upstream, play, polls, scraped
 from tests.worlds.exposition import Look
 from tests.worlds.kinds import World, world
+from tests.worlds.table import POLL
 from tests.worlds.truth import Interval, Reader
 from tests.worlds.world import BEGIN
 
@@ -20,7 +21,7 @@ def story(kind: str, number: int, *, upstream: bool, everything: bool) -> Iterat
     yield f"an interval of {one.interval:g}s, {len(one.pages)} pages, {len(one.looks)} looks"
     yield from _happened(one)
     if upstream:
-        batches = Upstream(one).batches(polls(one, max(one.interval, 15.0)), history=False)
+        batches = Upstream(one).batches(polls(one, max(one.interval, POLL)), history=False)
     else:
         batches = scraped(one)
     reader = Reader(one.role, histogram=one.schema.histogram, upstream=upstream, zeros=one.zeros)

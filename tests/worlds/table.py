@@ -7,12 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.worlds.doors import Upstream, naive, play, polls, scraped
+from exporter.core.sample import Batch
+from tests.worlds.doors import OVERLAP, Outcome, Upstream, naive, play, polls, scraped
 from tests.worlds.kinds import World, world
 from tests.worlds.truth import Interval, Reader, Truth
 
 NEAR, ONE = 1e-9, 1.0
 """Exact: within this share, or within one event."""
+POLL = 15.0
+"""Seconds between two polls of an upstream, unless it scrapes less often."""
 _SMALL, _LARGE = 0.01, 0.1
 READERS = ("slod", "upstream", "increase()")
 
@@ -70,8 +73,8 @@ def _off(truth: Interval, counted: float) -> tuple[float, float]:
 
 
 def check(kind: str, number: int, *, doors: bool = True) -> Checked:
-    """Make a world and count it through the front doors; `doors`: also behind a Prometheus, with
-    other cuts, and with slod started anew in the middle."""
+    """Make a world and count it through the front doors; `doors`: also behind a Prometheus, and once
+    more in another way: cut elsewhere, or with slod started anew in the middle."""
     one = world(kind, number)
     out = Checked(one.name, kind)
     truth = truth_of(one)
@@ -82,30 +85,37 @@ def check(kind: str, number: int, *, doors: bool = True) -> Checked:
     out.ambiguous["slod"] = out.ambiguous["increase()"] = bool(truth.ambiguous)
     out.open = bool(truth.open)
     if doors:
-        rng = Random(f"cuts of {one.name}")
-        again = play(one, batches, restarts=_restarts(rng, len(batches)))
-        out.same["restarted"] = _same(got.total, again.total) and _same(got.part, again.part)
-        _upstream(one, rng, out)
+        truth = truth_of(one, upstream=True)
+        server = Upstream(one)
+        ends = polls(one, max(one.interval, POLL))
+        polled = server.batches(ends, history=False)
+        behind = play(one, polled)
+        out.verdicts["upstream"] = verdict(truth, behind.total, behind.part, said=bool(behind.said))
+        out.ambiguous["upstream"] = truth.ambiguous
+        _again(one, out, (batches, got), (polled, behind), server)
     return out
 
 
-def _upstream(one: World, rng: Random, out: Checked) -> None:
-    truth = truth_of(one, upstream=True)
-    server = Upstream(one)
-    batches = server.batches(polls(one, max(one.interval, 15.0)), history=False)
-    got = play(one, batches)
-    out.verdicts["upstream"] = verdict(truth, got.total, got.part, said=bool(got.said))
-    out.ambiguous["upstream"] = bool(truth.ambiguous)
-    every = one.interval * rng.choice((0.7, 2.3, 4.0))
+Played = tuple[list[Batch], Outcome]
+
+
+def _again(one: World, out: Checked, scrapes: Played, polled: Played, server: Upstream) -> None:
+    """Count it once more in another way, which has to give the same numbers."""
+    rng = Random(f"cuts of {one.name}")
     first, last = one.looks[0].at, one.looks[-1].at
-    chunks = sorted(rng.uniform(first, last) for _ in range(rng.randint(0, 4)))
-    others = {
-        "polled otherwise": server.batches(polls(one, every, rng.random() * every), history=False),
-        "as history": server.batches([*chunks, last + 200.0], history=True),
-    }
-    for name, cut in others.items():
-        again = play(one, cut)
-        out.same[name] = _same(got.total, again.total) and _same(got.part, again.part)
+    name = rng.choice(("scrapes, restarted", "upstream, restarted", "polled otherwise", "history"))
+    batches, before = scrapes if name == "scrapes, restarted" else polled
+    restarts: list[tuple[int, int]] = []
+    if name.endswith("restarted"):
+        restarts = _restarts(rng, len(batches))
+    elif name == "polled otherwise":
+        every = rng.uniform(0.7, 5.0) * one.interval
+        batches = server.batches(polls(one, every, rng.random() * every), history=False)
+    else:
+        chunks = sorted(rng.uniform(first, last) for _ in range(rng.randint(0, 4)))
+        batches = server.batches([*chunks, last + OVERLAP], history=True)
+    again = play(one, batches, restarts=restarts)
+    out.same[name] = _same(before.total, again.total) and _same(before.part, again.part)
 
 
 def _restarts(rng: Random, count: int) -> list[tuple[int, int]]:
