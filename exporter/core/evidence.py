@@ -98,7 +98,7 @@ class Process:
     look and by the last one that showed any. `belief`: how often, from -2 to 2, the page's start
     time turned out to be another process' (above 0) or its own (under 0). `down`: nobody listened
     at the last look. `passed_on`: another process' page shows it. `met`: any of its series was ever
-    seen.
+    seen. `troubled`: in one of the last looks another process seemed to answer.
     """
 
     look: float
@@ -109,6 +109,7 @@ class Process:
     down: bool = False
     passed_on: bool = False
     met: bool = True
+    troubled: bool = False
 
 
 class Decision(NamedTuple):
@@ -148,6 +149,7 @@ _LN = {
     "part_left": log(0.002),
     "little_left": log(0.0002),
     "other": log(0.01),
+    "other_by_falls": log(0.001),
     "behind": log(0.01),
     "own_reset": log(0.001),
     "returned": log(0.5),
@@ -235,8 +237,8 @@ def decide(process: Process, seen: Sequence[Seen]) -> Decision:
         options.append(_part_left(start, some))
     if others and gone and not any(s.absent for s in present):
         options += _renamed(start, some, gone)
-    if start in (_Start.ELSEWHERE, _Start.BACK):
-        options.append(_other(some))
+    if not process.down and (start in (_Start.ELSEWHERE, _Start.BACK) or process.troubled):
+        options.append(_other(start, some))
     _, name, found = max(options, key=lambda option: option[0])
     belief = _believe(process, name, start, some)
     return Decision(name, _merged(verdicts, weighed, found), belief)
@@ -306,30 +308,39 @@ def _same(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
     if process.down and start is not _Start.SAME:
         # Nobody listened, so what answers now began after that; unless it was a proxy's address.
         score += log(0.05)
-    age = _common_age([s for s in seen if s.last is None and s.value is not None])
-    found_late = False
+    added, of_new = _of_new_series(seen)
+    began = False
     verdicts: list[Verdict | None] = []
     for s in seen:
         if s.value is None:
             verdicts.append(None)
-            continue
-        options = _of_series(s, age)
-        best, verdict = max(options, key=lambda option: option[0])
-        found_late = found_late or verdict is _FOUND_LATE
-        score += best
-        verdicts.append(verdict)
-    return score + (_AGE if found_late else 0.0), SAME, verdicts
+        elif s.last is None:
+            verdicts.append(of_new)
+        else:
+            best, verdict = max(_of_series(s, began), key=lambda option: option[0])
+            score += best
+            verdicts.append(verdict)
+            # What fell together began anew together: one of several processes on the page.
+            began = began or verdict is _OWN_RESET
+    return score + added, SAME, verdicts
 
 
-def _of_series(s: Seen, age: float | None) -> list[tuple[float, Verdict]]:
-    """The explanations of one series of a process that goes on, each with its weight."""
+def _of_new_series(seen: Sequence[Seen]) -> tuple[float, Verdict]:
+    """Whether the new series of a process that goes on were born, or a collector brought them all:
+    they have one age then."""
+    new = [s for s in seen if s.last is None and s.value is not None]
+    if not new:
+        return 0.0, _BORN
+    born = sum(_LN["born"] + fit(s.value or 0.0, _expected(s, s.idle), s.idle) for s in new)
+    late = _LN["found_series"] + _of_age(new)
+    return max((born, _BORN), (late, _FOUND_LATE), key=lambda option: option[0])
+
+
+def _of_series(s: Seen, began: bool = False) -> list[tuple[float, Verdict]]:
+    """The explanations of one known series of a process that goes on, each with its weight;
+    `began`: another one began anew in this look."""
     assert s.value is not None  # the look showed it
-    if s.last is None:
-        born = fit(s.value, _expected(s, s.idle), s.idle)
-        late = -log(s.value + 10.0)
-        if age is not None and s.pace:
-            late = max(late, fit(s.value, s.pace * age, age))
-        return [(_LN["born"] + born, _BORN), (_LN["found_series"] + late, _FOUND_LATE)]
+    assert s.last is not None  # it is known
     reset = fit(s.value, _expected(s, s.idle), s.idle)
     out = []
     if s.value >= s.last:
@@ -343,7 +354,7 @@ def _of_series(s: Seen, age: float | None) -> list[tuple[float, Verdict]]:
     if s.absent:
         out.append((_LN["returned"] + reset, _RETURNED))
     else:
-        out.append((_LN["own_reset"] + reset, _OWN_RESET))
+        out.append((_LN["returned" if began else "own_reset"] + reset, _OWN_RESET))
     return out
 
 
@@ -356,15 +367,19 @@ def _is_behind(s: Seen) -> bool:
     return s.last - s.value <= bound and s.value > 0
 
 
-def _common_age(new: Sequence[Seen]) -> float | None:
-    """The age that would make what new series show of the pace of their siblings."""
+def _of_age(new: Sequence[Seen]) -> float:
+    """How likely series are that were there for an unknown time: what they show is made at the
+    pace of their siblings."""
     ages = [s.value / s.pace for s in new if s.pace and s.value]
-    return median(ages) if ages else None
+    age = median(ages) if ages else 0.0
+    return _AGE + sum(
+        fit(s.value or 0.0, s.pace * age if s.pace and age else None, age) for s in new
+    )
 
 
 def _new(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
     score = _OF_NEW[start]
-    if process.down and start in (_Start.NONE, _Start.INSIDE):
+    if process.down and start is not _Start.SAME:
         score = log(0.5)
     if start is _Start.SAME and process.belief > 0:
         score += _BELIEF * process.belief
@@ -395,17 +410,20 @@ def _part_left(start: _Start, seen: Sequence[Seen]) -> _Option:
     left = [s.value / s.last for s in seen if _fell(s) and s.last and s.value is not None]
     little = any(share < _LITTLE_LEFT for share in left)
     score += _LN["little_left" if little else "part_left"]
-    age = _common_age([s for s in seen if s.last is None and s.value is not None])
+    added, of_new = _of_new_series(seen)
+    score += added
     verdicts: list[Verdict | None] = []
     for s in seen:
         if s.value is None:
             verdicts.append(None)
+        elif s.last is None:
+            verdicts.append(of_new)
         elif _fell(s):
             # Any share of what was there may be left.
             score -= log((s.last or 0.0) + 10.0)
             verdicts.append(_LOST_PART)
         else:
-            best, verdict = max(_of_series(s, age), key=lambda option: option[0])
+            best, verdict = max(_of_series(s), key=lambda option: option[0])
             score += best
             verdicts.append(verdict)
     return score, PART_LEFT, verdicts
@@ -440,8 +458,8 @@ def _renamed(start: _Start, seen: Sequence[Seen], gone: Sequence[Seen]) -> list[
     return [(score, RENAMED, verdicts)] if twins else []
 
 
-def _other(seen: Sequence[Seen]) -> _Option:
-    score = _LN["other"]
+def _other(start: _Start, seen: Sequence[Seen]) -> _Option:
+    score = _LN["other" if start in (_Start.ELSEWHERE, _Start.BACK) else "other_by_falls"]
     verdicts: list[Verdict | None] = []
     for s in seen:
         if s.value is None:
@@ -456,18 +474,16 @@ def _born(process: Process, seen: Sequence[Seen]) -> _Option:
     """The first series of a process that was looked at before and had none."""
     verdict = Verdict(Kind.BIRTH, "nobody_listened_before") if process.down else _BORN
     present = [s for s in seen if s.value is not None]
-    score = _LN["first"] + sum(fit(s.value or 0.0, _expected(s, s.idle), s.idle) for s in present)
+    prior = _LN["born" if process.passed_on and not process.down else "first"]
+    score = prior + sum(fit(s.value or 0.0, _expected(s, s.idle), s.idle) for s in present)
     return score, SAME, [None if s.value is None else verdict for s in seen]
 
 
 def _found(process: Process, seen: Sequence[Seen]) -> _Option:
     present = [s for s in seen if s.value is not None]
-    age = _common_age(present)
-    score = _LN["found_passed_on" if process.passed_on else "found_process"] + _AGE
-    for s in present:
-        assert s.value is not None  # filtered
-        late = -log(s.value + 10.0)
-        score += max(late, fit(s.value, s.pace * age, age)) if age and s.pace else late
+    score = _LN["found_passed_on" if process.passed_on else "found_process"] + _of_age(present)
+    if process.down:
+        score += _LN["found_series"]
     return score, FOUND, [None if s.value is None else _FOUND_LATE for s in seen]
 
 

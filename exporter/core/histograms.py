@@ -58,8 +58,8 @@ def pair(sli: HistogramSLI, terms: tuple[Term, ...], readings: Iterable[Wanted])
             out.wanted.append(one._replace(twin=child[1]))
             continue
         out.wanted.append(one)
-        labels = one.reading.series.labels
-        if child not in native and not all(m.matches(labels.get(m.label, "")) for m in sli.good_if):
+        known = one.reading.series.labels
+        if child not in native and not all(m.matches(known.get(m.label, "")) for m in sli.good_if):
             classic.add(child)
             continue
         out.followed.add((child[0], one.reading.series.key))

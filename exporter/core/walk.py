@@ -363,6 +363,7 @@ class Walk:
             down=self._down,
             passed_on=bool(self._page),
             met=self._met,
+            troubled=sum(weight for _, weight in self._troubled) > 1,
         )
         if self._before <= 0:
             verdicts = evidence.meet(process, rows, self._earliest)
