@@ -36,6 +36,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from math import log
 from statistics import median
 from typing import NamedTuple
@@ -150,12 +151,13 @@ _LN = {
     "little_left": log(0.0002),
     "other": log(0.01),
     "other_by_falls": log(0.001),
+    "proxy": log(0.01),
     "behind": log(0.01),
     "own_reset": log(0.001),
     "returned": log(0.5),
     "born": log(0.1),
     "first": log(0.5),
-    "found_series": log(0.001),
+    "found_series": log(0.01),
     "found_process": log(0.02),
     "found_passed_on": log(0.5),
 }
@@ -166,6 +168,8 @@ _FALL_AND_MOVE = log(0.0001)
 _BELIEF = 2.0
 _MOST_BELIEF = 2
 _FEW_COST = 1.5
+_LONG = 1e9
+"""Seconds: of an age that nothing bounds."""
 _FASTEST = 1000.0
 """Events per second of one series above which a pace nobody has seen yet becomes unlikely."""
 _LITTLE_LEFT = 0.2
@@ -177,7 +181,8 @@ class _Start(StrEnum):
     NONE = "none"
     SAME = "same"
     INSIDE = "inside"
-    ELSEWHERE = "elsewhere"
+    PAST = "past"
+    FUTURE = "future"
     BACK = "back"
 
 
@@ -185,14 +190,16 @@ _OF_NEW = {
     _Start.NONE: log(0.02),
     _Start.SAME: log(0.001),
     _Start.INSIDE: log(0.5),
-    _Start.ELSEWHERE: log(0.01),
+    _Start.PAST: log(0.002),
+    _Start.FUTURE: log(0.01),
     _Start.BACK: log(0.001),
 }
 _OF_SAME = {
     _Start.NONE: 0.0,
     _Start.SAME: 0.0,
     _Start.INSIDE: log(0.05),
-    _Start.ELSEWHERE: log(0.02),
+    _Start.PAST: log(0.02),
+    _Start.FUTURE: log(0.02),
     _Start.BACK: log(0.02),
 }
 
@@ -204,7 +211,7 @@ def fit(events: float, expected: float | None, seconds: float) -> float:
         fast = events / (_FASTEST * max(seconds, 1.0))
         return -log(events + 10.0) - 2.0 * log(max(1.0, fast))
     off = log((events + 1.0) / (expected + 1.0))
-    cost = 4.5 * log(1.0 + off * off / (0.2 + 1.5 / (expected + 1.0)) / 8.0)
+    cost = 4.5 * log(1.0 + off * off / (0.2 + 1.0 / (expected + 1.0)) / 8.0)
     return -log(expected + 10.0) - (min(cost, _FEW_COST) if off < 0 else cost)
 
 
@@ -234,11 +241,11 @@ def decide(process: Process, seen: Sequence[Seen]) -> Decision:
     if falls or moved or process.down or (others and gone):
         options.append(_new(process, start, some))
     if falls:
-        options.append(_part_left(start, some))
+        options.append(_part_left(process, start, some))
     if others and gone and not any(s.absent for s in present):
         options += _renamed(start, some, gone)
-    if not process.down and (start in (_Start.ELSEWHERE, _Start.BACK) or process.troubled):
-        options.append(_other(start, some))
+    if not process.down and (start in (_Start.PAST, _Start.BACK) or process.troubled):
+        options.append(_other(process, start, some))
     _, name, found = max(options, key=lambda option: option[0])
     belief = _believe(process, name, start, some)
     return Decision(name, _merged(verdicts, weighed, found), belief)
@@ -278,14 +285,17 @@ def _start(process: Process) -> _Start:
     if now is None:
         return _Start.NONE
     if before is None:
-        inside = process.before < now + START_JITTER and now <= process.look + MOST_AHEAD
-        return _Start.INSIDE if inside else _Start.NONE
+        return _Start.INSIDE if _where(process, now) is _Start.INSIDE else _Start.NONE
     if not start_moved(before, now):
         return _Start.SAME
-    if now < before:
-        return _Start.BACK
-    inside = process.before < now + START_JITTER and now <= process.look + MOST_AHEAD
-    return _Start.INSIDE if inside else _Start.ELSEWHERE
+    return _Start.BACK if now < before else _where(process, now)
+
+
+def _where(process: Process, start: float) -> _Start:
+    """Where a start lies: between the last look and this one, or before or after both."""
+    if start > process.look + MOST_AHEAD:
+        return _Start.FUTURE
+    return _Start.INSIDE if process.before < start + START_JITTER else _Start.PAST
 
 
 def _fell(s: Seen) -> bool:
@@ -305,9 +315,7 @@ def _same(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
         score += _BELIEF * process.belief
         if any(_fell(s) and not _is_behind(s) for s in seen):
             score += _FALL_AND_MOVE
-    if process.down and start is not _Start.SAME:
-        # Nobody listened, so what answers now began after that; unless it was a proxy's address.
-        score += log(0.05)
+    score += _went_on(process, start)
     added, of_new = _of_new_series(seen)
     began = False
     verdicts: list[Verdict | None] = []
@@ -363,7 +371,9 @@ def _is_behind(s: Seen) -> bool:
     assert s.value is not None  # the look showed it
     if s.last is None or s.value >= s.last:
         return False
-    bound = max((s.pace or 0.0) * s.idle / 10.0, s.last / 1e6, 2.0)
+    # A replica is up to a look behind, which is little of a counter that is worth two of them.
+    look = min(1.5 * (s.pace or 0.0) * s.idle, s.last / 1e3)
+    bound = max(look, s.last / (1e5 if s.pace is None else 1e6), 2.0)
     return s.last - s.value <= bound and s.value > 0
 
 
@@ -373,7 +383,7 @@ def _of_age(new: Sequence[Seen]) -> float:
     ages = [s.value / s.pace for s in new if s.pace and s.value]
     age = median(ages) if ages else 0.0
     return _AGE + sum(
-        fit(s.value or 0.0, s.pace * age if s.pace and age else None, age) for s in new
+        fit(s.value or 0.0, s.pace * age if s.pace and age else None, _LONG) for s in new
     )
 
 
@@ -387,7 +397,8 @@ def _new(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
         _Start.NONE: "all_fell",
         _Start.SAME: "all_fell",
         _Start.INSIDE: "process_start",
-        _Start.ELSEWHERE: "process_start_elsewhere",
+        _Start.PAST: "process_start_elsewhere",
+        _Start.FUTURE: "process_start_elsewhere",
         _Start.BACK: "process_start_elsewhere",
     }[start]
     if process.down:
@@ -405,11 +416,18 @@ def _new(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
     return score, NEW, verdicts
 
 
-def _part_left(start: _Start, seen: Sequence[Seen]) -> _Option:
+def _went_on(process: Process, start: _Start) -> float:
+    """Nobody listened, so what answers now began after that; unless it was a proxy's address."""
+    return _LN["proxy"] if process.down and start is not _Start.SAME else 0.0
+
+
+def _part_left(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
     score = _OF_SAME[start] + (_FALL_AND_MOVE if start not in (_Start.NONE, _Start.SAME) else 0.0)
     left = [s.value / s.last for s in seen if _fell(s) and s.last and s.value is not None]
-    little = any(share < _LITTLE_LEFT for share in left)
-    score += _LN["little_left" if little else "part_left"]
+    share = median(left)
+    largest = max(s.last or 0.0 for s in seen if _fell(s))
+    little = share < _LITTLE_LEFT
+    score += _LN["little_left" if little else "part_left"] + _went_on(process, start)
     added, of_new = _of_new_series(seen)
     score += added
     verdicts: list[Verdict | None] = []
@@ -419,8 +437,10 @@ def _part_left(start: _Start, seen: Sequence[Seen]) -> _Option:
         elif s.last is None:
             verdicts.append(of_new)
         elif _fell(s):
-            # Any share of what was there may be left.
-            score -= log((s.last or 0.0) + 10.0)
+            # Any share may be left of the largest, and then about the same of the others.
+            last, anything = s.last or 0.0, -log((s.last or 0.0) + 10.0)
+            alike = fit(s.value, last * share, s.idle) if last < largest else anything
+            score += max(anything, alike)
             verdicts.append(_LOST_PART)
         else:
             best, verdict = max(_of_series(s), key=lambda option: option[0])
@@ -458,14 +478,16 @@ def _renamed(start: _Start, seen: Sequence[Seen], gone: Sequence[Seen]) -> list[
     return [(score, RENAMED, verdicts)] if twins else []
 
 
-def _other(start: _Start, seen: Sequence[Seen]) -> _Option:
-    score = _LN["other" if start in (_Start.ELSEWHERE, _Start.BACK) else "other_by_falls"]
+def _other(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
+    age = process.look - process.start if process.start is not None else None
+    score = _LN["other" if start in (_Start.PAST, _Start.BACK) else "other_by_falls"]
     verdicts: list[Verdict | None] = []
     for s in seen:
         if s.value is None:
             verdicts.append(None)
         else:
-            score -= log(s.value + 10.0)
+            old = _expected(s, age) if age is not None and age > 0 else None
+            score += fit(s.value, old, 1e9)
             verdicts.append(_OF_ANOTHER)
     return score, OTHER, verdicts
 
@@ -490,7 +512,7 @@ def _found(process: Process, seen: Sequence[Seen]) -> _Option:
 def _believe(process: Process, name: str, start: _Start, seen: Sequence[Seen]) -> int:
     """How much the page's start time is another process', after this look."""
     belief = process.belief
-    if start in (_Start.INSIDE, _Start.ELSEWHERE, _Start.BACK) and process.was_start is not None:
+    if start not in (_Start.NONE, _Start.SAME) and process.was_start is not None:
         # Where nothing was counted before, to begin anew and to go on look the same.
         if name is SAME and any(s.last for s in seen):
             belief += 1
@@ -530,8 +552,10 @@ def meet(process: Process, seen: Sequence[Seen], earliest: float) -> list[Verdic
 
 def common(one: str, other: str) -> int:
     """How many label pairs two series keys share."""
-    return len(_pairs(one) & _pairs(other))
+    return len(pairs(one) & pairs(other))
 
 
-def _pairs(key: str) -> frozenset[str]:
+@lru_cache(maxsize=4096)
+def pairs(key: str) -> frozenset[str]:
+    """The label pairs of a series key, each as it is written but for its closing quote."""
     return frozenset(key.partition("{")[2].rstrip("}").split('",'))

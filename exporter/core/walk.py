@@ -32,13 +32,21 @@ _SHARED_FROM = 4
 _FEW = 10
 
 _SIBLINGS = 16
-"""Other processes whose pace is asked for where one has none of its own."""
+_MOST_TWINS = 200
+"""Other processes, and series of each, whose pace is asked for where one has none of its own."""
+_OF_PROCESSES = frozenset(
+    {"instance", "job", "pod", "container", "namespace", "cluster", "node", "host"}
+    | {"exported_instance", "exported_job", "exported_pod", "service_instance_id"}
+)
+"""Labels that tell processes apart, whatever else they may mean."""
+
+_MANY, _BEYOND = 1000.0, 100.0
+"""A gain of so many events, and of so many times what the pace makes, may be another process'."""
 
 _NO_BUCKET = Verdict(Kind.UNKNOWN, "no_bucket")
 _FIRST_BUCKET = Verdict(Kind.BASELINE, "no_bucket_before")
 _SHARED = Verdict(Kind.REFUSED, "several_processes")
 _ZERO = Verdict(Kind.RESET, "created_zero")
-_COUNTED = (Kind.INCREASE, Kind.BIRTH, Kind.RESET)
 _NONE = 1 << 62
 
 
@@ -99,6 +107,7 @@ class Walk:
         self._troubled = list(state.troubled) if state is not None else []
         self._pace: float | None = None
         self._pace_known = False
+        self._twins: dict[tuple[int, frozenset[str]], list[float]] | None = None
         self._page = lines[0].wanted.reading.series.page if lines else ""
 
     def walk(self) -> None:
@@ -303,8 +312,9 @@ class Walk:
         value = cursor.line.values[cursor.at]
         if mark is None:
             idle = time - self._before if self._before > 0 else 0.0
+            pace = self._usual_pace() if self._met else self._pace_of_twins(cursor)
             return Seen(
-                cursor.index, cursor.key, value, None, self._usual_pace(), idle,
+                cursor.index, cursor.key, value, None, pace, idle,
                 created=cursor.line.wanted.reading.created,
             )  # fmt: skip
         own = pace_of(mark.paces)
@@ -363,7 +373,8 @@ class Walk:
             down=self._down,
             passed_on=bool(self._page),
             met=self._met,
-            troubled=sum(weight for _, weight in self._troubled) > 1,
+            troubled=bool(self._troubled)
+            and (sum(weight for _, weight in self._troubled) > 1 or any(map(_leaps, rows))),
         )
         if self._before <= 0:
             verdicts = evidence.meet(process, rows, self._earliest)
@@ -392,7 +403,11 @@ class Walk:
                 continue
             if bucket.next != look:
                 verdicts[count.key] = _NO_BUCKET
-            elif bucket.look != look - 1 and count.look == look - 1:
+            elif (
+                bucket.look != look - 1
+                and count.look == look - 1
+                and not _begins(verdicts[count.key])
+            ):
                 # The count is known, its bucket is not: what it had before is no news.
                 verdicts[bucket.key], verdicts[count.key] = _FIRST_BUCKET, _NO_BUCKET
 
@@ -511,6 +526,25 @@ class Walk:
                 self._pace = median(paces) if paces else None
         return self._pace
 
+    def _pace_of_twins(self, cursor: _Cursor) -> float | None:
+        """Events per second of the same series of other processes; of any where none is the same."""
+        if self._twins is None:
+            self._twins = {}
+            for state in islice(self._memory.targets.values(), _SIBLINGS):
+                for index, series in enumerate(state.series):
+                    for key, last in islice(series.items(), _MOST_TWINS):
+                        if (pace := pace_of(last.paces)) is not None:
+                            self._twins.setdefault((index, _without_process(key)), []).append(pace)
+        found = self._twins.get((cursor.index, _without_process(cursor.key)))
+        return median(found) if found else self._usual_pace()
+
+
+def _without_process(key: str) -> frozenset[str]:
+    """A series' labels but for those that tell processes apart."""
+    return frozenset(
+        pair for pair in evidence.pairs(key) if pair.partition("=")[0] not in _OF_PROCESSES
+    )
+
 
 def _spacing(lines: Sequence[Line], times: Sequence[float]) -> float:
     """The usual seconds between two samples of one series; 0 where nothing tells."""
@@ -541,10 +575,23 @@ def _unusual_of(cursor: _Cursor) -> Iterator[int]:
             yield looks[i]
 
 
+def _leaps(s: Seen) -> bool:
+    """Whether a series rises far beyond its pace: a burst, or another process' counter."""
+    if s.value is None or s.last is None:
+        return False
+    return s.value - s.last > max(_MANY, _BEYOND * ((s.pace or 0.0) * s.idle + 1.0))
+
+
+def _begins(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.kind in (Kind.BIRTH, Kind.RESET)
+
+
 def _weight(decision: Decision) -> int:
     """How much a look speaks for several processes at one address."""
     if decision.explanation is evidence.OTHER:
         return 2
+    if decision.explanation is evidence.PART_LEFT:
+        return 1
     unproven = any(v is not None and v.evidence == "all_fell" for v in decision.verdicts)
     return 1 if decision.explanation is evidence.NEW and unproven else 0
 
