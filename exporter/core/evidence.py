@@ -389,7 +389,8 @@ def _of_age(new: Sequence[Seen]) -> float:
 
 def _new(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
     score = _OF_NEW[start]
-    if process.down and start is not _Start.SAME:
+    away = all(s.absent for s in seen if s.last is not None)
+    if (process.down and start is not _Start.SAME) or (away and start is _Start.NONE):
         score = log(0.5)
     if start is _Start.SAME and process.belief > 0:
         score += _BELIEF * process.belief
@@ -403,17 +404,25 @@ def _new(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
     }[start]
     if process.down:
         evidence = "nobody_listened_before"
-    verdicts: list[Verdict | None] = []
-    for s in seen:
-        if s.value is None:
-            verdicts.append(None)
-            continue
-        seconds = max(0.0, process.look - process.before) or s.idle
-        if start is _Start.INSIDE and process.start is not None:
-            seconds = min(seconds, max(0.0, process.look - process.start) + START_JITTER)
-        score += fit(s.value, _expected(s, seconds), seconds)
-        verdicts.append(Verdict(Kind.BIRTH if s.last is None else Kind.RESET, evidence))
-    return score, NEW, verdicts
+    seconds = max(0.0, process.look - process.before)
+    if start is _Start.INSIDE and process.start is not None:
+        seconds = min(seconds, max(0.0, process.look - process.start) + START_JITTER)
+    verdicts: list[Verdict | None] = [
+        None if s.value is None else Verdict(Kind.BIRTH if s.last is None else Kind.RESET, evidence)
+        for s in seen
+    ]
+    return score + _of_life([s for s in seen if s.value is not None], seconds), NEW, verdicts
+
+
+def _of_life(seen: Sequence[Seen], seconds: float) -> float:
+    """How likely the values are of a life that began so many seconds ago, or any time since."""
+    whole = sum(fit(s.value or 0.0, _expected(s, seconds), seconds) for s in seen)
+    ages = [s.value / s.pace for s in seen if s.pace and s.value]
+    age = median(ages) if ages else seconds
+    if not 0.0 < age < seconds:
+        return whole
+    part = sum(fit(s.value or 0.0, _expected(s, age), age) for s in seen)
+    return max(whole, part + max(_AGE, log(age / seconds)))
 
 
 def _went_on(process: Process, start: _Start) -> float:

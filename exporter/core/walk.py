@@ -40,9 +40,6 @@ _OF_PROCESSES = frozenset(
 )
 """Labels that tell processes apart, whatever else they may mean."""
 
-_MANY, _BEYOND = 1000.0, 100.0
-"""A gain of so many events, and of so many times what the pace makes, may be another process'."""
-
 _NO_BUCKET = Verdict(Kind.UNKNOWN, "no_bucket")
 _FIRST_BUCKET = Verdict(Kind.BASELINE, "no_bucket_before")
 _SHARED = Verdict(Kind.REFUSED, "several_processes")
@@ -373,8 +370,7 @@ class Walk:
             down=self._down,
             passed_on=bool(self._page),
             met=self._met,
-            troubled=bool(self._troubled)
-            and (sum(weight for _, weight in self._troubled) > 1 or any(map(_leaps, rows))),
+            troubled=sum(weight for _, weight in self._troubled) > 1,
         )
         if self._before <= 0:
             verdicts = evidence.meet(process, rows, self._earliest)
@@ -573,13 +569,6 @@ def _unusual_of(cursor: _Cursor) -> Iterator[int]:
     for time in line.stale:
         if (i := bisect_right(line.times, time)) < len(line.times):
             yield looks[i]
-
-
-def _leaps(s: Seen) -> bool:
-    """Whether a series rises far beyond its pace: a burst, or another process' counter."""
-    if s.value is None or s.last is None:
-        return False
-    return s.value - s.last > max(_MANY, _BEYOND * ((s.pace or 0.0) * s.idle + 1.0))
 
 
 def _begins(verdict: Verdict | None) -> bool:
