@@ -152,7 +152,7 @@ _LN = {
     "other": log(0.01),
     "other_by_falls": log(0.001),
     "proxy": log(0.01),
-    "behind": log(0.01),
+    "behind": log(0.1),
     "own_reset": log(0.001),
     "returned": log(0.5),
     "born": log(0.1),
@@ -163,7 +163,7 @@ _LN = {
 }
 _AGE = -3.0
 """Found late: one unknown age for all series of the process."""
-_FALL_AND_MOVE = log(0.0001)
+_FALL_AND_MOVE = log(0.00001)
 """A process that goes on while a value falls and its start moves."""
 _BELIEF = 2.0
 _MOST_BELIEF = 2
@@ -299,7 +299,8 @@ def _where(process: Process, start: float) -> _Start:
 
 
 def _fell(s: Seen) -> bool:
-    return s.value is not None and s.last is not None and s.value < s.last
+    """Whether it is under its last value by more than a replica or rounding makes."""
+    return s.value is not None and s.last is not None and s.value < s.last and not _is_behind(s)
 
 
 def _expected(s: Seen, seconds: float) -> float | None:
@@ -313,7 +314,7 @@ def _same(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
     score = _OF_SAME[start]
     if start not in (_Start.NONE, _Start.SAME):
         score += _BELIEF * process.belief
-        if any(_fell(s) and not _is_behind(s) for s in seen):
+        if any(_fell(s) for s in seen):
             score += _FALL_AND_MOVE
     score += _went_on(process, start)
     added, of_new = _of_new_series(seen)
@@ -373,7 +374,7 @@ def _is_behind(s: Seen) -> bool:
         return False
     # A replica is up to a look behind, which is little of a counter that is worth two of them.
     look = min(1.5 * (s.pace or 0.0) * s.idle, s.last / 1e3)
-    bound = max(look, s.last / (1e5 if s.pace is None else 1e6), 2.0)
+    bound = max(look, s.last / (1e5 if s.pace is None else 1e6), 2.0 if s.last >= 10.0 else 0.0)
     return s.last - s.value <= bound and s.value > 0
 
 
@@ -381,7 +382,8 @@ def _of_age(new: Sequence[Seen]) -> float:
     """How likely series are that were there for an unknown time: what they show is made at the
     pace of their siblings."""
     ages = [s.value / s.pace for s in new if s.pace and s.value]
-    age = median(ages) if ages else 0.0
+    # What is younger than the last look would not be found, but born.
+    age = max(median(ages), 2.0 * max(s.idle for s in new)) if ages else 0.0
     return _AGE + sum(
         fit(s.value or 0.0, s.pace * age if s.pace and age else None, _LONG) for s in new
     )
@@ -506,7 +508,7 @@ def _born(process: Process, seen: Sequence[Seen]) -> _Option:
     verdict = Verdict(Kind.BIRTH, "nobody_listened_before") if process.down else _BORN
     present = [s for s in seen if s.value is not None]
     prior = _LN["born" if process.passed_on and not process.down else "first"]
-    score = prior + sum(fit(s.value or 0.0, _expected(s, s.idle), s.idle) for s in present)
+    score = prior + _of_life(present, max((s.idle for s in present), default=0.0))
     return score, SAME, [None if s.value is None else verdict for s in seen]
 
 
