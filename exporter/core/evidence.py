@@ -151,6 +151,7 @@ _LN = {
     "little_left": log(0.0002),
     "other": log(0.01),
     "other_by_falls": log(0.001),
+    "all_above": log(0.1),
     "proxy": log(0.01),
     "behind": log(0.1),
     "own_reset": log(0.001),
@@ -319,6 +320,7 @@ def _same(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
     score += _went_on(process, start)
     added, of_new = _of_new_series(seen)
     began = False
+    anew: list[Seen] = []
     verdicts: list[Verdict | None] = []
     for s in seen:
         if s.value is None:
@@ -331,6 +333,10 @@ def _same(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
             verdicts.append(verdict)
             # What fell together began anew together: one of several processes on the page.
             began = began or verdict is _OWN_RESET
+            if verdict.kind is Kind.RESET:
+                anew.append(s)
+                score -= fit(s.value, _expected(s, s.idle), s.idle)
+    score += _of_life(anew, max((s.idle for s in anew), default=0.0))
     return score + added, SAME, verdicts
 
 
@@ -492,6 +498,8 @@ def _renamed(start: _Start, seen: Sequence[Seen], gone: Sequence[Seen]) -> list[
 def _other(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
     age = process.look - process.start if process.start is not None else None
     score = _LN["other" if start in (_Start.PAST, _Start.BACK) else "other_by_falls"]
+    if not any(s.value is not None and s.last is not None and s.value < s.last for s in seen):
+        score += _LN["all_above"]
     verdicts: list[Verdict | None] = []
     for s in seen:
         if s.value is None:

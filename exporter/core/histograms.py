@@ -32,8 +32,8 @@ class Paired:
 
 
 def pair(sli: HistogramSLI, terms: tuple[Term, ...], readings: Iterable[Wanted]) -> Paired:
-    """Choose what counts of each histogram: the classic form where it has the bucket, or where
-    `good_if` calls all of it bad; else the native one."""
+    """Choose what counts: the classic form where a target has the bucket, else the native one; a
+    count without its bucket only where `good_if` calls all of it bad."""
     out = Paired()
     by_role: dict[str, list[tuple[Wanted, Child]]] = {"good": [], "total": [], "native": []}
     for one in readings:
@@ -51,22 +51,23 @@ def pair(sli: HistogramSLI, terms: tuple[Term, ...], readings: Iterable[Wanted])
     out.found = bool(buckets)
     for child, one in buckets.items():
         out.wanted.append(one._replace(twin=child[1]))
-    classic: set[Child] = set()
+    # One form counts for all of a target, or what both show would count twice.
+    classic = {target for target, _ in buckets}
+    natively = {target for target, _ in native} - classic
+    for child, one in native.items():
+        out.wanted.append(one)
+        if child[0] in classic:
+            out.followed.add((child[0], one.reading.series.key))
     for one, child in by_role["total"]:
+        target = child[0]
         if child in buckets:
-            classic.add(child)
             out.wanted.append(one._replace(twin=child[1]))
             continue
         out.wanted.append(one)
         known = one.reading.series.labels
-        if child not in native and not all(m.matches(known.get(m.label, "")) for m in sli.good_if):
-            classic.add(child)
-            continue
-        out.followed.add((child[0], one.reading.series.key))
-        if child not in native:
-            out.without.add(child[0])
-    for child, one in native.items():
-        out.wanted.append(one)
-        if child in classic:
-            out.followed.add((child[0], one.reading.series.key))
+        bad_anyway = not all(m.matches(known.get(m.label, "")) for m in sli.good_if)
+        if target in natively or not bad_anyway:
+            out.followed.add((target, one.reading.series.key))
+        if target not in natively and not bad_anyway:
+            out.without.add(target)
     return out
