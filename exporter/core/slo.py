@@ -129,8 +129,8 @@ def spellings(bound: float) -> str:
     """
     sign = "-" if bound < 0 else "\\+?"
     forms = set()
-    for digits in (15, 16, 17):
-        exact = Decimal(f"{abs(bound):.{digits}g}")
+    rounded = [Decimal(f"{abs(bound):.{digits}g}") for digits in (15, 16, 17)]
+    for exact in (*rounded, Decimal(abs(bound))):
         whole, _, part = f"{exact:f}".lstrip("0").partition(".")
         part = part.rstrip("0")
         forms.add(f"{sign}0*{whole}" + (f"\\.{part}[0-9]*" if part else "(\\.0*)?"))
