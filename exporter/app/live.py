@@ -23,9 +23,10 @@ from exporter.core.alert import Alert
 from exporter.core.engine import Engine
 from exporter.core.events import Term, derives, terms
 from exporter.core.instance import BURN
+from exporter.core.query_sli import QuerySLI
 from exporter.core.sample import Ask, NativeHistogram
 from exporter.core.selector import Want
-from exporter.core.slo import SLO, CounterSLI, HistogramSLI, QuerySLI
+from exporter.core.slo import SLO, CounterSLI, HistogramSLI
 from exporter.errors import SourceError
 from exporter.sources.base import Poll, Source
 from exporter.sources.prometheus import PrometheusSource

@@ -23,8 +23,10 @@ _LOW_RATE = 0.9
 
 
 def lint(config: Config) -> list[Finding]:
-    """Every warning, in the order of the file; errors were raised when the file was loaded."""
-    findings = Findings(config.path, config.keys.lines, list(config.keys.warnings))
+    """Every warning, in the order of the file, and the errors of single SLOs; those of the whole
+    file were raised when it was loaded."""
+    before = [*config.keys.warnings, *config.keys.faults]
+    findings = Findings(config.path, config.keys.lines, before)
     if not config.slos:
         findings.warning((), "there is no SLO; add a [slo.NAME] table")
     for slo in config.slos:

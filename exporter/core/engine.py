@@ -101,8 +101,13 @@ class Engine:
             account.exclude(self._exclusions)
 
     def asks(self, source: str) -> list[Ask]:
-        """What each SLO of a source wants, and from when on its samples are missing."""
-        return [Ask(a.slo.name, a.slo.sli.wants(), a.memory.polled) for a in self._of(source)]
+        """What each SLO of a source wants, and from when on its samples are missing. Nothing of one
+        that is faulty as it is configured."""
+        return [
+            Ask(a.slo.name, a.slo.sli.wants(), a.memory.polled)
+            for a in self._of(source)
+            if not a.slo.fault
+        ]
 
     def behind(self, source: str, slos: Collection[str], now: float) -> None:
         """The history of these is being fetched, and that goes on: their data is not missing."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import Matcher
-from exporter.core.slo import SLI, CompositeSLI, CounterSLI, GaugeSLI, HistogramSLI, QuerySLI
+from exporter.core.slo import SLI, CompositeSLI, CounterSLI, GaugeSLI, HistogramSLI
 from exporter.core.words import Show
 
 

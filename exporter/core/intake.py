@@ -17,11 +17,13 @@ from exporter.core.away import Away
 from exporter.core.counters import Counters
 from exporter.core.events import Gain, Group, Term
 from exporter.core.memory import FORGET_AFTER, LOST, Memory
+from exporter.core.query_sli import QuerySLI
 from exporter.core.runs import Row, Run, ascending, is_long, settled
 from exporter.core.sample import Batch, NativeHistogram, Reading, Value
 from exporter.core.series import Facts, Increase, Last
-from exporter.core.slo import GaugeSLI, HistogramSLI, QuerySLI
+from exporter.core.slo import GaugeSLI, HistogramSLI
 from exporter.core.tally import Tally
+from exporter.core.wrong_kind import ratio_over_one
 
 _CLOCK_SET_BACK = 1.0
 """Smaller steps back (in seconds) cost one refused sample, which the next one bridges."""
@@ -33,13 +35,15 @@ class Taken:
 
     `skipped`: a want was not answered, the next batch bridges. `over_cap`: groups past
     `max_groups`. `bucket_missing`: the histogram is there, its threshold's bucket is not; the batch
-    waits until somebody has looked which bounds there are.
+    waits until somebody has looked which bounds there are. `fault`: why some of it cannot be
+    counted, in one line.
     """
 
     facts: Facts = field(default_factory=Facts)
     skipped: bool = False
     over_cap: set[Group] = field(default_factory=set)
     bucket_missing: bool = False
+    fault: str | None = None
 
 
 class Intake:
@@ -81,7 +85,7 @@ class Intake:
             group = tuple(reading.series.labels.get(name, "") for name in self.memory.slo.group_by)
             facts = taken.facts if counts else Facts()
             new = self._gains(index, term, reading, last, counters, group, facts)
-            times = self._times(reading, new) if counts else None
+            times = self._times(term, reading, new) if counts else None
             if not times:
                 continue
             if not self.memory.admits(group):
@@ -94,6 +98,7 @@ class Intake:
         if not isinstance(self.memory.slo.sli, GaugeSLI | QuerySLI):
             counters.end_old_processes()
         self._observe(batch, used)
+        taken.fault = self._ratio_fault(used)
         self.memory.do("polled", max(batch.at, self.memory.polled or batch.at))
         return taken
 
@@ -206,17 +211,30 @@ class Intake:
         else:
             interval = self.memory.slo.interval
             out, since = events.query_gains(term, reading, group, since, interval)
+            for _, answer in samples:
+                if reason := events.query_refusal(term.role, answer):
+                    facts.refuse(reason)
         facts.samples += len(samples)
         value = 0.0 if since is None else 1.0
         self.memory.do("series", series.target, index, series.key, samples[-1][0], value, 0.0, None)
         return out
 
-    def _times(self, reading: Reading, gains: Sequence[Gain | Run]) -> list[float]:
-        """When there was data. A query's NaN is an answer too: nothing happened."""
+    def _ratio_fault(self, readings: Sequence[Reading]) -> str | None:
+        """Why the newest values of an error ratio are none; one of them is named."""
+        sli = self.memory.slo.sli
+        if not isinstance(sli, QuerySLI) or sli.error_ratio is None:
+            return None
+        values = (reading.samples[-1][1] for reading in readings)
+        over = [v for v in values if events.query_refusal("error_ratio", v) == "ratio_over_1"]
+        return ratio_over_one(self.memory.slo.name, over[0]) if over else None
+
+    def _times(self, term: Term, reading: Reading, gains: Sequence[Gain | Run]) -> list[float]:
+        """When there was data."""
         if gains and isinstance(run := gains[-1], Run):
             return [time for time, _ in reading.samples[: 1 - len(run.times)]] + run.times[1:]
-        query = isinstance(self.memory.slo.sli, QuerySLI)
-        return [time for time, value in reading.samples if query or _is_number(value)]
+        if isinstance(self.memory.slo.sli, QuerySLI):
+            return [t for t, value in reading.samples if events.is_answer(term.role, value)]
+        return [time for time, value in reading.samples if _is_number(value)]
 
     def _under(self, increase: Increase, reading: Reading) -> float:
         sli = self.memory.slo.sli

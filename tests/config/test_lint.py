@@ -107,10 +107,24 @@ def test_a_subset_of_total_is_fine(sli: str) -> None:
     assert warnings(with_sli(sli)) == []
 
 
+RATIO = "sum(rate(x[{0}])) / sum(rate(y[{0}]))"
+
+
 def test_queries_are_less_exact_and_want_the_window() -> None:
-    found = warnings(with_sli("error_ratio_query = 'x[5m]'"))
+    found = warnings(with_sli(f"error_ratio_query = '{RATIO.format('5m')}'"))
     assert [w.split(": ")[1] for w in found] == ["slo.x.sli", "slo.x.sli.error_ratio_query"]
-    assert len(warnings(with_sli("error_ratio_query = 'x[{{ .window }}]'"))) == 1
+    assert len(warnings(with_sli(f"error_ratio_query = '{RATIO.format('{{ .window }}')}'"))) == 1
+
+
+def test_the_range_of_a_recorded_series_is_its_rules_choice() -> None:
+    assert len(warnings(with_sli("error_ratio_query = 'job:errors:ratio_rate5m'"))) == 1
+
+
+def test_a_query_that_cannot_be_counted_is_an_error_of_its_slo_alone() -> None:
+    found = lint(parse(with_sli("error_ratio_query = 'x[5m]'", more=SLO.replace("x]", "y]")), "c"))
+    assert [(f.level, f.line, f.key) for f in found] == [
+        ("error", 9, "slo.x.sli.error_ratio_query")
+    ]
 
 
 SCRAPE = '[source.s]\ntype = "scrape"\ntargets = ["http://h:80/metrics", "http://i/metrics"]\n'
