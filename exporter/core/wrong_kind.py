@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from exporter.core.sample import NativeHistogram, Reading, Value
@@ -71,19 +71,29 @@ def shape_of(
 
 
 def wrong_histogram(
-    sli: HistogramSLI, types: Mapping[str, str], shape: Shape, where: str
+    sli: HistogramSLI,
+    types: Mapping[str, str],
+    shape: Shape,
+    where: str,
+    bounds: Collection[float] = (),
 ) -> str | None:
     """Say why a target's metric is no histogram; None when it is one, or is not there at all.
 
     Args:
-        types: the type of each family as the target names it; empty where it names none.
+        bounds: its bucket bounds, as asked for where the threshold's bucket was not there; an SLI
+            wants no other bucket, so that its readings do not tell.
+        types: the type of each family as the target names it (`vmrange` for such buckets); empty
+            where it names none.
         where: the target as it is shown; empty to leave it out.
     """
     name, on = sli.histogram.name, f" on {where}" if where else ""
     kind = types.get(name, "")
-    if shape.buckets or shape.native or not (shape.ranges or shape.count or shape.plain):
+    ranges = shape.ranges or kind == "vmrange"
+    if shape.buckets or shape.native or not (ranges or shape.count or shape.plain):
         return None
-    if shape.ranges:
+    if bounds and kind != "summary":
+        return None
+    if ranges:
         return (
             f"{name} has buckets by vmrange{on}, whose bounds are each series' own; use a "
             f"histogram with le (PrometheusHistogram of that library), or {_FAST}"

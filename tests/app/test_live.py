@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,12 +12,13 @@ import pytest
 from aiohttp import web
 
 from exporter.app.live import look
-from exporter.config.load import parse
+from exporter.config.load import Config, parse
 from tests.sources.kit import serving
 from tests.support import ManualClock
 
 NOW = 1_700_000_000.0
 DAY = 86_400.0
+STEP = 2.0
 
 
 class History:
@@ -76,8 +78,18 @@ async def found(
         if kind == "scrape":
             source = f'type = "scrape"\ntargets = ["{url}/metrics"]'
         text = CONFIG.format(source=source, sli=sli, objective=objective)
-        config = parse(text, "config.toml")
-        return [str(finding) for finding in await look(config, ManualClock(NOW))]
+        return await looked(parse(text, "config.toml"))
+
+
+async def looked(config: Config) -> list[str]:
+    """The findings on a clock that passes as soon as nobody does anything but wait for it."""
+    clock = ManualClock(NOW)
+    task = asyncio.create_task(look(config, clock))
+    while not task.done():
+        await asyncio.sleep(0.001)
+        if clock.wakes_within(STEP):
+            await clock.advance(STEP)
+    return [str(finding) for finding in await task]
 
 
 async def test_a_source_that_has_what_is_asked_for_gives_no_finding() -> None:

@@ -80,9 +80,23 @@ def test_a_shape_is_of_one_target_or_of_all() -> None:
     assert shape_of(LATENCY, readings, "a") == Shape(count=True)
 
 
-def test_buckets_by_vmrange_are_named() -> None:
-    found = wrong_histogram(LATENCY, {}, Shape(ranges=True, count=True), "")
+@pytest.mark.parametrize(
+    ("types", "shape"),
+    [
+        ({}, Shape(ranges=True, count=True)),
+        ({"latency": "vmrange"}, Shape(count=True)),
+        ({"latency": "vmrange"}, Shape()),
+    ],
+)
+def test_buckets_by_vmrange_are_named(types: dict[str, str], shape: Shape) -> None:
+    found = wrong_histogram(LATENCY, types, shape, "")
     assert found is not None and found.startswith("latency has buckets by vmrange, whose bounds")
+
+
+def test_buckets_with_other_bounds_are_a_histogram() -> None:
+    only = Shape(count=True)
+    assert wrong_histogram(LATENCY, {}, only, "", [0.1, 1.0]) is None
+    assert wrong_histogram(LATENCY, {"latency": "summary"}, only, "", [0.1]) is not None
 
 
 def test_where_it_is_may_be_left_out() -> None:
