@@ -105,7 +105,7 @@ class _Look:
                 if slo.name in reader.faults:
                     self._refused(slo.name, reader.faults[slo.name])
                     continue
-                if isinstance(slo.sli, HistogramSLI) and seen.lacking(slo):
+                if isinstance(slo.sli, HistogramSLI) and seen.lacking(slo)[0]:
                     seen.bounds[slo.name] = await source.bounds(slo.sli.histogram)
                 judge(slo, seen, self._findings)
                 if isinstance(source, prometheus.PrometheusSource):

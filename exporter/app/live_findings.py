@@ -184,7 +184,7 @@ async def judge_history(
 def _judge_kind(slo: SLO, seen: History, findings: Findings) -> bool:
     """Report metrics of another kind than is meant; whether one of them counts nothing at all."""
     targets: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for target, batch in seen.pages.items():
+    for target in seen.pages:
         for role, text in _wrong(slo, seen, target).items():
             targets[role, text].append(target)
     for (role, _), names in targets.items():
