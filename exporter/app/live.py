@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from exporter.app.live_findings import History, judge, judge_history
+from exporter.app.live_findings import families, judge, judge_history
+from exporter.app.live_history import History
 from exporter.app.parts import make_source
 from exporter.clock import Clock
 from exporter.config.duration import approximate
@@ -23,8 +24,10 @@ from exporter.core.engine import Engine
 from exporter.core.sample import Ask
 from exporter.core.slo import SLO, HistogramSLI
 from exporter.errors import SourceError
+from exporter.http import Client
 from exporter.sources import prometheus
 from exporter.sources.base import Poll, Source
+from exporter.sources.metadata import metric_types
 
 DAY = 86_400.0
 _AT_ONCE = 8
@@ -101,6 +104,8 @@ class _Look:
         source = make_source(self._settings, self._clock)
         try:
             await self._read(source, slos, reader)
+            if isinstance(self._settings, PrometheusSource):
+                seen.types = await self._types(self._settings, slos)
             for slo in slos:
                 if slo.name in reader.faults:
                     self._refused(slo.name, reader.faults[slo.name])
@@ -115,6 +120,13 @@ class _Look:
         finally:
             await source.close()
         return None
+
+    async def _types(self, settings: PrometheusSource, slos: Sequence[SLO]) -> dict[str, str]:
+        client = Client(settings)
+        try:
+            return await metric_types(settings, client, families(slos))
+        finally:
+            await client.close()
 
     async def _read(self, source: Source, slos: Sequence[SLO], reader: _Reader) -> None:
         """Take all there is; `SourceError` when nothing can be had."""

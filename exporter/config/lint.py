@@ -86,6 +86,15 @@ def _lint_sources(config: Config, findings: Findings) -> None:
         urls = (source.url,) if isinstance(source, PrometheusSource) else source.targets
         _lint_peer(urls, source, path, findings)
         if isinstance(source, ScrapeSource):
+            for i, label in enumerate(source.target_labels):
+                if (
+                    label in source.labels
+                    and "target_labels" in config.keys.document["source"][name]
+                ):
+                    findings.warning(
+                        (*path, "target_labels", i),
+                        f"{label!r} tells no processes apart: 'labels' gives it one value for all",
+                    )
             if not source.targets and source.discover is None:
                 findings.warning(path, "has neither 'targets' nor 'discover'; nothing is scraped")
             for i, target in enumerate(source.targets):

@@ -149,13 +149,19 @@ def _wrong_counter(name: str, types: Mapping[str, str], on: str) -> str:
     return ""
 
 
+def families_of(name: str) -> list[str]:
+    """Names that the family of a sample may have beside the sample's own."""
+    return [name.removesuffix(ending) for ending in _ENDINGS if name.endswith(ending)]
+
+
 def type_of(name: str, types: Mapping[str, str]) -> str:
     """Find the type of a sample's family (`counter`, `gauge`, ...); empty where it is not known."""
     if name in types:
         return types[name]
-    for ending, kinds in _ENDINGS.items():
-        if name.endswith(ending) and (kind := types.get(name.removesuffix(ending))) in kinds:
-            return kind or ""
+    for family in families_of(name):
+        kind = types.get(family, "")
+        if kind in _ENDINGS[name.removeprefix(family)]:
+            return kind
     return ""
 
 

@@ -298,6 +298,31 @@ async def test_a_counter_that_falls_again_and_again_or_in_a_known_process_is_nam
     assert all(said in line for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("entries", "said"),
+    [
+        ([{"type": "gauge", "help": "", "unit": ""}], "req is a gauge: each of its falls"),
+        ([{"type": "gauge"}, {"type": "counter"}], ""),
+        ([{"type": "counter"}], ""),
+        ([], ""),
+        (None, ""),
+    ],
+)
+async def test_an_upstream_knows_the_types_of_metrics(entries: Any, said: str) -> None:
+    history = History({"req 200": 600, "req 500": 1})
+
+    async def server(request: web.Request) -> web.StreamResponse:
+        if not request.path.endswith("/metadata"):
+            return await history(request)
+        if entries is None:
+            return web.Response(status=404, text="not here")
+        name = request.query["metric"]
+        return web.json_response({"status": "success", "data": {name: entries} if entries else {}})
+
+    lines = await found(server)
+    assert [said in line for line in lines] == [True] * (2 if said else 0)
+
+
 async def test_one_query_that_is_refused_hides_no_other_slo() -> None:
     sound = History({"other 200": 1})
 

@@ -160,6 +160,14 @@ def test_a_selector_that_can_match_is_fine(matcher: str, labels: str) -> None:
     assert warnings(with_sli(sli, SCRAPE + labels + "\n")) == []
 
 
+def test_a_target_label_that_is_the_same_everywhere_is_told() -> None:
+    labels = 'labels = { job = "app", cluster = "c" }\n'
+    sli = "gauge = 'up', good = '> 0'"
+    found = only(with_sli(sli, SCRAPE + labels + 'target_labels = ["cluster", "instance"]\n'))
+    assert found.startswith("8: source.s.target_labels[0]: 'cluster' tells no processes apart")
+    assert warnings(with_sli(sli, SCRAPE + labels)) == []
+
+
 def test_grouping_by_a_label_with_one_value_is_told() -> None:
     text = CLEAN + 'group_by = ["b"]\n'
     assert only(text) == "10: slo.x.group_by[0]: 'b' has one value only, 'bad' asks for it with '='"
