@@ -192,3 +192,14 @@ def test_a_backtest_replays_no_faulty_query() -> None:
     with pytest.raises(ConfigError, match="cannot read the query"):
         chosen(faulty, None, [])
     assert [slo.name for slo in chosen(faulty, None, ["sound"])] == ["sound"]
+
+
+def test_every_example_of_the_page_about_queries_is_sound() -> None:
+    text = (Path(__file__).parents[2] / "docs/queries.md").read_text("utf-8")
+    examples = [line for line in text.splitlines() if line.startswith("sli = {")]
+    assert len(examples) == 2
+    for example in examples:
+        loaded = parse(f"{SOURCE}{RECEIVER}[slo.q]\nobjective = 99\n{example}\n", "c.toml")
+        assert [f.message.partition(":")[0] for f in lint(loaded)] == [
+            "queries are less exact than selectors"
+        ]
