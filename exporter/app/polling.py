@@ -10,8 +10,8 @@ import structlog
 from exporter.app.backfill import Backfill
 from exporter.clock import Clock
 from exporter.core.engine import Engine
-from exporter.core.intake import Taken
 from exporter.core.slo import HistogramSLI
+from exporter.core.taken import Taken
 from exporter.errors import SourceError
 from exporter.sources.base import Poll, Source
 from exporter.web.self_metrics import SelfMetrics

@@ -7,55 +7,27 @@ it is done in, and what is held back because nobody can tell.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
-from math import isfinite
 
 from exporter.core import events
 from exporter.core.away import Away
 from exporter.core.counters import Counters, Line, Wanted
-from exporter.core.events import Debt, Gain, Group, Term
+from exporter.core.events import Debt, Gain, Group
 from exporter.core.evidence import start_moved
 from exporter.core.histograms import pair
 from exporter.core.memory import LOST, Memory
+from exporter.core.query_sli import QuerySLI
 from exporter.core.runs import LONG, Row, Run, ascending, settled
-from exporter.core.sample import Batch, NativeHistogram, Reading, Value
-from exporter.core.series import MOST_AHEAD
-from exporter.core.slo import CounterSLI, GaugeSLI, HistogramSLI, QuerySLI
+from exporter.core.sample import Batch, Reading
+from exporter.core.slo import CounterSLI, GaugeSLI, HistogramSLI
+from exporter.core.taken import Taken
 from exporter.core.tally import LONG_GAP, Tally
+from exporter.core.values import Values
 
 _CLOCK_SET_BACK = 1.0
 """Smaller steps back (in seconds) cost one refused sample, which the next one bridges."""
-
-
-@dataclass(slots=True)
-class Taken:
-    """What came of one batch for one SLO.
-
-    `samples`: how many were taken. `readings`: what they were, by kind and evidence; `refused`
-    those that were not taken, by reason. `skipped`: a want was not answered, the next batch
-    bridges. `over_cap`: groups past `max_groups`. `bucket_missing`: no target has a bucket that
-    ends at the threshold. `surplus`: events of a part that were more than its total, and were let
-    go. `notes`: what cannot be told of a target, and why, by target. `fell`: series that fell
-    although their process went on. `fault`: why its numbers are not right, in one line.
-    """
-
-    samples: int = 0
-    readings: Counter[tuple[str, str]] = field(default_factory=Counter)
-    refused: dict[str, int] = field(default_factory=dict)
-    skipped: bool = False
-    over_cap: set[Group] = field(default_factory=set)
-    bucket_missing: bool = False
-    surplus: float = 0.0
-    notes: dict[str, str] = field(default_factory=dict)
-    fell: set[str] = field(default_factory=set)
-    fault: str | None = None
-
-    def refuse(self, reason: str, count: int = 1) -> None:
-        """So many samples were not taken."""
-        self.refused[reason] = self.refused.get(reason, 0) + count
 
 
 class Intake:
@@ -70,6 +42,7 @@ class Intake:
         self._derived = events.derives(memory.slo.sli)
         self._gone: set[tuple[str, int]] = set()
         """Selectors that had series of a target and have none: what is held back."""
+        self._values = Values(memory, patience)
         self._counts = not isinstance(memory.slo.sli, GaugeSLI | QuerySLI)
 
     def take(self, batch: Batch) -> Taken:
@@ -252,14 +225,7 @@ class Intake:
     def _take_values(self, batch: Batch, taken: Taken, booked: Booked) -> None:
         """Each value stands for itself."""
         looked: dict[str, float] = {}
-        found = [
-            (index, term, reading)
-            for index, term in enumerate(self._terms)
-            for reading in batch.readings.get(term.want, ())
-            if reading.samples
-        ]
-        for index, term, reading in sorted(found, key=lambda one: one[2].samples[0][0]):
-            gains, times = self._values(index, term, reading, batch, taken)
+        for reading, gains, times in self._values.take(batch, taken):
             if not times:
                 continue
             target = reading.series.target
@@ -269,40 +235,6 @@ class Intake:
                 booked.data.setdefault(group, []).append(times)
                 booked.gains.setdefault(group, []).extend(gains)
         self._observe(batch, looked, ())
-
-    def _values(
-        self, index: int, term: Term, reading: Reading, batch: Batch, taken: Taken
-    ) -> tuple[list[Gain], list[float]]:
-        """What the new samples of a series stand for, and when there was data: a query's NaN is an
-        answer too, that nothing happened."""
-        sli, series = self.memory.slo.sli, reading.series
-        state = self.memory.targets.get(series.target)
-        last = state.series[index].get(series.key) if state else None
-        samples = []
-        for sample in reading.samples:
-            if last is not None and sample[0] <= last.time:
-                continue
-            if not sample[0] <= batch.at + MOST_AHEAD:
-                taken.refuse("too_far_ahead")
-            elif sample[0] < batch.at - self.memory.reach:
-                taken.refuse("too_old")
-            else:
-                samples.append(sample)
-        if not samples:
-            return [], []
-        group, reading = self._group(reading), reading._replace(samples=samples)
-        # A remembered value of 0: that sample was NaN, and stands before no other.
-        since = last.time if last and last.value else None
-        if isinstance(sli, GaugeSLI):
-            out, since = events.gauge_gains(sli, reading, group, since, self._patience)
-        else:
-            interval = self.memory.slo.interval
-            out, since = events.query_gains(term, reading, group, since, interval)
-        taken.samples += len(samples)
-        value = 0.0 if since is None else 1.0
-        self.memory.do("series", series.target, index, series.key, samples[-1][0], value, 0.0, None)
-        query = isinstance(sli, QuerySLI)
-        return out, [time for time, value in samples if query or _is_number(value)]
 
     # --- into the ledgers -------------------------------------------------------------------------
 
@@ -377,7 +309,3 @@ class Booked:
 
 def _first_time(wanted: Wanted) -> float:
     return wanted.reading.samples[0][0]
-
-
-def _is_number(value: Value) -> bool:
-    return isfinite(value.count if isinstance(value, NativeHistogram) else value)

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from exporter.core.selector import Matcher, Query, Selector, Want
+from exporter.core.query_sli import QuerySLI
+from exporter.core.selector import Matcher, Selector, Want
 
 DAY = 86_400.0
 
@@ -80,20 +81,6 @@ class GaugeSLI:
     def is_good(self, value: float) -> bool:
         """Whether a sample of this value is good."""
         return _COMPARE[self.op](value, self.bound)
-
-
-@dataclass(frozen=True, slots=True)
-class QuerySLI:
-    """Any PromQL. Either `error_ratio` alone, or one of `good` and `bad` with `total`."""
-
-    good: Query | None = None
-    bad: Query | None = None
-    total: Query | None = None
-    error_ratio: Query | None = None
-
-    def wants(self) -> tuple[Want, ...]:
-        """The queries a source has to answer."""
-        return tuple(q for q in (self.good, self.bad, self.total, self.error_ratio) if q)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +263,8 @@ class SLO:
     `rules` are already those of its alert policy, `steps` of its budget policy, lowest first; by
     `hysteresis`, a share of the budget or of a burn rate, it must get better for a step to end.
     `interval` is how often its source is polled, in seconds. `forecast_within`: an alert begins
-    when the budget is forecast to be gone within so many seconds.
+    when the budget is forecast to be gone within so many seconds. `fault`: why it cannot be counted
+    as it is configured, in one line; empty for a sound one.
     """
 
     name: str
@@ -293,6 +281,7 @@ class SLO:
     steps: tuple[BudgetStep, ...] = ()
     hysteresis: float = 0.01
     forecast_within: float | None = None
+    fault: str = ""
 
     @property
     def windows(self) -> tuple[Window, ...]:

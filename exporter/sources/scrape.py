@@ -276,6 +276,7 @@ class _Loop:
             readings=readings,
             targets={self.target: Target(starts=_starts(at, page.started))},
             failed=self._failed,
+            types=page.types,
         )
         seconds = self._clock.monotonic() - begun
         return Poll(self._name, self.target, seconds, batch, refused=page.refused)

@@ -12,8 +12,9 @@ from exporter.core.exclusion import Exclusion
 from exporter.core.explain import explain, find
 from exporter.core.explained import Explanation, RuleSaid
 from exporter.core.forecast import Forecast
+from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import Query, parse_selector
-from exporter.core.slo import Calendar, CounterSLI, GaugeSLI, QuerySLI
+from exporter.core.slo import Calendar, CounterSLI, GaugeSLI
 from tests.core.builders import (
     ERROR,
     OK,

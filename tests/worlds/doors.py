@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from exporter.core.engine import Engine
-from exporter.core.intake import Taken
 from exporter.core.sample import Batch, Reading, Series, Target
 from exporter.core.selector import Selector, Want, parse_selector
+from exporter.core.taken import Taken
 from tests.core.builders import packed, show
 from tests.core.builders import slo as make_slo
 from tests.worlds.exposition import Look, Page, Shown

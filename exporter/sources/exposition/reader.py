@@ -9,12 +9,13 @@ from exporter.core.selector import Selector
 from exporter.errors import SourceError
 from exporter.sources.exposition import protobuf
 from exporter.sources.exposition.catalogue import Catalogue, Known
+from exporter.sources.exposition.lines import Clock
 from exporter.sources.exposition.page import Page, too_many
-from exporter.sources.exposition.single import only_value
-from exporter.sources.exposition.text import Clock, families
+from exporter.sources.exposition.starts import StartLines, Starts, is_start, process_of
+from exporter.sources.exposition.text import families
+from exporter.sources.exposition.types import types_of
 from exporter.sources.exposition.wire import Malformed
 
-_STARTED = "process_start_time_seconds"
 _PROTOBUF = "application/vnd.google.protobuf"
 _OPENMETRICS = "application/openmetrics-text"
 _FAMILY = "io.prometheus.client.metricfamily"
@@ -26,7 +27,8 @@ class PageReader:
     """Reads page after page of one target; keeps what it learnt of the earlier ones.
 
     `wants`: what is read, the rest is skipped. `max_series`: how many wanted samples a page may
-    have. `honor_timestamps`: whether a sample's own time stands, or that of the scrape.
+    have. `process_labels`: labels that say on a page that passes others on whose a series is.
+    `honor_timestamps`: whether a sample's own time stands, or that of the scrape.
     """
 
     def __init__(
@@ -36,12 +38,15 @@ class PageReader:
         target_labels: Mapping[str, str],
         *,
         max_series: int,
+        process_labels: Sequence[str] = (),
         honor_timestamps: bool = True,
     ) -> None:
-        self._catalogue = Catalogue(wants, target, target_labels)
+        self._catalogue = Catalogue(wants, target, target_labels, process_labels)
         self._max_series = max_series
         self._honor = honor_timestamps
         self._families = families(self._catalogue)
+        self._start_lines = StartLines(self._catalogue)
+        self._messages = protobuf.Families(frozenset(self._catalogue.wants))
         self._names: dict[protobuf.Name, Known] = {}
 
     def relabel(self, target_labels: Mapping[str, str]) -> None:
@@ -77,40 +82,64 @@ class PageReader:
             # Prometheus reads such pages of handwritten exporters, so all but the last line counts.
             page.refuse("no_newline_at_end")
             body = body[: body.rfind(b"\n") + 1]
-        page.started = only_value(body, _STARTED)
         clock = Clock(at, 1.0 if openmetrics else 1000.0, self._honor)
         for family in self._families:
             family.read(page, body, clock, self._max_series)
+        _date(page, self._start_lines.read(body, clock))
 
     def _read_protobuf(self, page: Page, body: bytes, at: float) -> None:
-        wants = self._catalogue.wants
-        started: list[float] = []
+        starts = Starts()
+        declared: dict[str, str] = {}
         seen: dict[Known, protobuf.Name] = {}
         try:
-            for sample in protobuf.samples(body, frozenset((*wants, _STARTED)), page.refuse):
-                if sample.name.metric == _STARTED and isinstance(sample.value, float):
-                    started.append(sample.value)
-                if sample.name.metric not in wants:
-                    continue
-                known = self._know(page, sample.name)
-                if known is None or not known.wanted_by:
-                    continue
-                if known in seen:
-                    page.refuse("duplicate_on_page")
-                    continue
-                seen[known] = sample.name
+            for sample in self._messages.samples(body, page.refuse, declared):
                 time = at if sample.time is None or not self._honor else sample.time
-                reading = Reading(known.series, [(time, sample.value)], sample.created)
-                for want in known.wanted_by:
-                    page.readings[want].append(reading)
-                page.samples += 1
-                if page.samples > self._max_series:
-                    raise too_many(self._max_series)
+                if is_start(sample.name.metric) and isinstance(sample.value, float):
+                    self._start(page, starts, sample.name, time, sample.value)
+                if sample.name.metric in self._catalogue.wants:
+                    self._take(page, sample, time, seen)
         finally:
             if len(self._names) > 16 * (len(seen) + _SPARE):
                 self._names = {name: known for known, name in seen.items()}
-        # Several are not of the target itself.
-        page.started = started[0] if len(started) == 1 else None
+        for family in self._families:
+            page.types.update(types_of(family.base, family.names, declared))
+        _date(page, starts)
+
+    def _take(
+        self, page: Page, sample: protobuf.Sample, time: float, seen: dict[Known, protobuf.Name]
+    ) -> None:
+        """Put a sample into the page for whoever wants it."""
+        known = self._know(page, sample.name)
+        if known is None or not known.wanted_by:
+            return
+        if known in seen:
+            page.refuse("duplicate_on_page")
+            return
+        seen[known] = sample.name
+        reading = Reading(known.series, [(time, sample.value)], sample.created)
+        for want in known.wanted_by:
+            if not sample.bare or not self._is_native(want):
+                page.readings[want].append(reading)
+        page.samples += 1
+        if page.samples > self._max_series:
+            raise too_many(self._max_series)
+
+    def _start(
+        self, page: Page, starts: Starts, name: protobuf.Name, time: float, value: float
+    ) -> None:
+        try:
+            process = process_of(self._catalogue, name.labels())
+        except Malformed:
+            # A wanted one is refused where its series is looked up.
+            if name.metric not in self._catalogue.wants:
+                page.refuse("malformed")
+            return
+        starts.add(name.metric, process, time, value)
+
+    def _is_native(self, want: Selector) -> bool:
+        """Whether the histogram of a wanted count is wanted in its native form too."""
+        base, _, _ = want.name.rpartition("_")
+        return want.renamed(base) in self._catalogue.wants.get(base, ())
 
     def _know(self, page: Page, name: protobuf.Name) -> Known | None:
         known = self._names.get(name)
@@ -122,6 +151,12 @@ class PageReader:
                 return None
             known = self._names[name] = self._catalogue.known(name.metric, labels)
         return known
+
+
+def _date(page: Page, starts: Starts) -> None:
+    """Put the start times of a page's processes into it, once its samples are read."""
+    page.started = starts.own(page.readings)
+    page.relayed = starts.relayed()
 
 
 def _require_delimited(content_type: str) -> None:

@@ -93,6 +93,12 @@ def double(value: Raw) -> float:
     return value
 
 
+def double_at(message: bytes, place: int) -> float:
+    """The double whose eight bytes begin at a place."""
+    value: float = _double(message, place)[0]
+    return value
+
+
 def signed(value: Raw) -> int:
     """An int64."""
     number = integer(value)
