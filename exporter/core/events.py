@@ -197,6 +197,8 @@ class Debt:
 
     def settle(self, rest: float, time: float) -> float:
         """What is left of a look's derived events; what is missing is owed from now on."""
+        if not rest:
+            return 0.0
         if self.entries and self.entries[0][0] < time - LATE:
             self.surplus += sum(amount for when, amount in self.entries if when < time - LATE)
             self.entries = [one for one in self.entries if one[0] >= time - LATE]

@@ -44,7 +44,7 @@ def settled(parts: Sequence[Gain | Run], derived: str, debt: Debt) -> Sequence[R
     if not debt.entries and any(isinstance(part, Run) for part in parts):
         found = _settled(parts, derived)
         if found is not None:
-            debt.grown = 0
+            debt.grown = 0 if found else debt.grown
             return found
     return settle(_gains(parts), derived, debt)
 

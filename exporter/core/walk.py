@@ -523,7 +523,7 @@ class Walk:
         return self._pace
 
     def _pace_of_twins(self, cursor: _Cursor) -> float | None:
-        """Events per second of the same series of other processes; of any where none is the same."""
+        """Events per second of the same series of other processes; of any if none is the same."""
         if self._twins is None:
             self._twins = {}
             for state in islice(self._memory.targets.values(), _SIBLINGS):

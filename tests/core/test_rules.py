@@ -218,8 +218,10 @@ def test_a_bound_is_found_however_it_is_spelled_and_no_other_is(bound: float) ->
 
 @pytest.mark.parametrize(
     "text",
-    ["1.0E-5", "5.0E-5", "2.5E-4", "1.0E10", "1e-05", "0.00001", "00.500", "1.048576e+06"]
-    + ["0.10000000000000001", "0.29999999999999999", "0.500000", ".5", "+0.5", "-1.0", "5e-1"],
+    [
+        *("1.0E-5", "5.0E-5", "2.5E-4", "1.0E10", "1e-05", "0.00001", "00.500", "1.048576e+06"),
+        *("0.10000000000000001", "0.29999999999999999", "0.500000", ".5", "+0.5", "-1.0", "5e-1"),
+    ],
 )
 def test_a_bound_is_found_as_any_program_writes_it(text: str) -> None:
     assert Matcher("le", "=~", spellings(float(text))).matches(text)
