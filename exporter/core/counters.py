@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import NamedTuple
 
+from exporter.core import events
 from exporter.core.away import Away
 from exporter.core.evidence import GOES_ON, Kind, Verdict, start_moved
 from exporter.core.memory import FORGET_AFTER, LOST, Memory, TargetState
 from exporter.core.sample import Batch, Reading
 from exporter.core.series import MOST_AHEAD, Bounds, Last, clean, with_pace
+from exporter.core.slo import CounterSLI
 
 
 class Wanted(NamedTuple):
@@ -88,6 +90,12 @@ class Counters:
         self.refused: dict[str, int] = {}
         self.shared: set[str] = set()
         self.fell: set[str] = set()
+        self.held: dict[str, int] = {}
+        """Targets of which nothing counts since a term has no series any more, and which term."""
+        terms = events.terms(memory.slo.sli) if isinstance(memory.slo.sli, CounterSLI) else ()
+        # Errors may be yet to come, and an error series may expire.
+        self.required = [index for index, term in enumerate(terms) if term.role != "bad"]
+        self.derived_good = {index for index, term in enumerate(terms) if term.role == "good"}
         self._threshold = float(getattr(memory.slo.sli, "threshold", 0.0))
         self._bounds = Bounds(batch.at - memory.reach, batch.at + MOST_AHEAD)
 
@@ -186,6 +194,9 @@ class Counters:
                 return False
             if line.wanted.twin is not None:
                 twins += 1 if line.wanted.term else -1
+        there = {line.wanted.term for line in lines if line.times}
+        if any(index not in there and state.series[index] for index in self.required):
+            return False
         # Each count has its bucket, and no two looks are in here.
         return twins == 0 and (self.batch.own_clock or _at_once(lines))
 

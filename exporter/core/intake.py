@@ -15,13 +15,12 @@ from exporter.core import events
 from exporter.core.away import Away
 from exporter.core.counters import Counters, Line, Wanted
 from exporter.core.events import Debt, Gain, Group
-from exporter.core.evidence import start_moved
 from exporter.core.histograms import pair
-from exporter.core.memory import LOST, Memory
+from exporter.core.memory import Memory
 from exporter.core.query_sli import QuerySLI
 from exporter.core.runs import LONG, Row, Run, ascending, settled
 from exporter.core.sample import Batch, Reading
-from exporter.core.slo import CounterSLI, GaugeSLI, HistogramSLI
+from exporter.core.slo import GaugeSLI, HistogramSLI
 from exporter.core.taken import Taken
 from exporter.core.tally import LONG_GAP, Tally
 from exporter.core.values import Values
@@ -40,8 +39,6 @@ class Intake:
         self._away = Away()
         self._terms = events.terms(memory.slo.sli)
         self._derived = events.derives(memory.slo.sli)
-        self._gone: set[tuple[str, int]] = set()
-        """Selectors that had series of a target and have none: what is held back."""
         self._values = Values(memory, patience)
         self._counts = not isinstance(memory.slo.sli, GaugeSLI | QuerySLI)
 
@@ -91,11 +88,7 @@ class Intake:
         counters = Counters(self.memory, batch, self._away)
         followed, by_target = self._wanted(batch, taken)
         looked: dict[str, float] = {}
-        held: set[str] = set()
         for target, wanted in by_target.items():
-            if self._holds_back(target, wanted, batch, taken):
-                held.add(target)
-                continue
             lines = counters.process(target, wanted)
             looks = [line.newest.look for line in lines if line.newest is not None]
             if looks:
@@ -104,10 +97,15 @@ class Intake:
                 self._book_line(line, (target, line.key) in followed, booked, taken)
             if self.memory.tally is not None:
                 self.memory.tally.took(target, lines)
-        self._observe(batch, looked, held)
+        self._observe(batch, looked, counters.held)
         counted = counters.counted
         taken.samples, taken.fell = counted.samples, counted.fell
         taken.readings, taken.refused = counted.readings, counted.refused
+        for target, index in counters.held.items():
+            taken.notes[target] = (
+                f"{self._terms[index].want} had series there and has none, so nothing is known of "
+                "its events; see whether the metric was renamed or dropped"
+            )
         for target in counted.shared:
             taken.notes[target] = (
                 "several processes answer at this address in turn, so nothing of it counts; give "
@@ -142,47 +140,6 @@ class Intake:
         for one in found:
             out.setdefault(one.reading.series.target, []).append(one)
         return followed, out
-
-    def _holds_back(self, target: str, wanted: list[Wanted], batch: Batch, taken: Taken) -> bool:
-        """Whether nothing of a process can be counted, since a selector that had series has none:
-        errors without a total would all be 100%. What is held back is bridged by the next sample
-        once the selector has series again."""
-        sli, state = self.memory.slo.sli, self.memory.targets.get(target)
-        if not isinstance(sli, CounterSLI) or state is None:
-            return False
-        there = {one.term for one in wanted}
-        for index, term in enumerate(self._terms):
-            # Errors may be yet to come, and an error series may expire.
-            if term.role == "bad" or index in there:
-                continue
-            newest = max(
-                (s.look for s in state.series[index].values() if s.value != LOST), default=0.0
-            )
-            if not newest or newest < state.last:
-                # It has gone before, or never was here: whatever there is counts as it did.
-                if (target, index) not in self._gone:
-                    continue
-            if term.role == "good" and self._began_anew(wanted, batch, target):
-                continue
-            self._gone.add((target, index))
-            taken.notes[target] = (
-                f"{term.want} had series there and has none, so nothing is known of its events; "
-                "see whether the metric was renamed or dropped"
-            )
-            return True
-        self._gone -= {(target, index) for index in there}
-        return False
-
-    def _began_anew(self, wanted: Sequence[Wanted], batch: Batch, target: str) -> bool:
-        """Whether the process is a new one, all of whose events so far may be of one kind."""
-        state, facts = self.memory.targets[target], batch.targets.get(target)
-        if facts is not None and any(start_moved(state.started, s) for _, s in facts.starts):
-            return True
-        for index, reading, _ in wanted:
-            last, value = state.series[index].get(reading.series.key), reading.samples[-1][1]
-            if last is not None and isinstance(value, float) and value < last.value < LOST:
-                return True
-        return False
 
     def _book_line(self, line: Line, followed: bool, booked: Booked, taken: Taken) -> None:
         """What a series gained goes to its group."""

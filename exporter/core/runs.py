@@ -44,7 +44,9 @@ def settled(parts: Sequence[Gain | Run], derived: str, debt: Debt) -> Sequence[R
     if not debt.entries and any(isinstance(part, Run) for part in parts):
         found = _settled(parts, derived)
         if found is not None:
-            debt.grown = 0 if found else debt.grown
+            rest = 3 if derived == "bad" else 2
+            if debt.grown and any(row[rest] for row in found):
+                debt.grown = 0
             return found
     return settle(_gains(parts), derived, debt)
 

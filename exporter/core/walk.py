@@ -97,6 +97,8 @@ class Walk:
         self._earliest = self._began_after(lines)
         self._looks = self._looks_of(lines)
         self._cursors = [self._cursor(line) for line in lines]
+        self._counted = -1
+        """The last look that counted; -1 for those before the batch."""
         self._met = state is not None and any(state.series)
         self._down = state is not None and state.down
         self._started = state.started if state is not None else None
@@ -116,8 +118,11 @@ class Walk:
             if look < done:
                 continue
             self._go_on(done, look)
-            for again in self._explain(look):
-                heappush(todo, again)
+            if (term := self._missing(look)) is not None:
+                self._hold(look, term)
+            else:
+                for again in self._explain(look):
+                    heappush(todo, again)
             done = look + 1
         self._go_on(done, len(self._looks))
         for cursor in self._cursors:
@@ -126,6 +131,47 @@ class Walk:
         before = (state.belief, state.troubled) if state is not None else (0, ())
         if (self._belief, tuple(self._troubled)) != (before[0], tuple(before[1])):
             self._memory.do("process", self._target, self._belief, self._troubled)
+
+    # --- holding back -----------------------------------------------------------------------------
+
+    def _missing(self, look: int) -> int | None:
+        """A term without which nothing can be told, that had series at the last look that counted
+        and has none at this one: errors without a total would all be 100%."""
+        present = [c for c in self._cursors if c.next == look]
+        if not present or self._first <= 0:
+            return None
+        there = {cursor.index for cursor in present}
+        for index in self._counters.required:
+            if index in there or not self._was_there(index):
+                continue
+            # All events of a new process may be of one kind.
+            if index in self._counters.derived_good and self._may_be_new(look, present):
+                continue
+            return index
+        return None
+
+    def _was_there(self, index: int) -> bool:
+        """Whether a term had series at the last look that counted."""
+        if any(c.index == index and c.look >= self._counted for c in self._cursors):
+            return True
+        walked = {c.key for c in self._cursors if c.index == index}
+        series = self._state.series[index] if self._state is not None else {}
+        return self._counted < 0 and any(
+            last.look >= self._first and last.value != LOST and key not in walked
+            for key, last in series.items()
+        )
+
+    def _may_be_new(self, look: int, present: Sequence[_Cursor]) -> bool:
+        if start_moved(self._started, self._start_at(look)):
+            return True
+        return any(c.mark is not None and c.line.values[c.at] < c.mark.value for c in present)
+
+    def _hold(self, look: int, term: int) -> None:
+        """Count nothing of a look; the next one that counts bridges it."""
+        for cursor in self._cursors:
+            if cursor.next == look:
+                cursor.at, cursor.look = cursor.at + 1, look
+        self._counters.held[self._target] = term
 
     # --- looks ------------------------------------------------------------------------------------
 
@@ -187,6 +233,10 @@ class Walk:
             if bucket.looks != count.looks:
                 odd = set(bucket.looks) ^ set(count.looks)
                 found |= odd | {look + 1 for look in odd}
+        for index in self._counters.required:
+            there = [set(c.looks) for c in self._cursors if c.index == index]
+            if there or (self._state is not None and self._state.series[index]):
+                found.update(set(range(len(self._looks))).difference(*there))
         if self._troubled:
             found.update(range(len(self._looks)))
         todo = [look for look in found if look < len(self._looks)]
@@ -225,6 +275,7 @@ class Walk:
             self._add(cursor, stop, gained, under, values[-1], unders[-1], paced=True)
         if end > first:
             self._before = self._looks[end - 1]
+            self._counted = end - 1
             shown = max((c.look for c in self._cursors), default=-1)
             if shown >= first:
                 self._shown = self._looks[shown]
@@ -289,7 +340,7 @@ class Walk:
             self._met, self._down, self._shown = True, False, time
         self._belief = decision.belief
         self._started = start if start is not None else self._started
-        self._before = time
+        self._before, self._counted = time, look
         return [
             cursor.next
             for cursor in present
