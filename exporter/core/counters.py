@@ -90,8 +90,9 @@ class Counters:
         self.refused: dict[str, int] = {}
         self.shared: set[str] = set()
         self.fell: set[str] = set()
-        self.held: dict[str, int] = {}
-        """Targets of which nothing counts since a term has no series any more, and which term."""
+        self.held: dict[str, tuple[int, float]] = {}
+        """Targets of which nothing counts since a term has no series any more: which term, and the
+        last look that counted."""
         terms = events.terms(memory.slo.sli) if isinstance(memory.slo.sli, CounterSLI) else ()
         # Errors may be yet to come, and an error series may expire.
         self.required = [index for index, term in enumerate(terms) if term.role != "bad"]

