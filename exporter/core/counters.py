@@ -38,8 +38,7 @@ class Line:
     """One wanted series on its way through the looks of a batch.
 
     `last`: the newest sample before the batch, None where it was never met. `times`, `values`,
-    `unders`: its new samples, ascending; `stale`: when it was marked absent; `refused`: why others
-    were not taken; `verdicts`: of those that had to be explained. `begin`, `ends`,
+    `unders`: its new samples, ascending; `refused`: why others were not taken; `verdicts`: of those that had to be explained. `begin`, `ends`,
     `gained`, `under`: what it gained, end to end from `begin` on; a native histogram's part at or
     under the threshold beside it. `data`: when there was data, counted or not. `newest`: the sample
     to go on from after the batch.
@@ -50,7 +49,6 @@ class Line:
     times: list[float] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
     unders: list[float] = field(default_factory=list)
-    stale: list[float] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
     begin: float = 0.0
@@ -185,7 +183,7 @@ class Counters:
         for line in lines:
             last = line.last
             if len(line.times) != 1:
-                if line.times or line.stale:
+                if line.times:
                     return False
                 continue
             if last is None or line.values[0] < last.value or last.look != before:

@@ -3,8 +3,7 @@
 | sample | what becomes of it |
 | --- | --- |
 | not after the last one of its series | counted already; refused where one answer has it twice |
-| NaN (stale marker or not) | the series is absent from here on |
-| infinite, negative | refused: `not_a_number`, `negative` |
+| NaN (stale marker or not), infinite, negative | refused: `not_a_number`, `negative` |
 | more than `MOST_AHEAD` after the poll | refused: `too_far_ahead` |
 | older than the ledger's memory | refused: `too_old` |
 
@@ -15,7 +14,7 @@ for samples of the future is ten minutes too.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf, isfinite, isnan, log
+from math import inf, isfinite, log
 from struct import pack, unpack
 from typing import NamedTuple
 
@@ -66,13 +65,11 @@ def pace_of(paces: bytes) -> float | None:
 
 class Clean(NamedTuple):
     """The samples of a reading that can be counted, ascending: `unders` is the part at or under the
-    threshold of native histograms, and `values` itself for plain counters. `stale`: when the series
-    was marked absent, ascending."""
+    threshold of native histograms, and `values` itself for plain counters."""
 
     times: list[float]
     values: list[float]
     unders: list[float]
-    stale: list[float]
 
 
 class Bounds(NamedTuple):
@@ -91,7 +88,7 @@ def clean(
 ) -> Clean:
     """The samples after a moment that can be counted; the others are refused by reason, unless they
     were counted already."""
-    out = Clean([], [], [], [])
+    out = Clean([], [], [])
     newest, fresh = after, False
     for time, value in samples:
         if time <= newest:
@@ -108,10 +105,7 @@ def clean(
             count, under = value.count, under_threshold(value, threshold)
         else:
             count = under = value
-        if isnan(count):
-            refuse("not_a_number")
-            out.stale.append(time)
-        elif not isfinite(count):
+        if not isfinite(count):
             refuse("not_a_number")
         elif count < 0:
             refuse("negative")

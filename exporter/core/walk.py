@@ -8,7 +8,7 @@ depend on where a history is cut into batches.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from itertools import islice, pairwise
@@ -309,11 +309,10 @@ class Walk:
         line.under += under
         paces = mark.paces if mark is not None else b""
         if paced:
-            looks = [cursor.look, *cursor.looks[start:stop]]
+            assert mark is not None  # the difference to it has a pace
+            looks = [mark.look, *(self._looks[look] for look in cursor.looks[start:stop])]
             for i in range(max(0, len(times) - LOOKS), len(times)):
-                before = self._looks[looks[i]] if looks[i] >= 0 else mark.look if mark else 0.0
-                spent = self._looks[looks[i + 1]] - before
-                if spent > 0:
+                if (spent := looks[i + 1] - looks[i]) > 0:
                     paces = with_pace(paces, gained[i] / spent)
         look = cursor.looks[stop - 1]
         seen = None if self._looks[look] == times[-1] else self._looks[look]
@@ -377,19 +376,10 @@ class Walk:
             mark.value,
             self._usual_pace() if own is None else own,
             max(0.0, time - mark.look),
-            absent=self._was_absent(cursor),
+            absent=cursor.look < self._counted,
             created=cursor.line.wanted.reading.created,
             was_created=mark.created,
         )
-
-    def _was_absent(self, cursor: _Cursor) -> bool:
-        """Whether the last look that counted did not show it, or a stale marker tells it is gone."""
-        if cursor.look < self._counted:
-            return True
-        mark, stale = cursor.mark, cursor.line.stale
-        if not stale or mark is None:
-            return False
-        return bisect_right(stale, mark.time) < bisect_left(stale, cursor.line.times[cursor.at])
 
     def _absent(self, look: int, shown: Iterable[str]) -> Iterator[Seen]:
         """What is known of the process and was not shown, each series once."""
@@ -543,6 +533,11 @@ class Walk:
         for cursor in self._cursors:
             if cursor.look != look and cursor.mark is not None:
                 cursor.mark = _at_zero(cursor.mark, begun)
+                line, dated = cursor.line, self._date(cursor.mark.time)
+                if line.data and dated > (line.ends or [line.begin])[-1]:
+                    line.ends.append(dated)
+                    line.gained.append(0.0)
+                    line.under.append(0.0)
         for index, series in enumerate(self._state.series if self._state is not None else ()):
             for key, last in list(series.items()):
                 if (index, key) not in walked and last.value != LOST:
@@ -621,9 +616,6 @@ def _unusual_of(cursor: _Cursor) -> Iterator[int]:
         yield from (looks[i + 1] for i, (a, b) in enumerate(pairwise(line.values)) if b < a)
     if not isinstance(looks, range):
         yield from (after for before, after in pairwise(looks) if after - before != 1)
-    for time in line.stale:
-        if (i := bisect_right(line.times, time)) < len(line.times):
-            yield looks[i]
 
 
 def _begins(verdict: Verdict | None) -> bool:

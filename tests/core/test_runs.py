@@ -95,8 +95,11 @@ def fed(sli: SLI, batch: Batch, length: float) -> tuple[Any, ...]:
         # The first batch is short, as a source's is.
         begin, end = end, end + length
     dump = account.memory.dump()
-    instances = [
-        (group, debt, seen, ledger[:2]) for group, debt, seen, ledger, _ in dump["instances"]
+    instances = [(group, debt, seen) for group, debt, seen, _, _ in dump["instances"]]
+    counts = [
+        i.ledger.counts(T, T + 600.0 * k)
+        for i in account.memory.instances.values()
+        for k in range(1, 200)
     ]
     covered = [
         i.ledger.coverage(T, T + 600.0 * k)
@@ -106,7 +109,7 @@ def fed(sli: SLI, batch: Batch, length: float) -> tuple[Any, ...]:
     lines = account.memory.tally.seen()[0] if account.memory.tally else []
     # A sum of differences, and a difference of sums: rounded.
     told = [(s.key, s.target, round(s.increase, 6), s.line.resets) for s in lines]
-    return dump["targets"], instances, covered, readings, taken, refused, sorted(told)
+    return dump["targets"], instances, counts, covered, readings, taken, refused, sorted(told)
 
 
 LATE = (0.0, [[(40, 1.0, "go on")], [(40, 9.0, "go on")]], True)
