@@ -173,6 +173,16 @@ class Families:
         self._frames[name] = frames
 
 
+def outline(body: bytes) -> tuple[int, bytes]:
+    """The number of a page's families and the name of the last one; the page can be read."""
+    count = at = begin = 0
+    while at < len(body):
+        length, begin = varint(body, at)
+        at = begin + length
+        count += 1
+    return count, raw(dict(fields(body, begin, at)).get(1, b"")) if count else b""
+
+
 def _parts(kind: int, message: bytes) -> tuple[tuple[bytes, ...], float | None, bytes | None, bool]:
     """Labels, time, and the body of a metric by its kind; and whether the body ends it."""
     pairs: list[bytes] = []
