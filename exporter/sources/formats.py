@@ -77,16 +77,13 @@ class Formats:
             return
         seen = {want.name for want, readings in page.readings.items() if readings}
         if self._protobuf:
-            says_more = self._native or _says_more(page.readings.values())
-            leaves = bool(seen) and not says_more
-            self._protobuf = not leaves
-        else:
-            leaves = self._seen is None
-            self._protobuf = self._seen is not None and (
-                _moved(self._started, page.started) or not seen <= self._seen
-            )
-        if leaves:
+            if seen and not self._native and not _says_more(page.readings.values()):
+                self._protobuf = False
+                self._started, self._seen = page.started, seen
+        elif self._seen is None:
             self._started, self._seen = page.started, seen
+        elif _moved(self._started, page.started) or not seen <= self._seen:
+            self._protobuf = True
 
 
 def needs_utf8(
