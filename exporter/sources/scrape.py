@@ -271,5 +271,5 @@ class _Loop:
 def _targets(url: str, page: Page) -> dict[str, Target]:
     """The start times that a page knows, its own and those of processes that it passes on."""
     targets = {process: Target(starts=[start]) for process, start in page.relayed.items()}
-    targets[url] = Target(starts=[] if page.started is None else [(page.at, page.started)])
+    targets[url] = Target(starts=() if page.started is None else [(page.at, page.started)])
     return targets

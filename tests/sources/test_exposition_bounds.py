@@ -6,7 +6,6 @@ from math import inf
 
 import pytest
 
-from exporter.core.selector import parse_selector
 from exporter.sources.exposition import Page
 from exporter.sources.exposition.labels import bound, parse_bound, spellings
 from tests.sources.pages import NOW, OPENMETRICS, PROTOBUF, TEXT, double, family, message, whole

@@ -96,7 +96,9 @@ class Families:
 
     def __init__(self, wanted: frozenset[str]) -> None:
         self._wanted = wanted
-        self._frames: dict[str, list[_Frame | None]] = {}
+        self._frames: dict[tuple[str, int], list[_Frame | None]] = {}
+        """Of the last page, by name and kind."""
+        self._next: dict[tuple[str, int], list[_Frame | None]] = {}
 
     def samples(
         self, body: bytes, refuse: Callable[[str], None], declared: dict[str, str]
@@ -105,6 +107,7 @@ class Families:
 
         `declared` takes the types of the families that they are of, by name.
         """
+        self._frames, self._next = self._next, {}
         try:
             at = 0
             while at < len(body):
@@ -151,7 +154,7 @@ class Families:
         self, name: str, kind: int, metrics: Sequence[bytes], refuse: Callable[[str], None]
     ) -> Iterator[Sample]:
         """The samples of a family whose metrics are one number each."""
-        known = self._frames.get(name, [])
+        known = self._frames.get((name, kind), [])
         frames: list[_Frame | None] = []
         for metric, frame in zip_longest(metrics, known[: len(metrics)]):
             if (
@@ -170,7 +173,7 @@ class Families:
                 refuse("malformed")
             else:
                 yield sample
-        self._frames[name] = frames
+        self._next[name, kind] = frames
 
 
 def outline(body: bytes) -> tuple[int, bytes]:
