@@ -306,6 +306,42 @@ def test_a_faulty_source_is_named_and_its_secrets_are_not(lines: str, finding: s
     assert "s3cret" not in found
 
 
+@pytest.mark.parametrize(
+    ("lines", "finding"),
+    [
+        (
+            'target_lables = ["a"]',
+            "target_lables: unknown key 'target_lables'; did you mean 'target_l",
+        ),
+        ('target_labels = "instance"', "target_labels: must be a list, not a string"),
+        ("target_labels = [3]", "target_labels[0]: must be a string, not a whole number"),
+        ('target_labels = ["a", ""]', "target_labels[1]: not a label name: ''"),
+        ('target_labels = ["__name__"]', "target_labels[0]: not a label name: '__name__'"),
+        ('target_labels = ["a=b"]', "target_labels[0]: not a label name: 'a=b'"),
+        (
+            'target_labels = ["le"]',
+            "target_labels[0]: the label 'le' tells buckets apart, not proc",
+        ),
+        ('target_labels = ["a", "a"]', "target_labels[1]: the label 'a' is given twice"),
+    ],
+)
+def test_a_faulty_target_label_is_named(lines: str, finding: str) -> None:
+    (found,) = findings(f'[source.a]\ntype = "scrape"\ntargets = ["h:1"]\n{lines}\n')
+    assert found.startswith(f"4: source.a.{finding}")
+
+
+def test_what_tells_processes_apart_on_a_page_can_be_said() -> None:
+    text = '[source.a]\ntype = "scrape"\ntargets = ["h:1"]\n'
+    for more, expected in (
+        ("", ("instance", "job")),
+        ("target_labels = []", ()),
+        ('target_labels = ["k8s.cluster.name", "pod"]', ("k8s.cluster.name", "pod")),
+    ):
+        source = parse(text + more, "c.toml").sources["a"]
+        assert isinstance(source, ScrapeSource)
+        assert source.target_labels == expected
+
+
 def test_a_faulty_url_is_not_repeated_for_it_may_hold_a_password() -> None:
     (found,) = findings('[receiver.h]\ntype = "webhook"\nurl = "htp://u:s3cret@h/"')
     assert found.startswith("3: receiver.h.url: not an http or https URL")

@@ -48,13 +48,14 @@ class PageReader:
         self._families = families(self._catalogue)
         self._open = OpenPages()
         self._start_lines = StartLines(self._catalogue)
-        self._messages = protobuf.Families(frozenset(self._catalogue.wants))
+        self._messages = protobuf.Families(frozenset(self._catalogue.wants), self._keeps)
         self._names: dict[protobuf.Name, Known] = {}
 
     def relabel(self, target_labels: Mapping[str, str]) -> None:
         """The target has other labels now: the same keys, and every series made anew."""
         self._catalogue.relabel(target_labels)
         self._names.clear()
+        self._messages.forget()
         for family in self._families:
             family.forget()
 
@@ -161,6 +162,11 @@ class PageReader:
         """Whether the histogram of a wanted count is wanted in its native form too."""
         base, _, _ = want.name.rpartition("_")
         return want.renamed(base) in self._catalogue.wants.get(base, ())
+
+    def _keeps(self, name: protobuf.Name) -> bool:
+        """Whether a sample that was read is of use; of one that is not known, to be safe."""
+        known = self._names.get(name)
+        return known is None or bool(known.wanted_by) or is_start(name.metric)
 
     def _know(self, page: Page, name: protobuf.Name) -> Known | None:
         known = self._names.get(name)
