@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import msgspec
@@ -22,8 +21,10 @@ from exporter.config.settings import (
 )
 
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_TARGET_LABEL = re.compile(r"[^\s\"'{}=,]+")
-"""Pages may have names with dots."""
+_UTF8_NAME = re.compile(r"[^\W\d][\w.:/-]*")
+"""Label names of Prometheus 3 too (`k8s.pod.name`), but for what only a mistake has: blanks,
+quotes, brackets."""
+_OF_BUCKETS = ("le", "quantile", "vmrange")
 _LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]\s/]*):(?P<port>[0-9]{1,5})")
 _MAY_BE_ZERO = ("backfill",)
 _LIMITS = ("max_body_bytes", "max_series", "concurrency")
@@ -43,6 +44,7 @@ def check_server(server: Server, path: Path, findings: Findings) -> None:
 def check_source(source: Source, path: Path, findings: Findings) -> None:
     """URLs, labels and limits of a source."""
     check_http(source, path, findings)
+    _check_target_labels(source.target_labels, (*path, "target_labels"), findings)
     if isinstance(source, PrometheusSource):
         check_url(source.url, (*path, "url"), findings)
         return
@@ -54,21 +56,19 @@ def check_source(source: Source, path: Path, findings: Findings) -> None:
     for label in source.labels:
         if not LABEL_NAME.fullmatch(label) or label.startswith("__"):
             findings.error((*path, "labels", label), f"not a label name: {label!r}")
-    check_target_labels(source.target_labels, (*path, "target_labels"), findings)
     if source.discover is not None:
         _check_discover(source.discover, (*path, "discover"), findings)
 
 
-def check_target_labels(labels: Sequence[str], path: Path, findings: Findings) -> None:
-    """Names of labels that tell processes apart."""
-    for i, label in enumerate(labels):
-        where = (*path, i)
-        if not _TARGET_LABEL.fullmatch(label) or label.startswith("__"):
-            findings.error(where, f"not a label name: {label!r}")
-        elif label in ("le", "quantile"):
-            findings.error(where, f"the label {label!r} tells buckets apart, not processes")
-        elif label in labels[:i]:
-            findings.error(where, f"the label {label!r} is given twice")
+def _check_target_labels(names: tuple[str, ...], path: Path, findings: Findings) -> None:
+    """Labels that tell processes apart: names as a page has them, each once."""
+    for i, name in enumerate(names):
+        if name in _OF_BUCKETS:
+            findings.error((*path, i), f"{name!r} tells buckets apart, not processes")
+        elif name.startswith("__") or _UTF8_NAME.fullmatch(name) is None:
+            findings.error((*path, i), f'not a label name: {name!r}; write it like "instance"')
+        elif name in names[:i]:
+            findings.error((*path, i), f"{name!r} is given twice")
 
 
 def check_url(

@@ -13,11 +13,12 @@ from exporter.core.events import Group
 from exporter.core.exclusion import Exclusion, Span, merged
 from exporter.core.forecast import Forecast
 from exporter.core.instance import MISSING
-from exporter.core.intake import Intake, Taken
+from exporter.core.intake import Intake
 from exporter.core.memory import Memory
 from exporter.core.notification import Notification
 from exporter.core.sample import Batch
 from exporter.core.slo import SLO, CompositeSLI
+from exporter.core.taken import Taken
 from exporter.core.words import Show
 
 _MIN_PATIENCE = 300.0
@@ -31,7 +32,7 @@ class Account:
         self.memory = Memory(slo)
         self.patience = max(4 * slo.interval, _MIN_PATIENCE)
         """Seconds without a sample after which data counts as missing; Prometheus looks back 5m."""
-        self.fault: str | None = None
+        self.fault: str | None = slo.fault or None
         self.behind = False
         """Its history is being fetched; it decides nothing before that is there."""
         self.unreadable = ""
@@ -43,6 +44,8 @@ class Account:
 
     def configure(self, slo: SLO) -> None:
         """Take another objective, labels or policy for the same SLI; the history stays."""
+        if slo.fault != self.slo.fault:
+            self.fault = slo.fault or None
         self.slo = self.memory.slo = slo
         self.patience = max(4 * slo.interval, _MIN_PATIENCE)
         self._dirty = True
@@ -59,9 +62,11 @@ class Account:
 
     def take(self, batch: Batch) -> Taken:
         """Count what a batch brings, exactly once however often it is brought."""
+        if self.slo.fault:
+            return Taken(skipped=True)
         taken = self._intake.take(batch)
         if not (taken.skipped or taken.bucket_missing):
-            self.fault = None
+            self.fault = taken.fault
             self._dirty = self._dirty or batch.complete
         return taken
 

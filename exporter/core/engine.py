@@ -15,7 +15,6 @@ from exporter.core.account import Account
 from exporter.core.alert import Alert, to_say
 from exporter.core.burn import Condition
 from exporter.core.exclusion import Exclusion
-from exporter.core.intake import Taken
 from exporter.core.memory import Op
 from exporter.core.notices import Notices
 from exporter.core.notification import Notification
@@ -24,6 +23,7 @@ from exporter.core.override import Override
 from exporter.core.sample import Ask, Batch
 from exporter.core.slo import SLO, CompositeSLI, HistogramSLI
 from exporter.core.status import SLOStatus, Snapshot
+from exporter.core.taken import Taken
 
 FORGET_EVERY = 3600.0
 """How often, in seconds, what is too old is dropped."""
@@ -101,8 +101,13 @@ class Engine:
             account.exclude(self._exclusions)
 
     def asks(self, source: str) -> list[Ask]:
-        """What each SLO of a source wants, and from when on its samples are missing."""
-        return [Ask(a.slo.name, a.slo.sli.wants(), a.memory.polled) for a in self._of(source)]
+        """What each SLO of a source wants, and from when on its samples are missing. Nothing of one
+        that is faulty as it is configured."""
+        return [
+            Ask(a.slo.name, a.slo.sli.wants(), a.memory.polled)
+            for a in self._of(source)
+            if not a.slo.fault
+        ]
 
     def behind(self, source: str, slos: Collection[str], now: float) -> None:
         """The history of these is being fetched, and that goes on: their data is not missing."""

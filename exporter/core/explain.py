@@ -19,7 +19,8 @@ from exporter.core.gaps import gaps
 from exporter.core.indicator import describe
 from exporter.core.instance import Instance
 from exporter.core.ledger import Counts
-from exporter.core.slo import GaugeSLI, QuerySLI, Rule
+from exporter.core.query_sli import QuerySLI
+from exporter.core.slo import GaugeSLI, Rule
 from exporter.core.status import RuleStatus, SLOStatus, WindowStatus
 from exporter.core.words import Show
 

@@ -28,20 +28,20 @@ _NEVER = (inf, -inf, 0.0)
 class Instance:
     """Counts, alert states and budget state of one SLO instance.
 
-    `debt`: derived events that came out negative and are still to be taken back. `seen`: when data
-    came last, in unix seconds.
+    `debts`, `grown`: see `events.Debt`. `seen`: when data came last, in unix seconds.
     """
 
     def __init__(self, slo: SLO, group: Mapping[str, str], interval: float) -> None:
         self.group = group
-        self.debt = 0.0
+        self.debts: list[tuple[float, float]] = []
+        self.grown = 0
         self.seen: float | None = None
         self.alerts: dict[str, Alert] = {}
         self._forecast: Forecast | None = None
         self.slo = slo
         # Spread by the name, so that not all ledgers of a fleet are thinned at the same tick.
         phase = crc32("/".join((slo.name, *group.values())).encode())
-        self.ledger = Ledger(_horizon(slo), interval, phase)
+        self.ledger = Ledger(horizon(slo), interval, phase)
         self.configure(slo)
 
     def configure(self, slo: SLO) -> None:
@@ -53,7 +53,7 @@ class Instance:
             self._forecast = None  # It was about another budget.
         self.slo = slo
         self.labels = {**slo.labels, **self.group}
-        self.ledger.horizon = _horizon(slo)
+        self.ledger.horizon = horizon(slo)
         self.ledger.unwatch()
         self._watches = [Watch(rule, slo.objective, self.ledger) for rule in slo.rules]
         self._keys = {w.key for w in self._watches}
@@ -97,6 +97,11 @@ class Instance:
     def is_over(self, now: float) -> bool:
         """Whether a group has been silent for longer than any window reaches."""
         return bool(self.group) and now - (self.seen or 0.0) > self.ledger.horizon
+
+    @property
+    def debt(self) -> float:
+        """Derived events that came out negative and are still to be taken back."""
+        return sum(amount for _, amount in self.debts)
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -259,7 +264,7 @@ class Instance:
         return f"{self.slo.name}{{{group}}}" if group else self.slo.name
 
 
-def _horizon(slo: SLO) -> float:
+def horizon(slo: SLO) -> float:
     """How far back the ledger must reach, in seconds."""
     windows = [*slo.windows, *(step.over for step in slo.steps if step.over is not None)]
     longest = max((w.seconds for w in windows), default=0.0)

@@ -113,6 +113,7 @@ class Batch:
     targets: dict[str, Target] = field(default_factory=dict)
     failed: frozenset[Want] = frozenset()
     complete: bool = True
+    widths: Mapping[Want, float] = field(default_factory=dict)
     slos: frozenset[str] | None = None
     types: dict[str, str] = field(default_factory=dict)
 

@@ -139,15 +139,17 @@ def test_an_upstreams_raw_samples_count_what_the_service_counted(
     service, e = Service(), engine()
     kept: dict[str, list[tuple[float, float]]] = {}
     pod, now, restarted = service.pods["b"], T, False
+    starts: list[tuple[float, float]] = []
 
     def take_sample() -> None:
         for text, value in pod.page.items():
             kept.setdefault(text, []).append((now, value))
+        starts.append((now, pod.started))
         service.see("b", counts=now > T)
 
     def poll(since: float) -> None:
         page = {text: [s for s in kept[text] if s[0] > since] for text in kept}
-        e.ingest(batch(e, now, {"b": page}, started={"b": pod.started}, own_clock=False))
+        e.ingest(batch(e, now, {"b": page}, started={"b": list(starts)}, own_clock=False))
 
     take_sample()
     poll(0.0)

@@ -130,8 +130,8 @@ def test_a_dump_and_the_operations_since_are_the_engine_itself(
     assert everything(again, now) == everything(live, now)
     assert again.drain() == {}
     for one in after:
-        assert [t.facts for t in again.ingest(one).values()] == [
-            t.facts for t in live.ingest(one).values()
+        assert [(t.samples, t.readings, t.refused) for t in again.ingest(one).values()] == [
+            (t.samples, t.readings, t.refused) for t in live.ingest(one).values()
         ]
         assert words(again, one.at) == words(live, one.at)
         assert everything(again, one.at) == everything(live, one.at)

@@ -1,0 +1,608 @@
+"""Through the looks of a batch, a process at a time, where more than the usual sample came.
+
+The samples of all its series, and what an upstream tells of its own scrapes, are put in order of
+looks. A look in which something is unusual (a fall, a new series, one that returns, a start that
+moved) is explained by `evidence`; all between are counted at one go. So what comes out does not
+depend on where a history is cut into batches.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from heapq import heapify, heappop, heappush
+from itertools import islice, pairwise
+from math import inf
+from operator import lt, sub
+from statistics import median
+
+from exporter.core import evidence
+from exporter.core.away import BIRTH_GRACE
+from exporter.core.counters import Counters, Line
+from exporter.core.evidence import GOES_ON, Decision, Kind, Process, Seen, Verdict, start_moved
+from exporter.core.memory import LOST, TargetState
+from exporter.core.sample import Target
+from exporter.core.series import LOOKS, Last, pace_of, with_pace
+
+_APART = 0.5
+"""Samples of one look are closer together than this share of the usual time between two looks."""
+
+_SHARED_FROM = 4
+"""Trouble (see `_weight`) within `_FEW` looks from which on several processes share an address."""
+_FEW = 10
+
+_SIBLINGS = 16
+_MOST_TWINS = 200
+"""Other processes, and series of each, whose pace is asked for where one has none of its own."""
+_OF_PROCESSES = frozenset(
+    {"instance", "job", "pod", "container", "namespace", "cluster", "node", "host"}
+    | {"exported_instance", "exported_job", "exported_pod", "service_instance_id"}
+)
+"""Labels that tell processes apart, whatever else they may mean."""
+
+_NO_BUCKET = Verdict(Kind.UNKNOWN, "no_bucket")
+_FIRST_BUCKET = Verdict(Kind.BASELINE, "no_bucket_before")
+_SHARED = Verdict(Kind.REFUSED, "several_processes")
+_ZERO = Verdict(Kind.RESET, "created_zero")
+_NONE = 1 << 62
+
+
+class _Cursor:
+    """A line while it is walked.
+
+    `looks`: of each sample, the index of its look. `at`: the sample that comes next. `mark`: the
+    newest one before it; after jitter it holds the higher value. `look`: the look that showed the
+    series last, -1 for the last one before the batch.
+    """
+
+    __slots__ = ("at", "index", "key", "line", "look", "looks", "mark")
+
+    def __init__(self, line: Line, looks: Sequence[int], *, present: bool) -> None:
+        self.line = line
+        self.index = line.wanted.term
+        self.key = line.key
+        self.looks = looks
+        self.at = 0
+        self.mark = line.last
+        self.look = -1 if present else -2
+
+    @property
+    def next(self) -> int:
+        """The look of its next sample; after all looks when there is none left."""
+        return self.looks[self.at] if self.at < len(self.looks) else _NONE
+
+
+class Walk:
+    """One process of one batch; `before`: when it was looked at last, 0 if never."""
+
+    def __init__(
+        self,
+        counters: Counters,
+        target: str,
+        state: TargetState | None,
+        before: float,
+        lines: Sequence[Line],
+    ) -> None:
+        self._counters = counters
+        self._memory, self._batch = counters.memory, counters.batch
+        self._target = target
+        self._state = state
+        self._facts = self._batch.targets.get(target) or Target()
+        self._first = self._before = before
+        self._shown = (
+            max((s.look for some in state.series for s in some.values()), default=0.0)
+            if state
+            else 0.0
+        )
+        self._earliest = self._began_after(lines)
+        self._looks = self._looks_of(lines)
+        self._cursors = [self._cursor(line) for line in lines]
+        self._met = state is not None and any(state.series)
+        self._down = state is not None and state.down
+        self._started = state.started if state is not None else None
+        self._belief = state.belief if state is not None else 0
+        self._troubled = list(state.troubled) if state is not None else []
+        self._pace: float | None = None
+        self._pace_known = False
+        self._twins: dict[tuple[int, frozenset[str]], list[float]] | None = None
+        self._page = lines[0].wanted.reading.series.page if lines else ""
+
+    def walk(self) -> None:
+        """Count everything; the lines hold what came of it."""
+        state, done = self._state, 0
+        todo = self._unusual()
+        while todo:
+            look = heappop(todo)
+            if look < done:
+                continue
+            self._go_on(done, look)
+            for again in self._explain(look):
+                heappush(todo, again)
+            done = look + 1
+        self._go_on(done, len(self._looks))
+        for cursor in self._cursors:
+            if cursor.mark is not cursor.line.last:
+                cursor.line.newest = cursor.mark
+        before = (state.belief, state.troubled) if state is not None else (0, ())
+        if (self._belief, tuple(self._troubled)) != (before[0], tuple(before[1])):
+            self._memory.do("process", self._target, self._belief, self._troubled)
+
+    # --- looks ------------------------------------------------------------------------------------
+
+    def _began_after(self, lines: Sequence[Line]) -> float:
+        """From when on a process that was never looked at would have been seen."""
+        memory = self._memory
+        times = [line.times[0] for line in lines if line.times]
+        if memory.polled is None or not times:
+            return inf
+        looked = self._counters.away.looked(min(times), memory.polled)
+        return max(memory.since or 0.0, looked - BIRTH_GRACE)
+
+    def _looks_of(self, lines: Sequence[Line]) -> list[float]:
+        """The times of the looks after the last one, each that of its newest sample."""
+        if self._batch.own_clock and all(len(line.times) <= 1 for line in lines):
+            return [self._batch.at]
+        with_samples = [line.times for line in lines if line.times]
+        times: Sequence[float]
+        if with_samples and all(t == with_samples[0] for t in with_samples):
+            times = with_samples[0]
+        else:
+            times = sorted({time for some in with_samples for time in some})
+        after = self._first or self._earliest
+        if known := [t for t in self._facts.looks if after < t <= self._batch.at]:
+            times = sorted({*times, *known})
+        apart = _APART * _spacing(lines, times)
+        out: list[float] = []
+        begin = -inf
+        for time in times:
+            if time - begin >= apart:
+                begin = time
+                out.append(time)
+            else:
+                out[-1] = time
+        return out
+
+    def _cursor(self, line: Line) -> _Cursor:
+        present = line.last is not None and line.last.look >= self._first > 0
+        looks: Sequence[int] = range(len(self._looks))
+        if len(line.times) != len(self._looks):
+            looks = [bisect_left(self._looks, time) for time in line.times]
+        return _Cursor(line, looks, present=present)
+
+    def _unusual(self) -> list[int]:
+        """The looks that have to be explained, as a heap."""
+        found: set[int] = set()
+        for cursor in self._cursors:
+            if cursor.line.times:
+                found.update(_unusual_of(cursor))
+        shown = min((c.looks[0] for c in self._cursors if c.line.times), default=None)
+        if self._down and shown is not None:
+            found.add(shown)
+        started = self._started
+        for time, start in self._facts.starts:
+            if started is None or start_moved(started, start):
+                found.add(bisect_left(self._looks, time))
+            started = start
+        for bucket, count in self._pairs():
+            if bucket.looks != count.looks:
+                odd = set(bucket.looks) ^ set(count.looks)
+                found |= odd | {look + 1 for look in odd}
+        if self._troubled:
+            found.update(range(len(self._looks)))
+        todo = [look for look in found if look < len(self._looks)]
+        heapify(todo)
+        return todo
+
+    def _pairs(self) -> Iterator[tuple[_Cursor, _Cursor]]:
+        """The bucket and the count of each histogram of which both are here."""
+        twins = {c.line.wanted.twin: c for c in self._cursors if c.line.wanted.term == 0}
+        for cursor in self._cursors:
+            twin = cursor.line.wanted.twin
+            if twin is not None and cursor.index and twin in twins:
+                yield twins[twin], cursor
+
+    # --- counting what goes on --------------------------------------------------------------------
+
+    def _date(self, time: float) -> float:
+        """When events happened: no page knows of a future, however far its clock is ahead."""
+        return min(time, self._batch.at) if self._batch.own_clock else time
+
+    def _go_on(self, first: int, end: int) -> None:
+        """Count the looks from `first` up to `end`, of which none is unusual."""
+        for cursor in self._cursors:
+            if cursor.next >= end:
+                continue
+            stop = bisect_left(cursor.looks, end, cursor.at)
+            mark, line = cursor.mark, cursor.line
+            assert mark is not None  # the first sample of a series is explained
+            values, unders = line.values[cursor.at : stop], line.unders[cursor.at : stop]
+            gained = list(map(sub, values, [mark.value, *values[:-1]]))
+            under = gained
+            if unders != values:
+                steps = map(sub, unders, [mark.under, *unders[:-1]])
+                under = [min(g, max(0.0, u)) for g, u in zip(gained, steps, strict=True)]
+            self._counters.readings[GOES_ON] += len(values)
+            self._add(cursor, stop, gained, under, values[-1], unders[-1], paced=True)
+        if end > first:
+            self._before = self._looks[end - 1]
+            shown = max((c.look for c in self._cursors), default=-1)
+            if shown >= first:
+                self._shown = self._looks[shown]
+
+    def _add(
+        self,
+        cursor: _Cursor,
+        stop: int,
+        gained: Sequence[float],
+        under: Sequence[float],
+        value: float,
+        below: float,
+        *,
+        paced: bool = False,
+        begin: float | None = None,
+    ) -> None:
+        """Take the samples up to `stop`: what they gained, and the mark that they leave."""
+        line, start, mark = cursor.line, cursor.at, cursor.mark
+        times = line.times[start:stop]
+        if not line.data:
+            known = mark.time if mark is not None else times[0]
+            line.begin = self._date(min(known if begin is None else begin, times[0]))
+        dated = [self._date(time) for time in times] if self._batch.own_clock else times
+        line.data += dated
+        line.ends += dated
+        line.gained += gained
+        line.under += under
+        paces = mark.paces if mark is not None else b""
+        if paced:
+            looks = [cursor.look, *cursor.looks[start:stop]]
+            for i in range(max(0, len(times) - LOOKS), len(times)):
+                before = self._looks[looks[i]] if looks[i] >= 0 else mark.look if mark else 0.0
+                spent = self._looks[looks[i + 1]] - before
+                if spent > 0:
+                    paces = with_pace(paces, gained[i] / spent)
+        look = cursor.looks[stop - 1]
+        seen = None if self._looks[look] == times[-1] else self._looks[look]
+        created = line.wanted.reading.created
+        cursor.mark = Last(times[-1], value, below, created, seen, paces)
+        cursor.at, cursor.look = stop, look
+
+    # --- explaining one look ----------------------------------------------------------------------
+
+    def _explain(self, look: int) -> Iterable[int]:
+        """Count one look by its explanation; the looks that have to be explained because of it."""
+        time = self._looks[look]
+        present = [c for c in self._cursors if c.next == look]
+        start = self._start_at(look)
+        rows: dict[str, Seen] = {}
+        for cursor in present:
+            if cursor.key not in rows:
+                rows[cursor.key] = self._seen(cursor, look)
+        absent = [] if self._before <= 0 else list(self._absent(look, rows))
+        decision = self._decide(look, start, [*rows.values(), *absent])
+        verdicts = dict(zip(rows, decision.verdicts, strict=False))
+        self._correct(look, verdicts, decision)
+        for cursor in present:
+            self._count(cursor, verdicts[cursor.key])
+        if decision.explanation is evidence.NEW and present:
+            self._begin_anew(look, start)
+        if present:
+            self._met, self._down, self._shown = True, False, time
+        self._belief = decision.belief
+        self._started = start if start is not None else self._started
+        self._before = time
+        return [
+            cursor.next
+            for cursor in present
+            if cursor.next != _NONE and cursor.mark and cursor.mark.value > _shown(cursor)
+        ]
+
+    def _start_at(self, look: int) -> float | None:
+        """The newest start time that was known by a look; None where it tells none."""
+        time = self._looks[look]
+        known = [start for when, start in self._facts.starts if when <= time]
+        if known:
+            return known[-1]
+        return self._started if not self._facts.starts and not self._batch.own_clock else None
+
+    def _seen(self, cursor: _Cursor, look: int) -> Seen:
+        mark, time = cursor.mark, self._looks[look]
+        value = cursor.line.values[cursor.at]
+        if mark is None:
+            idle = time - self._before if self._before > 0 else 0.0
+            pace = self._usual_pace() if self._met else self._pace_of_twins(cursor)
+            return Seen(
+                cursor.index, cursor.key, value, None, pace, idle,
+                created=cursor.line.wanted.reading.created,
+            )  # fmt: skip
+        own = pace_of(mark.paces)
+        return Seen(
+            cursor.index,
+            cursor.key,
+            value,
+            mark.value,
+            self._usual_pace() if own is None else own,
+            max(0.0, time - mark.look),
+            absent=self._was_absent(cursor, look),
+            created=cursor.line.wanted.reading.created,
+            was_created=mark.created,
+        )
+
+    def _was_absent(self, cursor: _Cursor, look: int) -> bool:
+        """Whether the look before did not show it, or a stale marker says that it was gone."""
+        if cursor.look != look - 1:
+            return True
+        mark, stale = cursor.mark, cursor.line.stale
+        if not stale or mark is None:
+            return False
+        return bisect_right(stale, mark.time) < bisect_left(stale, cursor.line.times[cursor.at])
+
+    def _absent(self, look: int, shown: Iterable[str]) -> Iterator[Seen]:
+        """What is known of the process and was not shown, each series once."""
+        done = set(shown)
+        time = self._looks[look]
+        walked = {(c.index, c.key): c for c in self._cursors}
+        if self._batch.own_clock:
+            # A page may show a series with a time that was counted already.
+            done.update(c.key for c in self._cursors if c.line.wanted.reading.samples)
+        for index, series in enumerate(self._state.series if self._state is not None else ()):
+            for key, last in series.items():
+                walker = walked.get((index, key))
+                mark = walker.mark if walker is not None else last
+                if key in done or mark is None or mark.value == LOST:
+                    continue
+                done.add(key)
+                before = (
+                    walker.look if walker is not None else -1 if last.look >= self._first else -2
+                )
+                yield Seen(
+                    index, key, None, mark.value, pace_of(mark.paces), time - mark.look,
+                    absent=before != look - 1,
+                )  # fmt: skip
+
+    def _decide(self, look: int, start: float | None, rows: Sequence[Seen]) -> Decision:
+        process = Process(
+            self._looks[look],
+            # A process may have begun while nothing of it was there to be seen.
+            self._shown or self._before,
+            start,
+            self._started,
+            self._belief,
+            down=self._down,
+            passed_on=bool(self._page),
+            met=self._met,
+            troubled=sum(weight for _, weight in self._troubled) > 1,
+        )
+        if self._before <= 0:
+            verdicts = evidence.meet(process, rows, self._earliest)
+            return Decision(evidence.SAME, verdicts, self._belief)
+        zeros = not self._batch.own_clock and all(not s.value for s in rows if s.value is not None)
+        if zeros and any(s.value is None and not s.absent for s in rows):
+            # A zero at a created time, which an upstream put between its scrapes: nothing was
+            # looked at, so what is not here is not gone.
+            kinds = [None if s.value is None else _ZERO for s in rows]
+            self._show_again((s.key for s in rows if s.value is None and not s.absent), look)
+            return Decision(evidence.SAME, [*kinds], self._belief)
+        return evidence.decide(process, rows)
+
+    def _correct(self, look: int, verdicts: dict[str, Verdict | None], decision: Decision) -> None:
+        """What one decision about the process does not know: addresses that several processes
+        share, and histograms without their bucket."""
+        self._note_trouble(decision, self._looks[look])
+        if sum(weight for _, weight in self._troubled) >= _SHARED_FROM:
+            self._counters.shared.add(self._target)
+            verdicts.update(dict.fromkeys(verdicts, _SHARED))
+        if decision.explanation is evidence.PART_LEFT:
+            lost = [k for k, v in verdicts.items() if v is not None and v.kind is Kind.UNKNOWN]
+            self._counters.fell.update(lost)
+        for bucket, count in self._pairs():
+            if count.next != look:
+                continue
+            if bucket.next != look:
+                verdicts[count.key] = _NO_BUCKET
+            elif (
+                bucket.look != look - 1
+                and count.look == look - 1
+                and not _begins(verdicts[count.key])
+            ):
+                # The count is known, its bucket is not: what it had before is no news.
+                verdicts[bucket.key], verdicts[count.key] = _FIRST_BUCKET, _NO_BUCKET
+
+    def _note_trouble(self, decision: Decision, time: float) -> None:
+        spent = max(time - self._before, 1.0)
+        kept = [(when, weight) for when, weight in self._troubled if time - when <= _FEW * spent]
+        if (weight := _weight(decision)) and self._before > 0:
+            kept.append((time, weight))
+        self._troubled = kept[-_FEW:]
+
+    def _count(self, cursor: _Cursor, verdict: Verdict | None) -> None:
+        """Count one sample as its verdict says."""
+        assert verdict is not None  # the look showed it
+        mark, line, at = cursor.mark, cursor.line, cursor.at
+        value, below, time = line.values[at], line.unders[at], line.times[at]
+        self._counters.readings[verdict] += 1
+        line.verdicts.append(verdict)
+        begin: float | None = None
+        gained, under = 0.0, 0.0
+        if verdict.kind in (Kind.BIRTH, Kind.RESET):
+            gained, under = value, below
+            if mark is None:
+                begin = self._born_at(cursor, time)
+        elif verdict.kind is Kind.INCREASE:
+            if verdict.before:
+                mark = self._twin(cursor.index, verdict.before)
+                begin = mark.time if mark is not None else None
+            if mark is not None:
+                gained = max(0.0, value - mark.value)
+                under = min(gained, max(0.0, below - mark.under))
+        elif verdict.kind is Kind.BASELINE and mark is None:
+            self._base(cursor)
+            return
+        elif verdict.kind is Kind.JITTER and mark is not None:
+            value, below = mark.value, mark.under
+        paced = verdict.kind is Kind.INCREASE and not verdict.before
+        self._add(cursor, at + 1, [gained], [under], value, below, paced=paced, begin=begin)
+
+    def _base(self, cursor: _Cursor) -> None:
+        """The first sample of a series, of which nothing counts."""
+        line, time = cursor.line, cursor.line.times[cursor.at]
+        dated = self._date(time)
+        if line.data:
+            # It was counted under this name before, in this very batch.
+            line.ends.append(dated)
+            line.gained.append(0.0)
+            line.under.append(0.0)
+        else:
+            line.begin = dated
+        line.data.append(dated)
+        look = cursor.looks[cursor.at]
+        seen = None if self._looks[look] == time else self._looks[look]
+        value, below = line.values[cursor.at], line.unders[cursor.at]
+        cursor.mark = Last(time, value, below, line.wanted.reading.created, seen)
+        cursor.at, cursor.look = cursor.at + 1, look
+
+    def _born_at(self, cursor: _Cursor, time: float) -> float:
+        """When a new series may have begun: one sample before its first, after the last look."""
+        times, look = cursor.line.times, self._looks[cursor.looks[cursor.at]]
+        following = times[cursor.at + 1] if cursor.at + 1 < len(times) else None
+        spacing = self._memory.slo.interval if following is None else following - time
+        looked = self._before - (look - time)
+        return max(time - spacing, looked) if 0.0 < looked < time else time - spacing
+
+    def _twin(self, index: int, key: str) -> Last | None:
+        """The newest sample of a series that goes on under another name; its name is over."""
+        cursor = next((c for c in self._cursors if (c.index, c.key) == (index, key)), None)
+        mark = cursor.mark if cursor is not None else None
+        if self._state is None or (last := self._state.series[index].get(key)) is None:
+            if cursor is not None:
+                cursor.mark = None
+            return mark
+        if cursor is not None:
+            cursor.mark = None
+        self._memory.do("lost", self._target, index, key)
+        return mark or last
+
+    def _begin_anew(self, look: int, start: float | None) -> None:
+        """What a new process has not shown yet will begin at 0, however high it is then."""
+        begun = max(self._before, start if start is not None else 0.0)
+        walked = {(c.index, c.key) for c in self._cursors}
+        for cursor in self._cursors:
+            if cursor.look != look and cursor.mark is not None:
+                cursor.mark = _at_zero(cursor.mark, begun)
+        for index, series in enumerate(self._state.series if self._state is not None else ()):
+            for key, last in list(series.items()):
+                if (index, key) not in walked and last.value != LOST:
+                    if self._memory.tally is not None:
+                        self._memory.tally.lost((index, self._target, key), last)
+                    zero = _at_zero(last, begun)
+                    self._memory.do("series", self._target, index, key, *zero)
+
+    def _show_again(self, keys: Iterable[str], look: int) -> None:
+        there = set(keys)
+        for cursor in self._cursors:
+            if cursor.key in there:
+                cursor.look = look
+
+    # --- the pace ---------------------------------------------------------------------------------
+
+    def _usual_pace(self) -> float | None:
+        """Events per second of a series of this process, or of its siblings; of the term that has
+        most, since the first errors take the place of good events."""
+        if not self._pace_known:
+            self._pace_known = True
+            marks: dict[int, list[Last]] = {}
+            for cursor in self._cursors:
+                if cursor.mark is not None:
+                    marks.setdefault(cursor.index, []).append(cursor.mark)
+            self._pace = _median_pace(marks)
+            if self._pace is None and self._state is not None:
+                self._pace = _pace_of_state(self._state)
+            if self._pace is None:
+                others = islice(self._memory.targets.values(), _SIBLINGS)
+                paces = [pace for o in others if (pace := _pace_of_state(o)) is not None]
+                self._pace = median(paces) if paces else None
+        return self._pace
+
+    def _pace_of_twins(self, cursor: _Cursor) -> float | None:
+        """Events per second of the same series of other processes; of any where none is the same."""
+        if self._twins is None:
+            self._twins = {}
+            for state in islice(self._memory.targets.values(), _SIBLINGS):
+                for index, series in enumerate(state.series):
+                    for key, last in islice(series.items(), _MOST_TWINS):
+                        if (pace := pace_of(last.paces)) is not None:
+                            self._twins.setdefault((index, _without_process(key)), []).append(pace)
+        found = self._twins.get((cursor.index, _without_process(cursor.key)))
+        return median(found) if found else self._usual_pace()
+
+
+def _without_process(key: str) -> frozenset[str]:
+    """A series' labels but for those that tell processes apart."""
+    return frozenset(
+        pair for pair in evidence.pairs(key) if pair.partition("=")[0] not in _OF_PROCESSES
+    )
+
+
+def _spacing(lines: Sequence[Line], times: Sequence[float]) -> float:
+    """The usual seconds between two samples of one series; 0 where nothing tells."""
+    raw = max((line.wanted.reading.samples for line in lines), key=len, default=[])
+    gaps = [after[0] - before[0] for before, after in islice(pairwise(raw), 100)]
+    if not gaps:
+        gaps = [after - before for before, after in islice(pairwise(times), 100)]
+    return max(0.0, median(gaps)) if gaps else 0.0
+
+
+def _unusual_of(cursor: _Cursor) -> Iterator[int]:
+    """The looks in which one series does not simply go on."""
+    line, last, looks = cursor.line, cursor.line.last, cursor.looks
+    created = line.wanted.reading.created
+    if (
+        last is None
+        or line.values[0] < last.value
+        or cursor.look != looks[0] - 1
+        or (created is not None and created != last.created)
+    ):
+        yield looks[0]
+    if any(map(lt, line.values[1:], line.values)):
+        yield from (looks[i + 1] for i, (a, b) in enumerate(pairwise(line.values)) if b < a)
+    if not isinstance(looks, range):
+        yield from (after for before, after in pairwise(looks) if after - before != 1)
+    for time in line.stale:
+        if (i := bisect_right(line.times, time)) < len(line.times):
+            yield looks[i]
+
+
+def _begins(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.kind in (Kind.BIRTH, Kind.RESET)
+
+
+def _weight(decision: Decision) -> int:
+    """How much a look speaks for several processes at one address."""
+    if decision.explanation is evidence.OTHER:
+        return 2
+    if decision.explanation is evidence.PART_LEFT:
+        return 1
+    unproven = any(v is not None and v.evidence == "all_fell" for v in decision.verdicts)
+    return 1 if decision.explanation is evidence.NEW and unproven else 0
+
+
+def _shown(cursor: _Cursor) -> float:
+    """The value that the newest look of a series showed."""
+    return cursor.line.values[cursor.at - 1]
+
+
+def _at_zero(last: Last, begun: float) -> Last:
+    # What comes of the old process after all is from before this moment.
+    return last._replace(time=max(last.time, begun), value=0.0, under=0.0, seen=last.look)
+
+
+def _median_pace(marks: Mapping[int, Sequence[Last]]) -> float | None:
+    found: list[float] = []
+    for some in marks.values():
+        paces = [pace for last in some if (pace := pace_of(last.paces)) is not None]
+        if paces:
+            found.append(median(paces))
+    return max(found, default=None)
+
+
+def _pace_of_state(state: TargetState) -> float | None:
+    return _median_pace({i: list(series.values()) for i, series in enumerate(state.series)})
