@@ -9,7 +9,7 @@ from exporter.config.settings import ScrapeSource as Settings
 from exporter.core.selector import Selector
 from exporter.errors import SourceError
 from exporter.http import Client, Response, TransportError
-from exporter.sources.exposition import Ending, Page, PageReader
+from exporter.sources.exposition import Page, PageReader
 from exporter.sources.formats import Formats, needs_utf8
 
 
@@ -57,7 +57,8 @@ class PageClient:
             raise SourceError("http_status", f"{self._target} answered {answer.status}")
         kind = answer.headers.get("Content-Type", "")
         try:
-            return self._reader.read(answer.body, kind, at, _ending(answer.headers))
+            delimited = _delimited(answer.headers)
+            return self._reader.read(answer.body, kind, at, delimited=delimited)
         except SourceError as error:
             raise SourceError(error.reason, f"{self._target}: {error}") from None
 
@@ -102,10 +103,7 @@ def _chokes_on_protobuf(answer: Response, error: SourceError) -> bool:
     return protobuf and error.reason in ("unsupported_format", "malformed")
 
 
-def _ending(headers: Mapping[str, str]) -> Ending:
-    """The way in which the end of an answer with these headers is known."""
-    packed = headers.get("Content-Encoding", "identity").strip().lower() != "identity"
-    if "Content-Length" in headers:
-        return Ending.FRAMED if packed else Ending.EXACT
+def _delimited(headers: Mapping[str, str]) -> bool:
+    """Whether an answer with these headers says where it ends, other than by closing."""
     chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
-    return Ending.FRAMED if chunked else Ending.OPEN
+    return chunked or "Content-Length" in headers

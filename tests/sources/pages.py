@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from exporter.core.selector import parse_selector
-from exporter.sources.exposition import Ending, Page, PageReader
+from exporter.sources.exposition import Page, PageReader
 
 TEXT = "text/plain; version=0.0.4"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -58,7 +58,7 @@ def read(
 ) -> Page:
     """What a new reader says of a page whose processes have instance and job."""
     new = reader(*wants, labels=labels, process_labels=("instance", "job"))
-    return new.read(body(kind, rows), kind, NOW, Ending.FRAMED)
+    return new.read(body(kind, rows), kind, NOW)
 
 
 def varint(value: int) -> bytes:

@@ -6,19 +6,17 @@ import pytest
 
 from exporter.core.selector import Selector
 from exporter.errors import SourceError
-from exporter.sources.exposition import Ending, PageReader
+from exporter.sources.exposition import PageReader
 from tests.sources.pages import NOW, OPENMETRICS, PROTOBUF, TEXT, Row, body, reader
 
 ROWS = [Row("m", 12345, {"n": str(i)}) for i in range(9)]
 WHOLE = "".join(f'm{{n="{i}"}} 12345\n' for i in range(9)).encode()
 
 
-def taken(
-    one: PageReader, page: bytes, kind: str = TEXT, ending: Ending = Ending.OPEN
-) -> int | None:
+def taken(one: PageReader, page: bytes, kind: str = TEXT, *, delimited: bool = False) -> int | None:
     """The number of series that were read; None for a page that was refused as cut."""
     try:
-        found = one.read(page, kind, NOW, ending)
+        found = one.read(page, kind, NOW, delimited=delimited)
     except SourceError as error:
         assert error.reason == "truncated"
         return None
@@ -68,22 +66,18 @@ def test_series_may_leave_the_middle_and_join_the_end_of_an_open_page() -> None:
 def test_an_empty_answer_without_a_length_is_no_page_at_first() -> None:
     one = reader("m")
     assert [taken(one, b""), taken(one, b"")] == [None, 0]
-    assert taken(reader("m"), b"", ending=Ending.EXACT) == 0
+    assert taken(reader("m"), b"", delimited=True) == 0
 
 
-def test_the_last_line_counts_where_the_length_is_that_of_its_bytes() -> None:
-    assert taken(reader("m"), WHOLE[:-1], ending=Ending.EXACT) == 9
-    assert taken(reader("m"), WHOLE[:-1], ending=Ending.FRAMED) == 8
-    # A length counted in characters, not bytes.
-    text = '# é\nm 12345\nm{n="1"} 123'.encode()
-    assert taken(reader("m"), text, ending=Ending.EXACT) == 1
+def test_a_delimited_page_is_a_look_without_its_last_line() -> None:
+    assert [taken(reader("m"), WHOLE[:cut], delimited=True) for cut in (-1, -3, 40)] == [8, 8, 2]
 
 
-@pytest.mark.parametrize("ending", Ending)
-def test_openmetrics_has_an_end_mark(ending: Ending) -> None:
+@pytest.mark.parametrize("delimited", [False, True])
+def test_openmetrics_has_an_end_mark(*, delimited: bool) -> None:
     page = body(OPENMETRICS, ROWS)
-    assert taken(reader("m"), page, OPENMETRICS, ending) == 9
-    assert taken(reader("m"), page[:-6], OPENMETRICS, ending) is None
+    assert taken(reader("m"), page, OPENMETRICS, delimited=delimited) == 9
+    assert taken(reader("m"), page[:-6], OPENMETRICS, delimited=delimited) is None
 
 
 def test_an_open_page_in_protobuf_that_lacks_its_last_families() -> None:

@@ -8,25 +8,12 @@ new at the next poll.
 
 from __future__ import annotations
 
-from enum import Enum
-
 from exporter.errors import SourceError
 from exporter.sources.exposition.lines import parse_key
 
 _IN_A_ROW = 3
 """Polls that are refused at most, one less than this: an exporter whose pages really became shorter
 is read again, and three breaks in a row are no accident."""
-
-
-class Ending(Enum):
-    """The way in which the end of an answer's body is known."""
-
-    EXACT = "exact"
-    """By the length of the very bytes that the target wrote."""
-    FRAMED = "framed"
-    """By chunks or the length of a packed body: all came that the last hop had to give."""
-    OPEN = "open"
-    """Not at all: the connection was closed."""
 
 
 class OpenPages:

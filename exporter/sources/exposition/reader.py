@@ -9,7 +9,7 @@ from exporter.core.selector import Selector
 from exporter.errors import SourceError
 from exporter.sources.exposition import protobuf
 from exporter.sources.exposition.catalogue import Catalogue, Known
-from exporter.sources.exposition.ending import Ending, OpenPages, last_line
+from exporter.sources.exposition.ending import OpenPages, last_line
 from exporter.sources.exposition.lines import Clock
 from exporter.sources.exposition.page import Page, too_many
 from exporter.sources.exposition.starts import StartLines, Starts, is_start, process_of
@@ -59,11 +59,10 @@ class PageReader:
         for family in self._families:
             family.forget()
 
-    def read(
-        self, body: bytes, content_type: str, at: float, ending: Ending = Ending.FRAMED
-    ) -> Page:
+    def read(self, body: bytes, content_type: str, at: float, *, delimited: bool = True) -> Page:
         """The wanted samples of a page that was read at `at` (unix seconds).
 
+        `delimited`: a length or chunks said where the page ends, not the end of the connection.
         `SourceError`: `unsupported_format`, `truncated`, `malformed` (protobuf only) or
         `too_many_series`. A single line that is wrong is refused and counted, the others stand.
         """
@@ -73,17 +72,17 @@ class PageReader:
             _require_delimited(content_type)
             self._read_protobuf(page, body, at)
             page.protobuf = True
-            if ending is Ending.OPEN:
+            if not delimited:
                 self._open.check(*protobuf.outline(body), ended=bool(body))
         elif kind == "text/html":
             raise SourceError("unsupported_format", "an HTML page, not metrics; check the path")
         else:
             openmetrics = kind == _OPENMETRICS
-            body = self._whole(page, body, ending, openmetrics=openmetrics)
+            body = self._whole(page, body, delimited=delimited, openmetrics=openmetrics)
             self._read_text(page, body, at, openmetrics=openmetrics)
         return page
 
-    def _whole(self, page: Page, body: bytes, ending: Ending, *, openmetrics: bool) -> bytes:
+    def _whole(self, page: Page, body: bytes, *, delimited: bool, openmetrics: bool) -> bytes:
         """The lines of a text page that came whole; `SourceError` when it was cut.
 
         A page that was cut in the middle of a number says 123 of 12345, which would pass for a
@@ -94,12 +93,12 @@ class PageReader:
                 raise SourceError("truncated", "the OpenMetrics page does not end in # EOF")
             return body
         ended = body.endswith(b"\n")
-        if ending is Ending.OPEN:
+        if not delimited:
             self._open.check(body.count(b"\n"), last_line(body), ended=ended)
-        # Handwritten exporters leave the last line feed out. A length that was counted in
-        # characters is too short for a page with others than ASCII.
-        if ended or not body or (ending is Ending.EXACT and body.isascii()):
+        if ended or not body:
             return body
+        # Handwritten exporters leave the last line feed out. But a length can be wrong too: counted
+        # in characters, not bytes, or by a proxy of what it got.
         page.refuse("no_newline_at_end")
         return body[: body.rfind(b"\n") + 1]
 
