@@ -324,6 +324,15 @@ def test_labels_that_tell_processes_apart_are_names(kind: str) -> None:
     assert found.startswith("4: source.s.target_labels[2]: not a label name: '1a'")
 
 
+def test_pages_that_pass_others_on_have_instance_and_job_unless_something_else_is_said() -> None:
+    text = '[source.a]\ntype = "scrape"\ntargets = ["h:1"]\n'
+    for more, expected in (("", ("instance", "job")), ("target_labels = []", ())):
+        source = parse(text + more, "c.toml").sources["a"]
+        assert source.target_labels == expected
+    (found,) = findings(text + 'target_label = ["a"]')
+    assert "did you mean 'target_labels'" in found
+
+
 def test_a_faulty_url_is_not_repeated_for_it_may_hold_a_password() -> None:
     (found,) = findings('[receiver.h]\ntype = "webhook"\nurl = "htp://u:s3cret@h/"')
     assert found.startswith("3: receiver.h.url: not an http or https URL")

@@ -6,9 +6,8 @@ histogram without classic buckets are marked as `bare`, so that nobody compares 
 that are not there. Gauge histograms count nothing and are left out. Source: client_model,
 metrics.proto.
 
-From page to page nearly always nothing but the values change. So of each counter, gauge and untyped
-metric it is remembered which bytes stand around its value; a message with the same ones is read at
-once, any other one field by field.
+From page to page nearly always nothing but the values change. So of each metric is remembered what
+stands around them (frames.py); a message with the same is read at once, any other field by field.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from typing import NamedTuple
 
 from exporter.core.sample import Value
 from exporter.errors import SourceError
+from exporter.sources.exposition.frames import Frame, histogram_places, number_places
 from exporter.sources.exposition.labels import bound
 from exporter.sources.exposition.lines import plausible
 from exporter.sources.exposition.native import is_native, native, read
@@ -29,7 +29,6 @@ from exporter.sources.exposition.wire import (
     Raw,
     Truncated,
     double,
-    double_at,
     fields,
     integer,
     raw,
@@ -42,8 +41,6 @@ _COUNTER, _GAUGE, _SUMMARY, _UNTYPED, _HISTOGRAM = range(5)
 _BODY = {_GAUGE: 2, _COUNTER: 3, _SUMMARY: 4, _UNTYPED: 5, _HISTOGRAM: 7}
 _TYPES = dict(enumerate(("counter", "gauge", "summary", "untyped", "histogram", "gaugehistogram")))
 _SUFFIXES = ("_bucket", "_count", "_sum")
-_FIRST_DOUBLE = b"\x09"
-"""The tag of field 1 as a double."""
 
 
 class Name(NamedTuple):
@@ -79,24 +76,30 @@ class Sample(NamedTuple):
     bare: bool = False
 
 
-class _Frame(NamedTuple):
-    """A metric's message but for its value, a double at `place`."""
+class _Known(NamedTuple):
+    """A metric of the last page: its frame, and of each wanted number the sample but the value."""
 
-    size: int
-    place: int
-    before: bytes
-    after: bytes
-    name: Name
-    created: float | None
+    frame: Frame
+    samples: list[Sample]
 
 
 class Families:
-    """Reads pages of one target. `wanted`: the names of samples that are read, besides the start
-    times of processes."""
+    """Reads pages of one target.
 
-    def __init__(self, wanted: frozenset[str]) -> None:
+    `wanted`: the names of samples that are read, besides the start times of processes. `keeps`:
+    whether anybody wants the series of this name; asked once it was handed out.
+    """
+
+    def __init__(self, wanted: frozenset[str], keeps: Callable[[Name], bool]) -> None:
         self._wanted = wanted
-        self._frames: dict[str, list[_Frame | None]] = {}
+        self._keeps = keeps
+        self._last: dict[tuple[str, int], list[_Known | None]] = {}
+        """The metrics of the last page, by name and kind of their family."""
+        self._next: dict[tuple[str, int], list[_Known | None]] = {}
+
+    def forget(self) -> None:
+        """Read every message of the next page field by field."""
+        self._next = {}
 
     def samples(
         self, body: bytes, refuse: Callable[[str], None], declared: dict[str, str]
@@ -105,6 +108,7 @@ class Families:
 
         `declared` takes the types of the families that they are of, by name.
         """
+        self._last, self._next = self._next, {}
         try:
             at = 0
             while at < len(body):
@@ -141,44 +145,66 @@ class Families:
                 metrics.append(raw(value))
         if kind in _TYPES:
             declared[name] = _TYPES[kind]
-        if name and kind in (_HISTOGRAM, _SUMMARY):
-            for metric in metrics:
-                yield from _distribution(name, kind, metric, self._wanted, refuse)
-        elif kind in _BODY and (name in self._wanted or is_start(name)):
-            yield from self._numbers(name, kind, metrics, refuse)
+        if name and kind in _BODY:
+            yield from self._metrics(name, kind, metrics, refuse)
 
-    def _numbers(
-        self, name: str, kind: int, metrics: Sequence[bytes], refuse: Callable[[str], None]
+    def _metrics(
+        self, name: str, kind: int, messages: Sequence[bytes], refuse: Callable[[str], None]
     ) -> Iterator[Sample]:
-        """The samples of a family whose metrics are one number each."""
-        known = self._frames.get(name, [])
-        frames: list[_Frame | None] = []
-        for metric, frame in zip_longest(metrics, known[: len(metrics)]):
-            if (
-                frame is not None
-                and len(metric) == frame.size
-                and metric.startswith(frame.before)
-                and metric.endswith(frame.after)
-            ):
-                frames.append(frame)
-                yield Sample(frame.name, double_at(metric, frame.place), None, frame.created)
+        """The samples of a family."""
+        last = self._last.get((name, kind), [])
+        metrics: list[_Known | None] = []
+        for message, known in zip_longest(messages, last[: len(messages)]):
+            if known is not None and known.frame.fits(message):
+                metrics.append(known)
+                for sample, value in zip(known.samples, known.frame.values(message), strict=True):
+                    yield Sample(sample.name, value, None, sample.created)
                 continue
-            sample, frame = _number(name, kind, metric)
-            frames.append(frame)
-            if sample is None:
-                # Not a zero: that would pass for a reset.
-                refuse("malformed")
-            else:
-                yield sample
-        self._frames[name] = frames
+            samples = list(_metric(name, kind, message, self._wanted, refuse))
+            yield from samples
+            metrics.append(self._framed(name, kind, message, samples))
+        self._next[name, kind] = metrics
+
+    def _framed(
+        self, name: str, kind: int, message: bytes, samples: Sequence[Sample]
+    ) -> _Known | None:
+        """What to know of a metric for the next page; None where it has to be read anew."""
+        if kind == _SUMMARY:
+            return None
+        find = histogram_places if kind == _HISTOGRAM else number_places
+        try:
+            places = find(message, _BODY[kind])
+        except Malformed:
+            # In a part that nobody wants.
+            return None
+        spans = [
+            span
+            for suffix, span in places or ()
+            if name + suffix in self._wanted or kind != _HISTOGRAM
+        ]
+        if places is None or len(spans) != len(samples):
+            return None
+        kept = [pair for pair in zip(samples, spans, strict=True) if self._keeps(pair[0].name)]
+        frame = Frame(message, places, [span for _, span in kept])
+        return _Known(frame, [sample for sample, _ in kept])
 
 
-def _parts(kind: int, message: bytes) -> tuple[tuple[bytes, ...], float | None, bytes | None, bool]:
-    """Labels, time, and the body of a metric by its kind; and whether the body ends it."""
+def outline(body: bytes) -> tuple[int, bytes]:
+    """The number of a page's families and the name of the last one; the page can be read."""
+    count = at = begin = 0
+    while at < len(body):
+        length, begin = varint(body, at)
+        at = begin + length
+        count += 1
+    return count, raw(dict(fields(body, begin, at)).get(1, b"")) if count else b""
+
+
+def _metric(
+    name: str, kind: int, message: bytes, wanted: frozenset[str], refuse: Callable[[str], None]
+) -> Iterator[Sample]:
     pairs: list[bytes] = []
     time: float | None = None
     body: bytes | None = None
-    number = 0
     for number, value in fields(message):
         if number == 1:
             pairs.append(raw(value))
@@ -186,38 +212,18 @@ def _parts(kind: int, message: bytes) -> tuple[tuple[bytes, ...], float | None, 
             time = signed(value) / 1000
         elif number == _BODY[kind]:
             body = raw(value)
-    return tuple(pairs), time, body, number == _BODY[kind]
-
-
-def _number(name: str, kind: int, message: bytes) -> tuple[Sample | None, _Frame | None]:
-    """The sample of a counter, gauge or untyped metric, and what stands around its value."""
-    pairs, time, body, at_end = _parts(kind, message)
+    labels = tuple(pairs)
     if body is None:
-        return None, None
-    found = list(fields(body))
-    inside = dict(found)
-    created = _seconds(inside.get(3)) if kind == _COUNTER else None
-    sample = Sample(Name(name, pairs), double(inside.get(1, 0.0)), time, created)
-    # The value comes first in its body and once, the body comes last in its metric.
-    plain = [number for number, _ in found if number == 1] == [1] and body[:1] == _FIRST_DOUBLE
-    if not plain or not at_end or time is not None:
-        return sample, None
-    place = len(message) - len(body) + 1
-    before, after = message[:place], message[place + 8 :]
-    return sample, _Frame(len(message), place, before, after, sample.name, created)
-
-
-def _distribution(
-    name: str, kind: int, message: bytes, wanted: frozenset[str], refuse: Callable[[str], None]
-) -> Iterator[Sample]:
-    """The samples of a histogram or summary."""
-    labels, time, body, _ = _parts(kind, message)
-    if body is None:
+        # Not a zero: that would pass for a reset.
         refuse("malformed")
     elif kind == _HISTOGRAM:
         yield from _histogram(name, labels, time, body, wanted)
-    else:
+    elif kind == _SUMMARY:
         yield from _summary(name, labels, time, body, wanted)
+    elif name in wanted or is_start(name):
+        found = dict(fields(body))
+        created = _seconds(found.get(3)) if kind == _COUNTER else None
+        yield Sample(Name(name, labels), double(found.get(1, 0.0)), time, created)
 
 
 def _summary(

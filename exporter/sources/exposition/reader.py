@@ -9,6 +9,7 @@ from exporter.core.selector import Selector
 from exporter.errors import SourceError
 from exporter.sources.exposition import protobuf
 from exporter.sources.exposition.catalogue import Catalogue, Known
+from exporter.sources.exposition.ending import OpenPages, last_line
 from exporter.sources.exposition.lines import Clock
 from exporter.sources.exposition.page import Page, too_many
 from exporter.sources.exposition.starts import StartLines, Starts, is_start, process_of
@@ -45,43 +46,63 @@ class PageReader:
         self._max_series = max_series
         self._honor = honor_timestamps
         self._families = families(self._catalogue)
+        self._open = OpenPages()
         self._start_lines = StartLines(self._catalogue)
-        self._messages = protobuf.Families(frozenset(self._catalogue.wants))
+        self._messages = protobuf.Families(frozenset(self._catalogue.wants), self._keeps)
         self._names: dict[protobuf.Name, Known] = {}
 
     def relabel(self, target_labels: Mapping[str, str]) -> None:
         """The target has other labels now: the same keys, and every series made anew."""
         self._catalogue.relabel(target_labels)
         self._names.clear()
+        self._messages.forget()
         for family in self._families:
             family.forget()
 
-    def read(self, body: bytes, content_type: str, at: float) -> Page:
+    def read(self, body: bytes, content_type: str, at: float, *, delimited: bool = True) -> Page:
         """The wanted samples of a page that was read at `at` (unix seconds).
 
+        `delimited`: a length or chunks said where the page ends, not the end of the connection.
         `SourceError`: `unsupported_format`, `truncated`, `malformed` (protobuf only) or
         `too_many_series`. A single line that is wrong is refused and counted, the others stand.
         """
-        page = Page({want: [] for wants in self._catalogue.wants.values() for want in wants})
+        page = Page(at, {want: [] for wants in self._catalogue.wants.values() for want in wants})
         kind = content_type.partition(";")[0].strip().lower()
         if kind == _PROTOBUF:
             _require_delimited(content_type)
             self._read_protobuf(page, body, at)
+            page.protobuf = True
+            if not delimited:
+                self._open.check(*protobuf.outline(body), ended=bool(body))
         elif kind == "text/html":
             raise SourceError("unsupported_format", "an HTML page, not metrics; check the path")
         else:
-            self._read_text(page, body, at, openmetrics=kind == _OPENMETRICS)
+            openmetrics = kind == _OPENMETRICS
+            body = self._whole(page, body, delimited=delimited, openmetrics=openmetrics)
+            self._read_text(page, body, at, openmetrics=openmetrics)
         return page
 
+    def _whole(self, page: Page, body: bytes, *, delimited: bool, openmetrics: bool) -> bytes:
+        """The lines of a text page that came whole; `SourceError` when it was cut.
+
+        A page that was cut in the middle of a number says 123 of 12345, which would pass for a
+        reset of the counter. The next whole page bridges.
+        """
+        if openmetrics:
+            if (b"\n" + body[-80:]).rstrip()[-6:] != b"\n# EOF":
+                raise SourceError("truncated", "the OpenMetrics page does not end in # EOF")
+            return body
+        ended = body.endswith(b"\n")
+        if not delimited:
+            self._open.check(body.count(b"\n"), last_line(body), ended=ended)
+        if ended or not body:
+            return body
+        # Handwritten exporters leave the last line feed out. But a length can be wrong too: counted
+        # in characters, not bytes, or by a proxy of what it got.
+        page.refuse("no_newline_at_end")
+        return body[: body.rfind(b"\n") + 1]
+
     def _read_text(self, page: Page, body: bytes, at: float, *, openmetrics: bool) -> None:
-        # A page that was cut in the middle of a number says 123 of 12345, which would pass for a
-        # reset of the counter. The next whole page bridges.
-        if openmetrics and (b"\n" + body[-80:]).rstrip()[-6:] != b"\n# EOF":
-            raise SourceError("truncated", "the OpenMetrics page does not end in # EOF")
-        if body and not body.endswith(b"\n") and not openmetrics:
-            # Prometheus reads such pages of handwritten exporters, so all but the last line counts.
-            page.refuse("no_newline_at_end")
-            body = body[: body.rfind(b"\n") + 1]
         clock = Clock(at, 1.0 if openmetrics else 1000.0, self._honor)
         for family in self._families:
             family.read(page, body, clock, self._max_series)
@@ -140,6 +161,11 @@ class PageReader:
         """Whether the histogram of a wanted count is wanted in its native form too."""
         base, _, _ = want.name.rpartition("_")
         return want.renamed(base) in self._catalogue.wants.get(base, ())
+
+    def _keeps(self, name: protobuf.Name) -> bool:
+        """Whether a sample that was read is of use; of one that is not known, to be safe."""
+        known = self._names.get(name)
+        return known is None or bool(known.wanted_by) or is_start(name.metric)
 
     def _know(self, page: Page, name: protobuf.Name) -> Known | None:
         known = self._names.get(name)
