@@ -150,6 +150,9 @@ class PrometheusSource(
     """The longest range asked for at once when catching up; where there are many samples, or the
     server refuses so many, it is less."""
     concurrency: int = 4
+    target_labels: tuple[str, ...] = ()
+    """Labels that tell processes apart; by default learnt from `up` and process start times, and
+    else those that do by convention."""
 
 
 Source = ScrapeSource | PrometheusSource

@@ -19,6 +19,7 @@ from exporter.core.events import Gain, Group, Term
 from exporter.core.memory import FORGET_AFTER, LOST, Memory
 from exporter.core.runs import Row, Run, ascending, is_long, settled
 from exporter.core.sample import Batch, NativeHistogram, Reading, Value
+from exporter.core.selector import Want
 from exporter.core.series import Facts, Increase, Last
 from exporter.core.slo import GaugeSLI, HistogramSLI, QuerySLI
 from exporter.core.tally import Tally
@@ -52,6 +53,7 @@ class Intake:
         self._away = Away()
         self._terms = events.terms(memory.slo.sli)
         self._derived = events.derives(memory.slo.sli)
+        self._widths: Mapping[Want, float] = {}
 
     def take(self, batch: Batch) -> Taken:
         """Count what a batch brings, exactly once however often it is brought."""
@@ -60,6 +62,7 @@ class Intake:
             taken.skipped = True
             return taken
         self._follow_clock(batch)
+        self._widths = batch.widths
         readings = self._readings(batch, taken)
         if taken.bucket_missing:
             return taken
@@ -204,7 +207,7 @@ class Intake:
         if isinstance(sli, GaugeSLI):
             out, since = events.gauge_gains(sli, reading, group, since, self._patience)
         else:
-            interval = self.memory.slo.interval
+            interval = self._widths.get(term.want, self.memory.slo.interval)
             out, since = events.query_gains(term, reading, group, since, interval)
         facts.samples += len(samples)
         value = 0.0 if since is None else 1.0

@@ -14,7 +14,11 @@ from exporter.errors import SourceError
 
 @dataclass(slots=True)
 class Poll:
-    """One poll of one target and what came of it: a batch, an error, or both (partly failed)."""
+    """One poll of one target and what came of it: a batch, an error, or both (partly failed).
+
+    `faults`: SLOs that the upstream refuses by their own fault (a query that cannot be evaluated),
+    each with the reason in one line. They are no error of the target: other SLOs go on.
+    """
 
     source: str
     target: str
@@ -25,6 +29,13 @@ class Poll:
     """Wanted samples that could not be read, by reason."""
     gone: bool = False
     """The target was removed by discovery; its `up` is to be forgotten."""
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def failure(self) -> SourceError | None:
+        """Why some of it failed, by whosever fault; None when all went well."""
+        fault = next(iter(self.faults.values()), None)
+        return self.error or (SourceError("bad_query", fault) if fault is not None else None)
 
 
 Sink = Callable[[Poll], Awaitable[None]]
