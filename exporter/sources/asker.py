@@ -19,12 +19,18 @@ from exporter.sources.base import Poll
 from exporter.sources.facts import Facts
 from exporter.sources.lane import Due, Lane
 from exporter.sources.lateness import LATE, OVERLAP, Lateness
+from exporter.sources.narrowing import Selection, halves, selection, text
 from exporter.sources.processes import Processes
 from exporter.sources.promapi import Row
 from exporter.sources.promclient import PromClient
 from exporter.sources.refusals import TooMuch
 
 log = structlog.get_logger()
+
+
+_SHORT = 900.0
+"""Seconds of a range that is not made shorter any more where it is too much, but asked for in
+parts of its series: a month in chunks of seconds would never be there."""
 
 
 class _Answer(NamedTuple):
@@ -149,12 +155,12 @@ class Asker:
         if live:
             start = self._lateness.start(want, due.cursor, end, fresh=due.fresh)
         async with self._pace(live):
-            rows = await self._server.raw(str(want), start, end)
+            rows = await self._raw(selection(want), start, end, str(want))
             if live:
                 further = self._lateness.further(want, rows, start, end)
                 if further is not None:
                     start = further
-                    rows = await self._server.raw(str(want), start, end)
+                    rows = await self._raw(selection(want), start, end, str(want))
         return _Answer(rows, start)
 
     async def _targets(
@@ -166,13 +172,13 @@ class Asker:
             return {}
         start = min(answer.start for answer in counters.values()) - self._interval
 
-        async def samples(selector: str) -> list[Row]:
+        async def samples(matchers: Selection) -> list[Row]:
             async with self._pace(live):
-                return await self._server.raw(selector, start, end)
+                return await self._raw(matchers, start, end)
 
-        async def count(selector: str) -> list[Row]:
+        async def count(matchers: Selection) -> list[Row]:
             async with self._pace(live):
-                return await self._server.count(selector, end)
+                return await self._server.count(text(matchers), end)
 
         try:
             facts = await self._facts.ask(
@@ -195,6 +201,21 @@ class Asker:
             return self._processes.learn(facts, self._clock.now(), names)
         except ValueError as error:
             raise SourceError("malformed", f"answered with unreadable samples: {error}") from None
+
+    async def _raw(
+        self, matchers: Selection, start: float, end: float, selector: str = ""
+    ) -> list[Row]:
+        """All raw samples of a range; of what is too much in a short one, in halves."""
+        selector = selector or text(matchers)
+        try:
+            return await self._server.raw(selector, start, end)
+        except TooMuch:
+            if end - start > _SHORT:
+                raise
+            parts = halves(matchers, await self._server.series(selector, start, end))
+            if not parts:
+                raise
+        return [row for part in parts for row in await self._raw(part, start, end)]
 
     def _pace(self, live: bool) -> AbstractAsyncContextManager[object]:
         """Lanes share half of the connections; the live one waits for none of them."""

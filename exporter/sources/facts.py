@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from exporter.core.selector import NAME, Matcher
+from exporter.sources.narrowing import Selection
 from exporter.sources.processes import START, UP
 from exporter.sources.promapi import Row
 
@@ -27,8 +28,7 @@ _LARGE = 200
 _FEW = 4
 """They are few when the job has so many times as many."""
 
-Ask = Callable[[str], Awaitable[Sequence[Row]]]
-"""Answers a range selector without its range."""
+Ask = Callable[[Selection], Awaitable[Sequence[Row]]]
 
 
 @dataclass(slots=True)
@@ -82,14 +82,20 @@ class Facts:
             NAME, "=~", "|".join(re.escape(name) for name in sorted({UP, *self._starts}))
         )
         wide = [job for job in sorted(jobs) if not self._jobs[job].few]
-        queries = [_selector(names, matcher) for matcher in _either("job", wide)]
+        queries: list[Selection] = [(names, matcher) for matcher in _either("job", wide)]
         queries += [
-            _selector(names, Matcher("job", "=", job), matcher)
+            (names, Matcher("job", "=", job), matcher)
             for job in sorted(jobs.difference(wide))
             for matcher in _either("instance", sorted(self._jobs[job].instances))
         ]
         answers = await asyncio.gather(*(samples(query) for query in queries))
-        return [row for rows in answers for row in rows]
+        # Whatever else a server may answer with would pass for a process.
+        return [
+            row
+            for rows in answers
+            for row in rows
+            if row.metric.get(NAME) == UP or row.metric.get(NAME) in self._starts
+        ]
 
     def _note(self, found: Iterable[Row], now: float) -> set[str]:
         jobs: set[str] = set()
@@ -113,7 +119,7 @@ class Facts:
         ]
         names = Matcher(NAME, "=~", f"{UP}|(.+_)?{START}")
         for matcher in _either("job", due):
-            for row in await count(_selector(names, matcher)):
+            for row in await count((names, matcher)):
                 metric, job = row.metric.get(NAME, ""), self._jobs.get(row.metric.get("job", ""))
                 if metric.endswith(START):
                     self._starts.add(metric)
@@ -124,10 +130,6 @@ class Facts:
             job.learnt = now
             recent = {k: at for k, at in job.instances.items() if now - at <= _KEEP}
             job.instances = recent
-
-
-def _selector(*matchers: Matcher) -> str:
-    return f"{{{','.join(map(str, matchers))}}}"
 
 
 def _either(label: str, values: Sequence[str]) -> list[Matcher]:

@@ -67,7 +67,7 @@ class Answer(msgspec.Struct):
     nodes of its cluster did not answer."""
 
     status: str
-    data: _Data | None = None
+    data: msgspec.Raw = msgspec.Raw(b"")
     error: str = ""
     errorType: str = ""  # noqa: N815
     warnings: list[str] = []
@@ -75,6 +75,8 @@ class Answer(msgspec.Struct):
 
 
 _decode = msgspec.json.Decoder(Answer).decode
+_decode_data = msgspec.json.Decoder(_Data | None).decode
+_decode_labels = msgspec.json.Decoder(list[dict[str, str]]).decode
 _decode_rows = msgspec.json.Decoder(list[Row]).decode
 
 
@@ -100,12 +102,20 @@ def read(answer: Response, *, recent: bool = True) -> Answer:
 
 def rows(answer: Answer) -> list[Row]:
     """The series of an answer."""
-    data = answer.data
-    if data is None or data.resultType not in ("matrix", "vector"):
-        kind = data.resultType if data else "nothing"
-        raise SourceError("malformed", f"answered with {kind} instead of series")
     try:
-        return _decode_rows(data.result)
+        data = _decode_data(answer.data or b"null")
+        if data is not None and data.resultType in ("matrix", "vector"):
+            return _decode_rows(data.result)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SourceError("malformed", f"answered with unreadable series: {error}") from None
+    kind = data.resultType if data else "nothing"
+    raise SourceError("malformed", f"answered with {kind} instead of series")
+
+
+def labels(answer: Answer) -> list[dict[str, str]]:
+    """The label sets of an answer about series."""
+    try:
+        return _decode_labels(answer.data or b"[]")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SourceError("malformed", f"answered with unreadable series: {error}") from None
 

@@ -18,7 +18,7 @@ from exporter.errors import SourceError
 from exporter.http import Client, Response, TransportError
 from exporter.sources.base import bucket_bounds
 from exporter.sources.lateness import OVERLAP
-from exporter.sources.promapi import Answer, Names, Row, read, rows
+from exporter.sources.promapi import Answer, Names, Row, labels, read, rows
 from exporter.sources.refusals import TooMuch
 from exporter.sources.windows import Windows, expression
 
@@ -75,6 +75,11 @@ class PromClient:
         """How many series a selector has, by metric and job."""
         form = {"query": f"count by (__name__, job) ({selector})", "time": f"{end:.3f}"}
         return rows(await self._ask("query", form))
+
+    async def series(self, selector: str, start: float, end: float) -> list[dict[str, str]]:
+        """The labels of all series that a selector has in a range, the name among them."""
+        form = {"match[]": selector, "start": f"{start:.3f}", "end": f"{end:.3f}"}
+        return labels(await self._ask("series", form))
 
     async def width(self, want: Query, end: float) -> float:
         """Seconds between the steps of a query, and that each of its values stands for."""

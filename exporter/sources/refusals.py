@@ -22,7 +22,8 @@ from exporter.errors import SourceError
 _LONGEST = 200
 """Characters of a server's text that are passed on."""
 _ECHO = re.compile(
-    r"error when executing query=\"(?:[^\"\\]|\\.)*+\" (?:for|on the time range) \([^)]*+\): ",
+    r"error when (?:executing|exporting data for) query=\"(?:[^\"\\]|\\.)*+\""
+    r" (?:for|on the time range) \([^)]*+\): ",
     re.DOTALL,
 )
 """VictoriaMetrics' way to begin: the whole query, before the cause."""
