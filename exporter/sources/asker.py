@@ -209,10 +209,14 @@ class Asker:
         selector = selector or text(matchers)
         try:
             return await self._server.raw(selector, start, end)
-        except TooMuch:
+        except TooMuch as too_much:
             if end - start > _SHORT:
                 raise
-            parts = halves(matchers, await self._server.series(selector, start, end))
+            try:
+                series = await self._server.series(selector, start, end)
+            except SourceError:
+                raise too_much from None
+            parts = halves(matchers, series)
             if not parts:
                 raise
         return [row for part in parts for row in await self._raw(part, start, end)]
