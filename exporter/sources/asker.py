@@ -11,7 +11,7 @@ import structlog
 
 from exporter.clock import Clock
 from exporter.config.settings import PrometheusSource as Settings
-from exporter.core.sample import Batch, Target
+from exporter.core.sample import Batch, Reading, Target
 from exporter.core.selector import Query, Selector, Want
 from exporter.errors import SourceError
 from exporter.http import redact
@@ -100,12 +100,20 @@ class Asker:
         end: float,
         begun: float,
         answers: Mapping[Want, _Answer],
-        errors: Mapping[Want, SourceError],
+        errors: dict[Want, SourceError],
         targets: dict[str, Target],
         *,
         live: bool,
         last: bool,
     ) -> Poll:
+        readings: dict[Want, list[Reading]] = {}
+        for want, answer in answers.items():
+            if want not in errors:
+                try:
+                    found = self._server.readings(answer.rows, self._processes.target_of)
+                    readings[want] = found
+                except SourceError as unreadable:
+                    errors[want] = unreadable
         slos = lane.answered(errors)
         faults: dict[str, str] = {}
         for want, error in errors.items():
@@ -120,21 +128,20 @@ class Asker:
             self._name,
             end,
             own_clock=False,
+            readings=readings,
             targets=targets,
             failed=frozenset(errors),
             complete=last,
             slos=frozenset(slos),
         )
-        for want, answer in answers.items():
-            if want in errors:
-                continue
-            batch.readings[want] = self._server.readings(answer.rows, self._processes.target_of)
+        for want in readings:
+            answer = answers[want]
             if answer.width is not None:
                 batch.widths[want] = answer.width
-            if live and isinstance(want, Selector):
+            elif live:
                 self._lateness.note(want, answer.rows, end)
         lane.moved(slos, end)
-        lane.got(sum(len(r.samples) for some in batch.readings.values() for r in some))
+        lane.got(sum(len(r.samples) for some in readings.values() for r in some))
         return poll
 
     def failed(self, begun: float, error: SourceError | None) -> Poll:

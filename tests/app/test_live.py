@@ -34,6 +34,11 @@ class History:
             result = [{"metric": {"le": le}, "value": [NOW, "1"]} for le in ("0.1", "0.5", "+Inf")]
             data = {"resultType": "vector", "result": result}
             return web.json_response({"status": "success", "data": data})
+        if not query.endswith("]"):
+            # Nothing is known of the targets.
+            return web.json_response(
+                {"status": "success", "data": {"resultType": "vector", "result": []}}
+            )
         selector, _, span = query.rpartition("[")
         seconds = _seconds(span.rstrip("]"))
         first = max(end - seconds, NOW - self._reach)
