@@ -70,6 +70,8 @@ class Comparison:
         self._said = self._peers.said()
 
     async def _sink(self, poll: Poll) -> None:
+        if poll.failure is not None:
+            raise poll.failure
         assert poll.batch is not None  # it would have been an error
         self.samples += sum(len(r.samples) for some in poll.batch.readings.values() for r in some)
         if self.samples > MOST_SAMPLES:

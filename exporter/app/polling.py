@@ -76,6 +76,10 @@ class Polling:
         if poll.batch is not None:
             self._count(poll.source, self._engine.ingest(poll.batch))
             self._engine.behind(poll.source, self.source.behind, self._clock.now())
+        for slo, fault in poll.faults.items():
+            # Its next whole batch takes the fault back.
+            if slo in self._engine.accounts:
+                self._engine.accounts[slo].fault = fault
         self._seen.add(poll.target)
         self._backfill.at(len(self.source.behind), self.source.progress)
         self._metrics.backfill(poll.source, self.source.progress)

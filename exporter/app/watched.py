@@ -64,7 +64,7 @@ class Watched:
 
     async def _look(self, since: float, now: float) -> None:
         start = max(since, now - LOOK_BACK)
-        readings = await self._server.samples(self._watch.selector, start, now, fresh=False)
+        readings = await self._server.samples(self._watch.selector, start, now)
         seen = [
             (time, self._key(reading.series.labels), self._value(reading, sample), reading)
             for reading in readings

@@ -13,14 +13,18 @@ from __future__ import annotations
 import gzip
 from array import array
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from math import isnan
 from pathlib import Path
 from typing import IO, cast
 
 from exporter.backtest.spool import Index, Spool, Strand
-from exporter.core.sample import Series, Target
-from exporter.core.selector import Selector
+from exporter.core.sample import Series
+from exporter.core.selector import NAME, Selector
 from exporter.errors import SourceError
 from exporter.sources.exposition.lines import parse_key, parse_rest
+from exporter.sources.processes import START, UP, Processes
+from exporter.sources.promapi import Row, series_key
 
 _NAME_IS = b"{__name__="
 _GZIP = b"\x1f\x8b"
@@ -29,7 +33,6 @@ _MILLIS_FROM = 1e11
 _AT_ONCE = 1_000_000
 """Samples in memory until they are written."""
 _TELL_EVERY = 100_000
-_FACTS = ("up", "process_start_time_seconds")
 _CREATED = "_created"
 _SUFFIXES = ("_total", "_bucket", "_count", "_sum")
 _EARLIEST = 1e9
@@ -40,18 +43,21 @@ Tell = Callable[[float], None]
 
 
 class Column:
-    """One series of the file, and those who want it. `fact`: what it says of a target, or of the
-    series of a metric; `of` names them."""
+    """One series of the file, and those who want it. `created`: the metric whose series it says the
+    beginning of. `fact`: what it says of a target, with a sample for each change; `looks`: when
+    that was scraped."""
 
-    __slots__ = ("fact", "last", "of", "strands", "times", "value", "values")
+    __slots__ = ("created", "fact", "last", "looked", "looks", "strands", "times", "values")
 
-    def __init__(self, fact: str, of: str, strands: list[tuple[Index, Strand]]) -> None:
+    def __init__(
+        self, created: str, fact: Row | None, strands: list[tuple[Index, Strand]], looked: Strand
+    ) -> None:
+        self.created = created
         self.fact = fact
-        self.of = of
         self.strands = strands
-        self.times, self.values = array("d"), array("d")
+        self.looked = looked
+        self.times, self.values, self.looks = array("d"), array("d"), array("d")
         self.last = float("-inf")
-        self.value = 0.0
 
 
 class Dump:
@@ -62,9 +68,9 @@ class Dump:
         self._path = path
         self._spool = spool
         self._columns: dict[bytes, Column | None] = {}
-        self._by_series: dict[tuple[str, str], Column | None] = {}
+        self._by_series: dict[str, Column | None] = {}
         self._buffered = 0
-        self._facts: list[tuple[float, str, Target]] = []
+        self._facts: list[Column] = []
         self._created: dict[str, float] = {}
         wants = [want for index in spool.indexes.values() for want in index.wants]
         self._bases = {_base(want.name) for want in wants if isinstance(want, Selector)}
@@ -80,12 +86,31 @@ class Dump:
             said = getattr(error, "strerror", None) or error
             raise SourceError("unreadable", f"{self._path}: cannot be read: {said}") from None
         self._flush()
+        self._name_targets()
         for index in self._spool.indexes.values():
-            for at, target, fact in sorted(self._facts, key=lambda fact: fact[0]):
-                index.targets.append((at, {target: fact}))
             for strand in index.strands.values():
                 name = strand.series.key.partition("{")[0]
                 strand.created = self._created.get(_origin(_base(name), strand.series.labels))
+
+    def _name_targets(self) -> None:
+        """Tell processes apart, now that all there is of them was read."""
+        processes = Processes()
+        wants = [want for index in self._spool.indexes.values() for want in index.wants]
+        names = {want.name for want in wants if isinstance(want, Selector)}
+        facts = [column.fact for column in self._facts if column.fact is not None]
+        targets = processes.learn(facts, 0.0, names)
+        for column in self._facts:
+            column.looked.series = replace(
+                column.looked.series, target=processes.target_of(column.looked.series.labels)
+            )
+        for index in self._spool.indexes.values():
+            index.starts = {name: list(target.starts) for name, target in targets.items()}
+            for number, column in enumerate(self._facts):
+                if column.looked.portions:
+                    index.looks[str(number)] = column.looked
+            for strand in index.strands.values():
+                target = processes.target_of(strand.series.labels)
+                strand.series = replace(strand.series, target=target)
 
     def _lines(self, lines: Iterable[bytes], raw: IO[bytes], tell: Tell) -> None:
         size = max(1, self._path.stat().st_size)
@@ -124,30 +149,32 @@ class Dump:
         if time <= column.last:
             self.refused += 1
             return
+        if column.created:
+            # The first is what a birth is told by; later ones come with resets.
+            if _EARLIEST <= value <= time:
+                self._created.setdefault(column.created, value)
+        elif column.fact is not None:
+            self._note_fact(column, column.fact, time, value)
         column.last = time
-        if column.fact:
-            self._note_fact(column, time, value)
-        if not column.strands:
-            return
-        column.times.append(time)
-        column.values.append(value)
-        self._buffered += 1
+        if column.strands:
+            column.times.append(time)
+            column.values.append(value)
+            self._buffered += 1
         if self._buffered >= _AT_ONCE:
             self._flush()
 
-    def _note_fact(self, column: Column, time: float, value: float) -> None:
-        if value == column.value:
-            return
-        column.value = value
-        if column.fact == _CREATED:
-            # The first is what a birth is told by; later ones come with resets.
-            if _EARLIEST <= value <= time:
-                self._created.setdefault(column.of, value)
-        elif column.fact != "up":
-            self._facts.append((time, column.of, Target(starts=[(time, value)])))
-        elif value == 1.0:
+    def _note_fact(self, column: Column, fact: Row, time: float, value: float) -> None:
+        text = f"{value:.0f}" if value in (0.0, 1.0) else "NaN" if isnan(value) else repr(value)
+        values = fact.values
+        if values and values[-1][1] == text:
+            # Between the first and the last of the same, nothing is of interest.
+            if len(values) > 1 and values[-2][1] == text:
+                values.pop()
+        values.append((time, text))
+        if value == 1.0 and fact.metric[NAME] == UP:
             # One that was only unreachable was not observed.
-            self._facts.append((time, column.of, Target(looks=[time])))
+            column.looks.append(time)
+            self._buffered += 1
 
     def _flush(self) -> None:
         for column in self._by_series.values():
@@ -156,6 +183,10 @@ class Dump:
                 for index, strand in column.strands:
                     self._spool.note(index, strand, portion, column.times[0], column.last)
                 column.times, column.values = array("d"), array("d")
+        for column in self._facts:
+            if column.looks:
+                column.looked.portions.append(self._spool.looks(column.looks))
+                column.looks = array("d")
         self._buffered = 0
 
     # --- series -----------------------------------------------------------------------------------
@@ -166,25 +197,30 @@ class Dump:
         if key is None:
             raise self._wrong(number, "is not OpenMetrics")
         name, labels = key.name, {k: v for k, v in key.labels.items() if v}
-        pairs = ",".join(f'{k}="{v}"' for k, v in sorted(labels.items()))
-        identity = (name, pairs)
+        identity = series_key(name, sorted(labels.items()))
         if identity not in self._by_series:
-            self._by_series[identity] = self._wanted(name, pairs, labels)
+            column = self._by_series[identity] = self._wanted(name, identity, labels)
+            if column is not None and column.fact is not None:
+                self._facts.append(column)
         return self._by_series[identity]
 
-    def _wanted(self, name: str, pairs: str, labels: dict[str, str]) -> Column | None:
-        target = f"{labels.get('job', '')}/{labels.get('instance', '')}"
-        fact, of = (name, target) if name in _FACTS else ("", "")
+    def _wanted(self, name: str, key: str, labels: dict[str, str]) -> Column | None:
+        created = ""
         if name.endswith(_CREATED) and name.removesuffix(_CREATED) in self._bases:
-            fact, of = _CREATED, _origin(name.removesuffix(_CREATED), labels)
-        series = Series(f"{name}{{{pairs}}}", target, dict(sorted(labels.items())))
+            created = _origin(name.removesuffix(_CREATED), labels)
+        is_fact = name == UP or name.endswith(START)
+        fact = Row({NAME: name, **labels}) if is_fact else None
+        # Whose it is shows when all facts were read.
+        series = Series(key, "", dict(sorted(labels.items())))
         strands = [
             (index, self._spool.strand(index, want, series))
             for index in self._spool.indexes.values()
             for want in index.wants
             if isinstance(want, Selector) and want.name == name and want.matches(labels)
         ]
-        return Column(fact, of, strands) if strands or fact else None
+        if not (strands or created or is_fact):
+            return None
+        return Column(created, fact, strands, Strand(Selector(UP), series))
 
     def _wrong(self, number: int, what: str) -> SourceError:
         return SourceError("malformed", f"{self._path}:{number}: {what}")

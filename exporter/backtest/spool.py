@@ -19,9 +19,10 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from exporter.core.sample import Batch, Reading, Series, Target, Value
-from exporter.core.selector import Want
+from exporter.core.selector import Selector, Want
 
 DAY = 86_400.0
+_LOOKS = Selector("up")
 
 
 class Portion(NamedTuple):
@@ -47,12 +48,16 @@ class Strand:
 
 @dataclass(slots=True)
 class Index:
-    """Where the samples of one SLO are. `targets`: what was learnt of targets, and when."""
+    """Where the samples of one SLO are. `starts`: by target, start times of its processes, as in
+    `Target`; `looks`: when targets were scraped, as samples whose values do not matter, each strand
+    of whichever target its series names; `widths`: as in `Batch`."""
 
     source: str
     wants: tuple[Want, ...]
     strands: dict[tuple[Want, str, str], Strand] = field(default_factory=dict)
-    targets: list[tuple[float, dict[str, Target]]] = field(default_factory=list)
+    starts: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+    looks: dict[str, Strand] = field(default_factory=dict)
+    widths: dict[Want, float] = field(default_factory=dict)
     start: float = inf
     end: float = -inf
 
@@ -85,11 +90,14 @@ class Spool:
     def take(self, batch: Batch) -> None:
         """Keep a source's batch for those it was asked for."""
         portions: dict[tuple[Want, str, str, float], tuple[Portion, float, float]] = {}
+        looks: dict[tuple[str, float], Portion] = {}
         for slo in batch.slos or ():
             index = self.indexes[slo]
-            if batch.targets:
-                index.targets.append((batch.at, dict(batch.targets)))
+            for name, target in batch.targets.items():
+                self.learn(index, name, target, looks)
             for want in index.wants:
+                if want in batch.widths:
+                    index.widths[want] = batch.widths[want]
                 for reading in batch.readings.get(want, ()):
                     self._keep(index, want, reading, portions)
 
@@ -111,6 +119,23 @@ class Spool:
         if key not in written:
             written[key] = (self.write(samples), samples[0][0], samples[-1][0])
         self.note(index, strand, *written[key])
+
+    def learn(
+        self, index: Index, name: str, target: Target, written: dict[tuple[str, float], Portion]
+    ) -> None:
+        """Keep what is news of a target; `written`: looks that another SLO has written already."""
+        starts = index.starts.setdefault(name, [])
+        for time, start in target.starts:
+            if not starts or (time > starts[-1][0] and start != starts[-1][1]):
+                starts.append((time, start))
+        strand = index.looks.setdefault(name, Strand(_LOOKS, Series(_LOOKS.name, name, {})))
+        fresh = target.looks[bisect_right(target.looks, strand.last) :]
+        if fresh:
+            key = (name, fresh[0])
+            if key not in written:
+                written[key] = self.looks(array("d", fresh))
+            strand.portions.append(written[key])
+            strand.last = fresh[-1]
 
     def strand(self, index: Index, want: Want, series: Series) -> Strand:
         """A series' samples so far, none when it is new."""
@@ -135,18 +160,23 @@ class Spool:
         if all(isinstance(value, float) for value in values):
             return self.columns(times, array("d", (v for v in values if isinstance(v, float))))
         packed = pickle.dumps(values)
+        self.samples += len(times)
         return self._append(times, packed + bytes(-len(packed) % 8), plain=False)
 
     def columns(self, times: array[float], values: array[float]) -> Portion:
         """Append samples that are columns already."""
+        self.samples += len(times)
         return self._append(times, values.tobytes(), plain=True)
+
+    def looks(self, times: array[float]) -> Portion:
+        """Append times that are no samples: when a target was scraped."""
+        return self._append(times, times.tobytes(), plain=True)
 
     def _append(self, times: array[float], values: bytes, *, plain: bool) -> Portion:
         portion = Portion(self._at, len(times), plain, len(values))
         self._file.write(times.tobytes())
         self._file.write(values)
         self._at += 8 * len(times) + len(values)
-        self.samples += len(times)
         return portion
 
 
@@ -156,38 +186,33 @@ def batches(path: Path, index: Index) -> Iterator[Batch]:
         return
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as map_:
         cursors = [_Cursor(map_, strand) for strand in index.strands.values()]
+        looks = [_Cursor(map_, strand) for strand in index.looks.values()]
         start = -inf
-        # Not more than one process of a target in a batch, see `sources/splitting.py`.
-        ends = sorted({at for at, _ in index.targets if index.start < at < index.end})
         while start < index.end:
-            end = min(index.end, max(start, index.start) + DAY, *_next(ends, start))
+            end = min(index.end, max(start, index.start) + DAY)
             batch = Batch(index.source, end, own_clock=False, complete=end >= index.end)
+            batch.widths = index.widths
             batch.readings = {want: [] for want in index.wants}
             for cursor in cursors:
                 if samples := cursor.upto(end):
                     strand = cursor.strand
                     reading = Reading(strand.series, samples, strand.created)
                     batch.readings[strand.want].append(reading)
-            batch.targets = _facts(index, start, end)
+            batch.targets = _targets(index, looks, start, end)
             yield batch
             start = end
 
 
-def _next(ends: Sequence[float], start: float) -> Sequence[float]:
-    """The first of some moments after another one, if there is one."""
-    at = bisect_right(ends, start)
-    return ends[at : at + 1]
-
-
-def _facts(index: Index, start: float, end: float) -> dict[str, Target]:
-    """What was learnt of targets in a stretch of time; the last word on when one began counts."""
-    out: dict[str, Target] = {}
-    for at, targets in index.targets:
-        if start < at <= end or (end >= index.end and at > end):
-            for name, found in targets.items():
-                known = out.setdefault(name, Target())
-                known.starts = [*known.starts, *found.starts]
-                known.looks = sorted({*known.looks, *found.looks})
+def _targets(index: Index, looks: Sequence[_Cursor], start: float, end: float) -> dict[str, Target]:
+    """What is known of targets in a stretch of time."""
+    times: dict[str, list[float]] = {}
+    for cursor in looks:
+        if found := cursor.upto(end):
+            times.setdefault(cursor.strand.series.target, []).extend(time for time, _ in found)
+    out = {name: Target(looks=sorted(some)) for name, some in times.items()}
+    for name, starts in index.starts.items():
+        if began := [one for one in starts if start < one[0] <= end]:
+            out.setdefault(name, Target()).starts = began
     return out
 
 

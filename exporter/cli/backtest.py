@@ -140,6 +140,8 @@ async def _fetch(
     at = {slo.name: now - span for slo in slos}
 
     async def sink(poll: Poll) -> None:
+        if poll.failure is not None:
+            raise poll.failure
         if poll.batch is not None:
             spool.take(poll.batch)
             at.update(dict.fromkeys(poll.batch.slos or (), poll.batch.at))

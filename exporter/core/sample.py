@@ -104,6 +104,8 @@ class Batch:
     catch-up; alerts wait for the last. `slos`: for whom it was asked, None for all of the source.
     `types`: the TYPE that the page gives to wanted metrics, by name, where it gives one
     (`counter`, `gauge`, `histogram`, `summary`, `untyped`, ...; `vmrange`: buckets without bounds).
+    `widths`: seconds before it that each value of a query stands for, where that is not the poll
+    interval.
     """
 
     source: str
@@ -113,9 +115,9 @@ class Batch:
     targets: dict[str, Target] = field(default_factory=dict)
     failed: frozenset[Want] = frozenset()
     complete: bool = True
-    widths: Mapping[Want, float] = field(default_factory=dict)
     slos: frozenset[str] | None = None
     types: dict[str, str] = field(default_factory=dict)
+    widths: dict[Want, float] = field(default_factory=dict)
 
     @cached_property
     def presence(self) -> Presence:

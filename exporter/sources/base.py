@@ -31,6 +31,12 @@ class Poll:
     """The target was removed by discovery; its `up` is to be forgotten."""
     faults: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def failure(self) -> SourceError | None:
+        """Why some of it failed, by whosever fault; None when all went well."""
+        fault = next(iter(self.faults.values()), None)
+        return self.error or (SourceError("bad_query", fault) if fault is not None else None)
+
 
 Sink = Callable[[Poll], Awaitable[None]]
 

@@ -7,19 +7,34 @@ fetched holds up nobody else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Sequence
+from math import floor, inf
+from typing import NamedTuple
 
-from exporter.core.sample import Ask, NativeHistogram, Reading, Value
+from exporter.core.sample import Ask
 from exporter.core.selector import Query, Want
 from exporter.errors import SourceError
 
-_FORGET_AFTER = 86_400.0
 FIRST_CHUNK = 2 * 3600.0
 """Seconds to ask for before it is known how many samples they bring."""
 _OWN_FAULT = frozenset({"bad_query", "too_much", "too_large"})
 _ENOUGH = 30_000
 """Samples that one chunk should bring: some megabytes."""
+
+
+class Due(NamedTuple):
+    """From when on a want is to be asked for; `fresh`: nothing of it was ever asked for."""
+
+    cursor: float
+    fresh: bool
+
+
+class _Steps(NamedTuple):
+    """Of a query: no step at or before `after` is its business; the newest asked for, the width."""
+
+    after: float
+    newest: float
+    width: float
 
 
 class Lane:
@@ -33,9 +48,7 @@ class Lane:
         self.error: SourceError | None = None
         self._wants = {ask.slo: ask.wants for ask in asks}
         self._fresh = {ask.slo for ask in asks if ask.since is None}
-        self._seen: dict[str, tuple[float, float]] = {}
-        """By series: the end of the chunk that had it last, and its newest value."""
-        self._swept = 0.0
+        self._steps: dict[Query, _Steps] = {}
 
     @property
     def start(self) -> float:
@@ -43,21 +56,18 @@ class Lane:
         return min(self.cursors.values(), default=0.0)
 
     @property
-    def fresh(self) -> bool:
-        """Nothing was ever asked for: what is found first is the baseline."""
-        return len(self._fresh) == len(self.cursors)
-
-    @property
     def stuck(self) -> bool:
         """It fails by its own fault: the server is well, and refuses this."""
         return self.error is not None and self.error.reason in _OWN_FAULT
 
-    def wants(self) -> dict[Want, float]:
-        """What to ask for, each want once, and from when on."""
-        out: dict[Want, float] = {}
+    def wants(self) -> dict[Want, Due]:
+        """What to ask for, each want once."""
+        out: dict[Want, Due] = {}
         for slo, cursor in self.cursors.items():
+            fresh = slo in self._fresh
             for want in self._wants[slo]:
-                out[want] = min(cursor, out.get(want, cursor))
+                due = out.get(want, Due(inf, True))
+                out[want] = Due(min(cursor, due.cursor), fresh and due.fresh)
         return out
 
     def answered(self, failed: Iterable[Want]) -> list[str]:
@@ -65,11 +75,32 @@ class Lane:
         gone = set(failed)
         return [slo for slo in self.cursors if gone.isdisjoint(self._wants[slo])]
 
+    def wanting(self, want: Want) -> list[str]:
+        """The SLOs that want it."""
+        return [slo for slo in self.cursors if want in self._wants[slo]]
+
     def moved(self, slos: Iterable[str], end: float) -> None:
         """These have their samples up to `end`."""
         for slo in slos:
             self.cursors[slo] = end
             self._fresh.discard(slo)
+
+    def first_step(self, want: Query, due: Due, late: float, last: float, width: float) -> float:
+        """The first step of a query to ask for: the first after its cursor, or up to `late` seconds
+        before that where none that was counted overlaps it.
+
+        `last`: the newest step there can be. Of what is fresh that one is news, whenever it was.
+        """
+        steps = self._steps.get(want)
+        if steps is None:
+            after = min(due.cursor, last - width / 2) if due.fresh else -inf
+            steps = _Steps(after, -inf, width)
+        elif steps.width != width:
+            # Windows of the new width begin where the last of the old width ended.
+            steps = _Steps(steps.newest + width * 0.999, -inf, width)
+        self._steps[want] = steps._replace(newest=max(steps.newest, last))
+        after = max(due.cursor - late, steps.after)
+        return (floor(after / width) + 1) * width
 
     # --- SLOs come and go ------------------------------------------------------------------------
 
@@ -79,6 +110,7 @@ class Lane:
         part = Lane(self.asks(names), 0.0, self.chunk, self.most)
         part.cursors = {slo: self.cursors.pop(slo) for slo in list(self.cursors) if slo in names}
         part._fresh = self._fresh & names
+        part._steps = dict(self._steps)
         self._fresh -= names
         return part
 
@@ -87,8 +119,7 @@ class Lane:
         self._wants |= other._wants
         self._fresh |= other._fresh
         self.cursors |= other.cursors
-        # What one of them has seen may be news to another: ask about all targets once more.
-        self._seen.clear()
+        self._steps = other._steps | self._steps
 
     def asks(self, slos: Iterable[str]) -> list[Ask]:
         """What these want, from where they are."""
@@ -100,37 +131,6 @@ class Lane:
 
     # --- what was learnt from an answer ----------------------------------------------------------
 
-    def to_ask_about(
-        self, readings: Mapping[Want, Sequence[Reading]], end: float, *, all_: bool
-    ) -> dict[str, tuple[tuple[str, str], float]]:
-        """The targets of series that were not there before or fell, or all of them: each with its
-        job and instance, and when a sample of it was taken first."""
-        chosen: set[str] = set()
-        found: dict[str, tuple[tuple[str, str], float]] = {}
-        for want, some in readings.items():
-            if isinstance(want, Query):
-                continue
-            for series, samples, _ in some:
-                if not samples:
-                    continue
-                if all_ or self._is_news(series.key, samples):
-                    chosen.add(series.target)
-                self._seen[series.key] = (end, _number(samples[-1][1]))
-                first = found[series.target][1] if series.target in found else samples[0][0]
-                where = (series.labels.get("job", ""), series.labels.get("instance", ""))
-                found[series.target] = (where, min(first, samples[0][0]))
-        if end - self._swept > _FORGET_AFTER / 24:
-            self._swept = end
-            self._seen = {k: s for k, s in self._seen.items() if end - s[0] < _FORGET_AFTER}
-        return {target: found[target] for target in chosen}
-
-    def _is_news(self, key: str, samples: Sequence[tuple[float, Value]]) -> bool:
-        """A new series, or one that was reset: perhaps its whole process is a new one."""
-        if key not in self._seen:
-            return True
-        values = [_number(value) for _, value in samples]
-        return values[-1] < self._seen[key][1] or any(b < a for a, b in pairwise(values))
-
     def got(self, samples: int) -> None:
         """A chunk brought so many samples: the next one may be longer, or should be shorter."""
         longer = max(2 * self.chunk, FIRST_CHUNK)
@@ -139,7 +139,3 @@ class Lane:
     def too_much(self) -> None:
         """The server refused a chunk as too large."""
         self.most = self.chunk = self.chunk / 2
-
-
-def _number(value: Value) -> float:
-    return value.count if isinstance(value, NativeHistogram) else value

@@ -1,78 +1,137 @@
-"""Prometheus' HTTP API, the pure half: answers into readings, refusals into reasons.
+"""Prometheus' HTTP API, the pure half: answers into rows, rows into samples and series.
 
 Source: Prometheus documentation, "HTTP API", expression queries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 
 import msgspec
 
 from exporter.core.sample import NativeHistogram, Reading, Series, Value
+from exporter.core.selector import NAME, quote
 from exporter.errors import SourceError
 from exporter.http import Response
+from exporter.sources.refusals import partial, refusal
 
-_TOO_MUCH = ("too many", "exceed", "maximum", "limit")
 FORGET_AFTER = 86_400.0
+"""Seconds for which the identity of a series is kept after it was last in an answer."""
+_time = itemgetter(0)
+_AMBIGUOUS = re.compile(r'[\\"\n={},]')
+"""Characters of a UTF-8 name that would read as the end of it, or of another label, in a key."""
 
 
-class _Histogram(msgspec.Struct):
+class Histogram(msgspec.Struct):
+    """A native histogram as the API writes it."""
+
     count: str
     buckets: list[tuple[int, str, str, str]] = []
 
 
-class _Series(msgspec.Struct):
+class Row(msgspec.Struct):
+    """One series of an answer, a matrix' or a vector's."""
+
     metric: dict[str, str]
     values: list[tuple[float, str]] = []
     value: tuple[float, str] | None = None
-    histograms: list[tuple[float, _Histogram]] = []
+    histograms: list[tuple[float, Histogram]] = []
+
+    @property
+    def newest(self) -> float:
+        """Time of the newest sample; 0 without any."""
+        times = [self.values[-1][0] if self.values else 0.0]
+        if self.histograms:
+            times.append(self.histograms[-1][0])
+        return max(times)
+
+    def samples(self) -> list[tuple[float, Value]]:
+        """Samples in ascending time. Several of one time stay in the order of the answer, as
+        VictoriaMetrics gives them; which of them counts is decided by whoever counts."""
+        values = self.values if self.value is None else [self.value]
+        out: list[tuple[float, Value]] = [(time, float(text)) for time, text in values]
+        out += [(time, _native(histogram)) for time, histogram in self.histograms]
+        out.sort(key=_time)
+        return out
 
 
 class _Data(msgspec.Struct):
     resultType: str  # noqa: N815 - as the API spells it
-    result: Any = None
+    result: msgspec.Raw = msgspec.Raw(b"")
 
 
 class Answer(msgspec.Struct):
-    """A whole answer; `error` is the server's own text."""
+    """A whole answer; `error` is the server's own text, `isPartial` VictoriaMetrics' word that
+    nodes of its cluster did not answer."""
 
     status: str
-    data: _Data | None = None
+    data: msgspec.Raw = msgspec.Raw(b"")
     error: str = ""
     errorType: str = ""  # noqa: N815
     warnings: list[str] = []
+    isPartial: bool = False  # noqa: N815
 
 
 _decode = msgspec.json.Decoder(Answer).decode
+_decode_data = msgspec.json.Decoder(_Data | None).decode
+_decode_labels = msgspec.json.Decoder(list[dict[str, str]]).decode
+_decode_rows = msgspec.json.Decoder(list[Row]).decode
 
 
-class TooMuch(SourceError):
-    """The server will not answer so much at once; a smaller range may do."""
+def read(answer: Response, *, recent: bool = True) -> Answer:
+    """The answer; `SourceError` with a reason when there is none to use, or only a part of one.
 
-
-def read(answer: Response) -> Answer:
-    """The answer; `SourceError` with a reason when there is none to use."""
+    `recent`: whether data of the last hour were asked for, which some store must have.
+    """
     try:
         found = _decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         found = None
-    if answer.status == 200 and found is not None and found.status == "success":
-        return found
-    said = " ".join(found.error.split())[:200] if found else "not an answer of Prometheus' API"
-    if answer.status == 413 or (
-        found is not None
-        and (answer.status in (400, 422, 503))
-        and any(word in found.error.lower() for word in _TOO_MUCH)
-    ):
-        raise TooMuch("too_much", said)
-    reasons = {401: "unauthorized", 403: "unauthorized", 429: "rate_limited"}
-    reason = reasons.get(answer.status)
-    if reason is None:
-        bad = found is not None and found.errorType == "bad_data"
-        reason = "bad_query" if bad else "http_status" if answer.status != 200 else "malformed"
-    raise SourceError(reason, f"answered {answer.status}: {said}")
+    if answer.status != 200 or found is None or found.status != "success":
+        text, kind = (found.error, found.errorType) if found else ("", "")
+        raise refusal(answer.status, text, kind)
+    if found.isPartial:
+        raise SourceError("partial", "answered with a part of the data: isPartial is true")
+    for warning in found.warnings:
+        if (error := partial(warning, recent=recent)) is not None:
+            raise error
+    return found
+
+
+def rows(answer: Answer) -> list[Row]:
+    """The series of an answer."""
+    try:
+        data = _decode_data(answer.data or b"null")
+        if data is not None and data.resultType in ("matrix", "vector"):
+            return _decode_rows(data.result)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SourceError("malformed", f"answered with unreadable series: {error}") from None
+    kind = data.resultType if data else "nothing"
+    raise SourceError("malformed", f"answered with {kind} instead of series")
+
+
+def labels(answer: Answer) -> list[dict[str, str]]:
+    """The label sets of an answer about series."""
+    try:
+        return _decode_labels(answer.data or b"[]")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SourceError("malformed", f"answered with unreadable series: {error}") from None
+
+
+def series_key(name: str, labels: Iterable[tuple[str, str]]) -> str:
+    """`name{a="b",c="d"}`, values quoted as PromQL quotes them, so that no two series share a key.
+
+    Names stand as they are, dots and all, as in the keys of older state files; only one that could
+    be mistaken is quoted.
+    """
+    inside = ",".join(f"{_plain(k)}={quote(v)}" for k, v in labels)
+    return f"{_plain(name)}{{{inside}}}"
+
+
+def _plain(name: str) -> str:
+    return quote(name) if _AMBIGUOUS.search(name) else name
 
 
 class Names:
@@ -82,50 +141,37 @@ class Names:
         self._series: dict[tuple[tuple[str, str], ...], tuple[Series, float]] = {}
         self._swept = 0.0
 
-    def readings(self, answer: Answer, now: float) -> list[Reading]:
-        """The series of an answer, a matrix or a vector."""
-        data = answer.data
-        if data is None or data.resultType not in ("matrix", "vector"):
-            kind = data.resultType if data else "nothing"
-            raise SourceError("malformed", f"answered with {kind} instead of series")
+    def readings(
+        self, found: Iterable[Row], now: float, target_of: Callable[[Mapping[str, str]], str]
+    ) -> list[Reading]:
+        """Rows as readings; `target_of` names the process of a series that is new."""
         try:
-            rows = msgspec.convert(data.result, list[_Series])
-            return [Reading(self._name(row.metric, now), _samples(row)) for row in rows]
-        except (msgspec.ValidationError, ValueError) as error:
-            raise SourceError("malformed", f"answered with unreadable series: {error}") from None
+            return [Reading(self._name(r.metric, now, target_of), r.samples()) for r in found]
+        except ValueError as error:
+            raise SourceError("malformed", f"answered with unreadable samples: {error}") from None
 
-    def _name(self, metric: Mapping[str, str], now: float) -> Series:
+    def _name(
+        self, metric: Mapping[str, str], now: float, target_of: Callable[[Mapping[str, str]], str]
+    ) -> Series:
         identity = tuple(sorted(metric.items()))
         known = self._series.get(identity)
         if known is None:
-            labels = {k: v for k, v in identity if k != "__name__"}
-            pairs = ",".join(f'{k}="{v}"' for k, v in labels.items())
-            target = f"{labels.get('job', '')}/{labels.get('instance', '')}"
-            series = Series(f"{metric.get('__name__', '')}{{{pairs}}}", target, labels)
+            labels = {k: v for k, v in identity if k != NAME}
+            key = series_key(metric.get(NAME, ""), labels.items())
+            series = Series(key, target_of(labels), labels)
         else:
             series = known[0]
         self._series[identity] = (series, now)
         return series
 
-    def sweep(self, now: float) -> bool:
-        """Forget what is old, once an hour; whether it was time to."""
-        if now - self._swept <= FORGET_AFTER / 24:
-            return False
-        self._swept = now
-        self._series = {k: v for k, v in self._series.items() if now - v[1] < FORGET_AFTER}
-        return True
+    def sweep(self, now: float) -> None:
+        """Forget what is old, once an hour."""
+        if now - self._swept > FORGET_AFTER / 24:
+            self._swept = now
+            self._series = {k: v for k, v in self._series.items() if now - v[1] < FORGET_AFTER}
 
 
-def _samples(row: _Series) -> list[tuple[float, Value]]:
-    values = row.values if row.value is None else [row.value]
-    out: list[tuple[float, Value]] = [(time, float(text)) for time, text in values]
-    if row.histograms:
-        out += [(time, _native(histogram)) for time, histogram in row.histograms]
-        out.sort(key=lambda sample: sample[0])
-    return out
-
-
-def _native(histogram: _Histogram) -> NativeHistogram:
+def _native(histogram: Histogram) -> NativeHistogram:
     buckets = tuple(
         (float(lower), float(upper), float(count)) for _, lower, upper, count in histogram.buckets
     )

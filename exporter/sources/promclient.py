@@ -1,12 +1,10 @@
-"""Asks a Prometheus: raw samples of a range, a query's values at steps, facts of targets."""
+"""Asks a Prometheus: raw samples of a range, a query's values at steps, bounds of a histogram."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from math import floor, inf, isfinite
+from collections.abc import Callable, Mapping, Sequence
+from math import floor
 from urllib.parse import urlencode
 
 import structlog
@@ -15,32 +13,26 @@ from exporter.clock import Clock
 from exporter.config.duration import format_duration
 from exporter.config.settings import PrometheusSource as Settings
 from exporter.core.sample import Reading
-from exporter.core.selector import Matcher, Query, Selector, Want
+from exporter.core.selector import Query, Selector
 from exporter.errors import SourceError
 from exporter.http import Client, Response, TransportError
 from exporter.sources.base import bucket_bounds
-from exporter.sources.promapi import Answer, Names, TooMuch, read
+from exporter.sources.lateness import OVERLAP
+from exporter.sources.promapi import Answer, Names, Row, labels, read, rows
+from exporter.sources.refusals import TooMuch
+from exporter.sources.windows import Windows, expression
 
 log = structlog.get_logger()
 
-_MIN_OVERLAP = 30.0
-"""Seconds a range reaches back before its beginning: samples are stored a little late."""
-_TARGETS_AT_ONCE = 200
 _LONGEST_RETRY_AFTER = 300.0
-_WINDOW = re.compile(r"\{\{\s*\.window\s*\}\}")
-
-
-@dataclass(slots=True)
-class Facts:
-    """Of one target: when it was observed first, and from which sample on its process had begun
-    when; `starts` are (time of the sample, start) in unix seconds, ascending."""
-
-    observed: float | None = None
-    starts: list[tuple[float, float]] = field(default_factory=list)
-
-    def started(self, upto: float) -> float | None:
-        """When the process began that ran at a moment; None when that is not known."""
-        return next((start for time, start in reversed(self.starts) if time <= upto), None)
+_SETTLED = 5.0
+"""Seconds after which the samples of a step are taken to be there: scrapes are stored when they
+end, and what a step misses of a sum is missed for good. Not longer than the poll interval."""
+_RECENT = 3600.0
+_WHOLE = {"deny_partial_response": "1", "partial_response": "false"}
+"""VictoriaMetrics' cluster and Thanos then refuse what they have in part only; others do not know
+the parameters. VictoriaMetrics' `latency_offset` is left alone: its 30 s are what it takes to be
+sure of a step, and steps without an answer are asked for again."""
 
 
 class PromClient:
@@ -51,10 +43,10 @@ class PromClient:
         self._client = client
         self._clock = clock
         self._interval = float(settings.interval)
-        self._overlap = max(self._interval, _MIN_OVERLAP)
         self._url = settings.url.rstrip("/")
         self._method = "POST"
         self._names = Names()
+        self._windows = Windows(self._interval)
         self._warned: set[str] = set()
         self._retry_at = 0.0
         self._gate = asyncio.Semaphore(settings.concurrency)
@@ -68,84 +60,65 @@ class PromClient:
         """Close the connections."""
         await self._client.close()
 
-    async def samples(self, want: Want, start: float, end: float, *, fresh: bool) -> list[Reading]:
-        """All raw samples from a little before `start` to `end`; of a query its values at steps.
+    async def samples(self, want: Selector, start: float, end: float) -> list[Reading]:
+        """All raw samples from a little before `start` to `end`."""
+        found = await self.raw(str(want), start - OVERLAP, end)
+        return self.readings(found, lambda _: "")
 
-        `fresh`: nothing was asked for before, so a query's newest step is news.
-        """
-        if isinstance(want, Query):
-            return await self._steps(want, start, end, fresh)
-        reach = max(end - start, 0.0) + self._overlap
-        return await self._range(str(want), reach, end)
-
-    async def _range(self, selector: str, reach: float, end: float) -> list[Reading]:
+    async def raw(self, selector: str, start: float, end: float) -> list[Row]:
+        """All raw samples after `start`, up to `end`."""
+        reach = max(end - start, 0.001)
         form = {"query": f"{selector}[{format_duration(reach)}]", "time": f"{end:.3f}"}
-        return self._readings(await self._ask("query", form))
+        return rows(await self._ask("query", form))
 
-    async def _steps(self, want: Query, start: float, end: float, fresh: bool) -> list[Reading]:
-        step = self._interval
-        first = (floor(start / step) + 1) * step
-        latest = floor(end / step) * step
-        if first > latest:
-            if not fresh:
-                return []
-            first = latest
+    async def count(self, selector: str, end: float) -> list[Row]:
+        """How many series a selector has, by metric and job."""
+        form = {"query": f"count by (__name__, job) ({selector})", "time": f"{end:.3f}"}
+        return rows(await self._ask("query", form))
+
+    async def series(self, selector: str, start: float, end: float) -> list[dict[str, str]]:
+        """The labels of all series that a selector has in a range, the name among them."""
+        form = {"match[]": selector, "start": f"{start:.3f}", "end": f"{end:.3f}"}
+        return labels(await self._ask("series", form))
+
+    async def width(self, want: Query, end: float) -> float:
+        """Seconds between the steps of a query, and that each of its values stands for."""
+
+        async def samples(selector: str, reach: float) -> list[Row]:
+            return await self.raw(selector, end - reach, end)
+
+        return await self._windows.width(want, self._clock.monotonic(), samples)
+
+    def last_step(self, end: float, width: float) -> float:
+        """The newest step up to `end` whose samples are there."""
+        settled = self._clock.now() - min(_SETTLED, self._interval)
+        return floor(min(end, settled) / width) * width
+
+    async def steps(self, want: Query, first: float, last: float, width: float) -> list[Row]:
+        """A query's values at each step from `first` to `last`; none when that is before it."""
+        if last < first:
+            return []
         form = {
-            "query": _WINDOW.sub(format_duration(step), want.expr),
+            "query": expression(want, width),
             "start": f"{first:.3f}",
-            "end": f"{latest:.3f}",
-            "step": f"{step:g}",
+            "end": f"{last:.3f}",
+            "step": f"{width:g}",
         }
-        return self._readings(await self._ask("query_range", form))
-
-    async def facts(
-        self, targets: Iterable[tuple[str, str]], start: float, end: float
-    ) -> dict[str, Facts]:
-        """What the server knows of targets, each a pair of job and instance; what cannot be asked
-        is logged and left out."""
-        jobs: dict[str, list[str]] = {}
-        for job, instance in sorted(targets):
-            jobs.setdefault(job, []).append(instance)
-        out: dict[str, Facts] = {}
-        for job, names in jobs.items():
-            for low in range(0, len(names), _TARGETS_AT_ONCE):
-                pattern = "|".join(re.escape(name) for name in names[low : low + _TARGETS_AT_ONCE])
-                where = (Matcher("job", "=", job), Matcher("instance", "=~", pattern))
-                try:
-                    await self._facts(out, where, start, end)
-                except SourceError as error:
-                    log.warning(
-                        "source.births_unknown", source=self._settings.name, error=str(error)
-                    )
-        return out
-
-    async def _facts(
-        self, out: dict[str, Facts], where: tuple[Matcher, ...], start: float, end: float
-    ) -> None:
-        reach = end - start + self._overlap + self._interval
-        for name in ("up", "process_start_time_seconds"):
-            for reading in await self._range(str(Selector(name, where)), reach, end):
-                facts = out.setdefault(reading.series.target, Facts())
-                for time, value in reading.samples:
-                    if name == "up":
-                        # A target that was only unreachable (up 0) was not observed.
-                        if value == 1.0 and facts.observed is None:
-                            facts.observed = time
-                    elif (
-                        isinstance(value, float) and isfinite(value) and value != facts.started(inf)
-                    ):
-                        facts.starts.append((time, value))
+        return rows(await self._ask("query_range", form))
 
     async def bounds(self, histogram: Selector) -> list[float]:
         """The bucket bounds there are now."""
         bucket = histogram.renamed(histogram.name + "_bucket")
         answer = await self._ask("query", {"query": f"count by (le) ({bucket})"})
-        return bucket_bounds(r.series.labels.get("le", "") for r in self._readings(answer))
+        return bucket_bounds(row.metric.get("le", "") for row in rows(answer))
 
-    def _readings(self, answer: Answer) -> list[Reading]:
+    def readings(
+        self, found: Sequence[Row], target_of: Callable[[Mapping[str, str]], str]
+    ) -> list[Reading]:
+        """Rows as readings; `target_of` names the process of a series that is new."""
         now = self._clock.now()
         self._names.sweep(now)
-        return self._names.readings(answer, now)
+        return self._names.readings(found, now, target_of)
 
     # --- the wire -------------------------------------------------------------------------------
 
@@ -153,7 +126,7 @@ class PromClient:
         url = f"{self._url}/api/v1/{what}"
         async with self._gate:
             try:
-                answer = await self._send(url, form)
+                answer = await self._send(url, form | _WHOLE)
             except TransportError as error:
                 kind = TooMuch if error.reason == "too_large" else SourceError
                 raise kind(error.reason, str(error)) from error
@@ -161,7 +134,9 @@ class PromClient:
             after = answer.headers.get("Retry-After", "")
             pause = min(float(after), _LONGEST_RETRY_AFTER) if after.isdigit() else 0.0
             self._retry_at = self._clock.monotonic() + pause
-        found = read(answer)
+        now = self._clock.now()
+        end = float(form.get("time") or form.get("end") or now)
+        found = read(answer, recent=now - end < _RECENT)
         for warning in set(found.warnings) - self._warned:
             self._warned.add(warning)
             log.warning("source.warning", source=self._settings.name, warning=warning[:300])

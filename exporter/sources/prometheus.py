@@ -1,8 +1,9 @@
 """Asks a Prometheus for all raw samples after the last ones there are, up to now.
 
 Polling, catching up after an outage and filling up at the start are one path: a range selector
-over what is missing (`selector[45s]`, `selector[2h]`). Ranges overlap a little, for samples that
-come late; what comes twice is recognised by its time.
+over what is missing (`selector[45s]`, `selector[2h]`). Ranges overlap, for samples that come late
+(`lateness`); what comes twice is recognised by its time. With every range `up` and process start
+times of the same jobs are asked for (`facts`), which tell what the counters alone do not.
 
 SLOs that are up to date are asked for together, once an interval. Those that are behind go through
 their history beside that, a few at a time and chunk by chunk, each chunk as long as about so many
@@ -21,15 +22,15 @@ import structlog
 
 from exporter.clock import Clock
 from exporter.config.settings import PrometheusSource as Settings
-from exporter.core.sample import Ask, Batch, Reading
+from exporter.core.sample import Ask
 from exporter.core.selector import Want
-from exporter.errors import SourceError
 from exporter.http import Client, redact
+from exporter.sources.asker import Asker
 from exporter.sources.base import Poll, Sink
 from exporter.sources.lane import FIRST_CHUNK, Lane
-from exporter.sources.promapi import TooMuch
-from exporter.sources.promclient import Facts, PromClient
-from exporter.sources.splitting import split
+from exporter.sources.lateness import OVERLAP
+from exporter.sources.promclient import PromClient
+from exporter.sources.refusals import TooMuch
 
 log = structlog.get_logger()
 
@@ -52,13 +53,13 @@ class PrometheusSource:
         self._interval = float(settings.interval)
         self._reach = max(10 * self._interval, _LIVE)
         self._server = PromClient(settings, client, clock)
+        self._asker = Asker(settings, self._server, clock)
         self._shown = redact(settings.url)
         self._live = self._lane([])
         self._lanes: list[Lane] = []
         self._whole: dict[str, float] = {}
         """Where each SLO began that is behind, or was a moment ago."""
         self._woken = asyncio.Event()
-        self._walkers = asyncio.Semaphore(max(1, settings.concurrency // 2))
         self.bounds = self._server.bounds
 
     @property
@@ -103,20 +104,22 @@ class PrometheusSource:
 
     async def history(self, asks: Sequence[Ask], end: float, sink: Sink) -> None:
         """All samples from each ask's `since` up to `end`, as `run` would have delivered them;
-        `SourceError` when the server does not give them. To be closed afterwards."""
+        `SourceError` when the server does not give them. An SLO whose query is refused is among the
+        `faults` of a poll, and gets nothing more. To be closed afterwards."""
         for low in range(0, len(asks), _TOGETHER):
             lane = self._lane(asks[low : low + _TOGETHER], end)
             while lane.cursors and lane.start < end:
-                for poll in await self._next_chunk(lane, end):
-                    if poll.error is not None:
-                        raise poll.error
-                    await sink(poll)
+                poll = await self._next_chunk(lane, end)
+                if poll.error is not None:
+                    raise poll.error
+                await sink(poll)
+                lane.split(poll.faults)
 
     async def reaches(self, want: Want, start: float, end: float) -> bool:
         """Whether there were samples within an hour after `start`."""
         upto = min(end, start + _HOUR)
-        found = await self._server.samples(want, start, upto, fresh=False)
-        return any(reading.samples for reading in found)
+        found = await self._server.raw(str(want), start - OVERLAP, upto)
+        return any(row.newest for row in found)
 
     def _lane(self, asks: Sequence[Ask], start: float = 0.0) -> Lane:
         # The very first samples are baselines: a short chunk of them loses the fewest births.
@@ -157,14 +160,12 @@ class PrometheusSource:
         if self._live.cursors or not self._lanes:
             begun = self._clock.monotonic()
             try:
-                polls = await self._ask(self._live, now, last=True)
+                poll = await self._asker.ask(self._live, now, live=True, last=True)
             except TooMuch as too_much:
                 # A few at a time, and in smaller chunks.
                 self._leave(list(self._live.cursors))
-                error = SourceError(too_much.reason, f"{self._shown}: {too_much}")
-                polls = [Poll(self.name, self._shown, self._since(begun), error=error)]
-            for poll in polls:
-                await sink(poll)
+                poll = self._asker.failed(begun, too_much)
+            await sink(poll)
         self._woken.set()
 
     # --- catching up ----------------------------------------------------------------------------
@@ -183,17 +184,15 @@ class PrometheusSource:
 
     async def _walk(self, lane: Lane, sink: Sink) -> None:
         while not self._server.must_wait:
-            polls = await self._next_chunk(lane, self._clock.now())
-            newest = polls[-1]
-            if newest.error is not None:
-                self._isolate(lane, newest)
-            if newest.batch is not None and newest.batch.complete:
+            poll = await self._next_chunk(lane, self._clock.now())
+            if poll.failure is not None:
+                self._isolate(lane, poll)
+            if poll.batch is not None and poll.batch.complete:
                 self._lanes.remove(lane)
                 self._live.join(lane)
                 if not self._lanes:
                     self._whole = {}
-            for poll in polls:
-                await sink(poll)
+            await sink(poll)
             if lane.error is not None or lane not in self._lanes:
                 return
 
@@ -207,94 +206,26 @@ class PrometheusSource:
             lane.error = None
             self._lanes += [lane.split([slo]) for slo in list(lane.cursors)[1:]]
 
-    async def _next_chunk(self, lane: Lane, end: float) -> list[Poll]:
-        """One chunk on, in as many pieces as the server insists on."""
+    async def _next_chunk(self, lane: Lane, end: float) -> Poll:
+        """One chunk on, as long as the server bears."""
         while True:
             start = lane.start
             chunk = max(lane.chunk, self._interval)
             upto = end if end - start <= chunk else start + chunk
+            # Not equal to the last bit: the difference of two times is rounded.
+            divisible = upto - start > self._interval * 1.01
+            begun = self._clock.monotonic()
             try:
-                polls = await self._ask(lane, upto, last=upto >= end)
+                poll = await self._asker.ask(lane, upto, live=False, last=upto >= end)
             except TooMuch as too_much:
-                # Not equal to the last bit: the difference of two times is rounded.
-                if upto - start > self._interval * 1.01:
+                if divisible:
                     lane.chunk = upto - start
                     lane.too_much()
                     log.info("source.smaller_chunks", source=self.name, chunk=lane.chunk)
                     continue
-                error = TooMuch(too_much.reason, f"{self._shown}: {too_much}")
-                polls = [Poll(self.name, self._shown, 0.0, error=error)]
-            lane.error = polls[-1].error
-            return polls
-
-    # --- one question ---------------------------------------------------------------------------
-
-    async def _ask(self, lane: Lane, end: float, *, last: bool) -> list[Poll]:
-        """All a lane wants up to `end`, for those of its SLOs that get it; `TooMuch` when the
-        server would not."""
-        begun = self._clock.monotonic()
-        wants = lane.wants()
-        answers = await asyncio.gather(
-            *(self._samples(lane, want, start, end) for want, start in wants.items()),
-            return_exceptions=True,
-        )
-        readings: dict[Want, list[Reading]] = {}
-        errors: dict[Want, SourceError] = {}
-        for want, answer in zip(wants, answers, strict=True):
-            if isinstance(answer, SourceError):
-                errors[want] = answer
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                readings[want] = answer
-        if (too_much := _too_much(errors)) is not None:
-            raise too_much
-        error = next(iter(errors.values()), None)
-        if error is not None:
-            error = SourceError(error.reason, f"{self._shown}: {error}")
-        slos = lane.answered(errors)
-        if not slos and wants:
-            return [Poll(self.name, self._shown, self._since(begun), None, error)]
-        batch = Batch(
-            self.name,
-            end,
-            own_clock=False,
-            readings=readings,
-            failed=frozenset(errors),
-            complete=last,
-            slos=frozenset(slos),
-        )
-        batches = split(batch, await self._facts(lane, readings, end), lane.start)
-        lane.moved(slos, end)
-        lane.got(sum(len(r.samples) for some in readings.values() for r in some))
-        polls = [Poll(self.name, self._shown, self._since(begun), one) for one in batches]
-        polls[-1].error = error
-        return polls
-
-    def _since(self, begun: float) -> float:
-        return self._clock.monotonic() - begun
-
-    async def _samples(self, lane: Lane, want: Want, start: float, end: float) -> list[Reading]:
-        if lane is self._live:
-            return await self._server.samples(want, start, end, fresh=lane.fresh)
-        async with self._walkers:
-            return await self._server.samples(want, start, end, fresh=lane.fresh)
-
-    async def _facts(
-        self, lane: Lane, readings: dict[Want, list[Reading]], end: float
-    ) -> dict[str, Facts]:
-        """What is to be known of targets that are new, or may have restarted."""
-        # A long chunk may hide a restart that a small counter has overtaken.
-        asked = lane.to_ask_about(readings, end, all_=lane is not self._live)
-        if not asked:
-            return {}
-        found = await self._server.facts((where for where, _ in asked.values()), lane.start, end)
-        for name, (_, first) in asked.items():
-            facts = found.setdefault(name, Facts())
-            # Without `up`: it was observed when any of its series was.
-            facts.observed = first if facts.observed is None else min(first, facts.observed)
-        return found
-
-
-def _too_much(errors: dict[Want, SourceError]) -> TooMuch | None:
-    return next((e for e in errors.values() if isinstance(e, TooMuch)), None)
+                poll = self._asker.failed(begun, too_much)
+            lane.error = poll.failure
+            if divisible and lane.error is not None and lane.error.reason == "timeout":
+                # Perhaps it was slow for once: less at the next try, but no limit for good.
+                lane.chunk = (upto - start) / 2
+            return poll

@@ -18,7 +18,7 @@ from exporter.app.explain import Explainer
 from exporter.config.settings import PrometheusSource, ScrapeSource
 from exporter.core.explained import PeersSaid
 from exporter.core.query_sli import QuerySLI
-from exporter.core.selector import Query, parse_selector
+from exporter.core.selector import NAME, Matcher, Query, parse_matchers, parse_selector
 from exporter.core.slo import SLI, GaugeSLI
 from tests.app.test_daemon import SLO, PageServer, get, page, ready, running, until, write
 from tests.core.builders import AVAILABILITY, T, engine, feed, histogram, rule, slo
@@ -44,16 +44,22 @@ class Upstream:
             await asyncio.sleep(30)
         form = await request.post()
         found = re.fullmatch(r"(.*)\[(.*)\]", str(form["query"]))
-        assert found
-        want, end = parse_selector(found[1]), float(str(form["time"]))
+        if found is None:  # how many series of what there are
+            data = {"resultType": "vector", "result": []}
+            return web.json_response({"status": "success", "data": data}, status=self.status)
+        name, _, inside = found[1].partition("{")
+        want = [*parse_matchers(inside.removesuffix("}"))]
+        want += [Matcher(NAME, "=", name)] if name else []
+        end = float(str(form["time"]))
         units = {"d": 86_400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
         reach = sum(float(n) * units[u] for n, u in re.findall(r"(\d+)(ms|[dhms])", found[2]))
         result = []
         for series, samples in self.series:
             labels = {m.label: m.value for m in series.matchers} | {"job": "j", "instance": "i"}
+            labels[NAME] = series.name
             values = [(t, str(v)) for t, v in samples if end - reach < t <= end]
-            if series.name == want.name and want.matches(labels) and values:
-                result.append({"metric": {"__name__": series.name, **labels}, "values": values})
+            if values and all(m.matches(labels.get(m.label, "")) for m in want):
+                result.append({"metric": labels, "values": values})
         data = {"resultType": "matrix", "result": result}
         answer = {"status": "success", "data": data, "error": "on purpose"}
         return web.json_response(answer, status=self.status)

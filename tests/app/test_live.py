@@ -39,6 +39,8 @@ class History:
         """What a query gives at a moment."""
         if query.startswith("count by (le)"):
             return [{"metric": {"le": le}, "value": [NOW, "1"]} for le in ("0.1", "0.5", "+Inf")]
+        if not query.endswith("]"):
+            return []  # Nothing is known of the targets.
         result: list[dict[str, Any]] = []
         selector, _, span = query.rpartition("[")
         seconds = _seconds(span.rstrip("]"))

@@ -1,17 +1,26 @@
 from __future__ import annotations
 
+import contextlib
+
 from exporter.core.sample import Reading
 from exporter.errors import SourceError
 from exporter.http import Response
-from exporter.sources.promapi import Names, read
+from exporter.sources.processes import Processes
+from exporter.sources.promapi import Names, labels, read, rows
 from tests.fuzz.kit import fuzz
 
 
 def check(body: bytes) -> None:
-    names = Names()
+    names, processes = Names(), Processes()
     for status in (200, 422, 503):
         try:
-            readings = names.readings(read(Response(status, {}, body)), 1.7e9)
+            answer = read(Response(status, {}, body))
+            with contextlib.suppress(SourceError):
+                assert all(isinstance(found, dict) for found in labels(answer))
+            found = rows(answer)
+            with contextlib.suppress(ValueError):
+                processes.learn(found, 1.7e9, {"x_total"})
+            readings = names.readings(found, 1.7e9, processes.target_of)
         except SourceError as error:
             assert error.reason.isidentifier() and "\n" not in str(error)
         else:

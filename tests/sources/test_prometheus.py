@@ -13,14 +13,12 @@ from aiohttp import web
 
 from exporter.config.settings import BasicAuth, Duration
 from exporter.config.settings import PrometheusSource as Settings
-from exporter.core.sample import Ask, NativeHistogram
+from exporter.core.sample import Ask, NativeHistogram, Target
 from exporter.core.selector import Query, Want, parse_selector
-from exporter.core.slo import CounterSLI
 from exporter.errors import SourceError
 from exporter.http import Client
 from exporter.sources.base import Poll
 from exporter.sources.prometheus import PrometheusSource
-from tests.core.builders import counted, engine, slo
 from tests.sources.kit import Polls, running, serving
 from tests.support import ManualClock
 
@@ -38,6 +36,7 @@ class API:
 
     async def __call__(self, request: web.Request) -> web.StreamResponse:
         form = dict(request.query) or {k: str(v) for k, v in (await request.post()).items()}
+        form.setdefault("query", form.get("match[]", ""))
         self.headers = dict(request.headers)
         self.asked.append((request.method, request.path, form))
         answer = self._answer(request.path, form)
@@ -170,9 +169,9 @@ async def test_a_want_that_fails_is_named_and_the_others_are_delivered() -> None
         [first] = await polls.count(1)
         assert first.batch is not None
         assert (first.batch.failed, list(first.batch.readings)) == ({N}, [M])
-        assert first.error is not None
-        assert first.error.reason == "bad_query"
-        assert "parse error" in str(first.error)
+        # The server is well: it is the fault of those who ask for it.
+        assert first.error is None
+        assert first.faults == {"n": "n: answered 400: parse error"}
         broken = False
         api.asked.clear()
         second = await step(clock, polls)
@@ -265,38 +264,78 @@ async def test_a_server_that_asks_to_wait_is_left_alone_for_so_long() -> None:
     assert len(api.asked) == 2
 
 
-async def test_facts_of_targets_are_asked_for_when_series_are_new() -> None:
-    other = {**SERIES, "instance": "i:2"}
-    rows = [(SERIES, [[NOW, "1"]])]
-
+async def test_facts_of_targets_are_asked_for_with_every_poll() -> None:
     def answer(path: str, form: dict[str, str]) -> Any:
-        if form["query"].startswith("up"):
-            up = {"__name__": "up", "job": "x", "instance": "i:2"}
-            return matrix((up, [[NOW + 1, "0"], [NOW + 4, "1"], [NOW + 9, "1"]]))
-        if form["query"].startswith("process"):
-            start = {"__name__": "process_start_time_seconds", "job": "x", "instance": "i:2"}
-            return matrix((start, [[NOW + 9, "1699999999"]]))
-        return matrix(*rows)
+        if form["query"].startswith("m"):
+            return matrix((SERIES, [[at_end(form) - 1, "3"]]))
+        if form["query"].startswith("count"):
+            return matrix()
+        x, there = {"__name__": "up", "job": "x", "instance": "i:1"}, at_end(form)
+        began = {**x, "__name__": "process_start_time_seconds"}
+        gone = {**x, "instance": "i:2"}
+        return matrix(
+            (x, [[there - 9, "0"], [there - 5, "1"], [there - 1, "1"]]),
+            (began, [[there - 5, "1699999999.5"], [there - 3, "NaN"], [there - 1, "1.7e9"]]),
+            (gone, [[there - 5, "1"], [there - 1, "0"]]),
+            ({**x, "__name__": "something_else"}, [[there, "1"]]),
+        )
 
     api = API(answer)
     clock = ManualClock(NOW)
     async with serving(api) as url, running(source(url, clock), [M]) as polls:
-        await polls.count(1)
-        await step(clock, polls)
-        assert len(api.queries) == 4
-        rows.append((other, [[NOW + 20, "3"]]))
-        third = await step(clock, polls)
-        assert third.batch is not None
-        [target] = third.batch.targets.items()
-        assert (target[0], target[1].observed, target[1].started) == ("x/i:2", NOW + 4, 1699999999)
-        assert 'instance=~"i:2"' in api.queries[-1]
-        await step(clock, polls)
-    assert [q.partition("{")[0] for q in api.queries] == [
-        "m", "up", "process_start_time_seconds",
-        "m",
-        "m", "up", "process_start_time_seconds",
-        "m",
-    ]  # fmt: skip
+        [first] = await polls.count(1)
+        second = await step(clock, polls)
+    facts = '{__name__=~"process_start_time_seconds|up",job="x"}'
+    assert api.queries == [
+        'm{job="x"}[30s]',
+        'count by (__name__, job) ({__name__=~"up|(.+_)?process_start_time_seconds",job="x"})',
+        f"{facts}[45s]",
+        'm{job="x"}[45s]',
+        f"{facts}[1m]",
+    ]
+    for at, poll in ((NOW, first), (NOW + 15, second)):
+        assert poll.batch is not None
+        assert poll.batch.targets == {
+            "x/i:1": Target([(at - 5, 1699999999.5), (at - 1, 1.7e9)], [at - 5, at - 1], False),
+            "x/i:2": Target([], [at - 5], True),
+        }
+
+
+async def test_facts_that_are_not_to_be_had_are_an_error_that_the_next_poll_bridges() -> None:
+    well = False
+
+    def answer(path: str, form: dict[str, str]) -> Any:
+        if not form["query"].startswith("m") and not well:
+            return web.Response(status=503)
+        return matrix(*([(SERIES, [[NOW - 1, "3"]])] if form["query"].startswith("m") else []))
+
+    api = API(answer)
+    clock = ManualClock(NOW)
+    async with serving(api) as url, running(source(url, clock), [M]) as polls:
+        [failed] = await polls.count(1)
+        assert failed.error is not None
+        assert (failed.batch, failed.error.reason) == (None, "http_status")
+        well = True
+        api.asked.clear()
+        assert (await step(clock, polls)).error is None
+    assert api.queries[0] == 'm{job="x"}[45s]'
+
+
+async def test_a_server_that_refuses_to_be_asked_for_facts_is_asked_for_samples_all_the_same() -> (
+    None
+):
+    def answer(path: str, form: dict[str, str]) -> Any:
+        if form["query"].startswith("m"):
+            return matrix((SERIES, [[NOW - 1, "3"]]))
+        body = {"status": "error", "errorType": "bad_data", "error": "one metric at a time"}
+        return web.json_response(body, status=400)
+
+    async with serving(API(answer)) as url:
+        async with running(source(url, ManualClock(NOW)), [M]) as polls:
+            [poll] = await polls.count(1)
+    assert poll.error is None
+    assert poll.batch is not None
+    assert (poll.batch.targets, len(poll.batch.readings[M])) == ({}, 1)
 
 
 async def test_a_query_is_asked_for_at_each_step_of_the_interval_that_is_missing() -> None:
@@ -309,8 +348,8 @@ async def test_a_query_is_asked_for_at_each_step_of_the_interval_that_is_missing
     assert api.asked[-1][1] == "/api/v1/query_range"
     form = api.asked[-1][2]
     assert form["query"] == "a / sum(rate(b[15s]))"
-    assert float(form["start"]) % 15 == 0
-    assert form["start"] == form["end"]
+    # What had no answer may have one now, but nothing from before the first step.
+    assert (form["start"], form["end"]) == (f"{NOW - 5:.3f}", f"{NOW + 10:.3f}")
     assert form["step"] == "15"
 
 
@@ -379,8 +418,11 @@ async def test_one_that_needs_its_history_is_filled_alone_while_the_others_go_on
     slos = [sorted(p.batch.slos or ()) for p in polls.all if p.batch]
     assert slos == [["old"], ["new"], ["new"], ["new"], ["new", "old"]]
     assert both.batch is not None and both.batch.complete
-    assert api.queries[0] == 'm{job="x"}[1m]'
-    assert sorted(q.partition("[")[0] for q in api.queries[1:7]) == ['m{job="x"}'] * 3 + ["n"] * 3
+    queries = list(api.queries)
+    assert queries[0] == 'm{job="x"}[2m30s]'
+    # The live one has no samples at all, so they are looked for further back once.
+    queries.remove('m{job="x"}[1h]')
+    assert sorted(q.partition("[")[0] for q in queries[1:7]) == ['m{job="x"}'] * 3 + ["n"] * 3
 
 
 async def test_one_that_cannot_be_fetched_holds_up_nobody_else() -> None:
@@ -404,7 +446,8 @@ async def test_one_that_cannot_be_fetched_holds_up_nobody_else() -> None:
             later = polls.all[before:]
     done = [p.batch.slos for p in later if p.batch]
     assert set(done) == {frozenset({str(M)})}
-    assert {p.error.reason for p in later if p.error} == {"bad_query"}
+    assert {p.error for p in later} == {None}
+    assert [p.faults for p in later if p.faults][-1] == {"n": "n: answered 400: parse error"}
 
 
 async def test_history_that_is_too_much_for_one_is_fetched_for_the_others() -> None:
@@ -431,10 +474,12 @@ async def test_history_comes_in_time_order_and_tells_what_was_there_before_a_bir
     start, born = NOW - 7200, NOW - 3000
 
     def answer(path: str, form: dict[str, str]) -> Any:
-        if not form["query"].startswith("m"):
-            return matrix()
         end = at_end(form)
         times = [start + 60 * i for i in range(121) if start + 60 * i <= end]
+        if form["query"].startswith("{"):
+            return matrix(({**SERIES, "__name__": "up"}, [[t, "1"] for t in times]))
+        if not form["query"].startswith("m"):
+            return matrix()
         rows = [(SERIES, [[t, str(t - start)] for t in times])]
         if late := [t for t in times if t >= born]:
             rows.append(({**SERIES, "code": "500"}, [[t, "3"] for t in late]))
@@ -450,7 +495,7 @@ async def test_history_comes_in_time_order_and_tells_what_was_there_before_a_bir
     assert [b.complete for b in batches] == [False] * (len(batches) - 1) + [True]
     assert [b.at for b in batches] == sorted(b.at for b in batches)
     [target] = [t for b in batches for t in b.targets.values() if b.at > born]
-    assert target.observed is not None and target.observed < born
+    assert target.looks[0] < born < target.looks[-1]
 
 
 async def test_history_that_is_not_given_is_an_error() -> None:
@@ -461,25 +506,7 @@ async def test_history_that_is_not_given_is_an_error() -> None:
         await asked.close()
 
 
-async def test_a_series_that_falls_is_a_reason_to_ask_about_its_target() -> None:
-    values = iter(["5", "6", "1"])
-
-    def answer(path: str, form: dict[str, str]) -> Any:
-        if not form["query"].startswith("m"):
-            return matrix()
-        return matrix((SERIES, [[at_end(form), next(values)]]))
-
-    api = API(answer)
-    clock = ManualClock(NOW)
-    async with serving(api) as url, running(source(url, clock), [M]) as polls:
-        await polls.count(1)
-        await step(clock, polls)
-        assert len(api.queries) == 4
-        await step(clock, polls)
-    assert [q.partition("{")[0] for q in api.queries[-2:]] == ["up", "process_start_time_seconds"]
-
-
-async def test_a_chunk_is_cut_where_processes_begin() -> None:
+async def test_a_chunk_tells_of_every_process_that_began_in_it() -> None:
     start = NOW - 3600
     times = [start + 60 * i for i in range(61)]
     begins = {0: start - 500, 20: start + 1150, 40: start + 2350}
@@ -488,32 +515,38 @@ async def test_a_chunk_is_cut_where_processes_begin() -> None:
         return next(begins[k] for k in sorted(begins, reverse=True) if i >= k)
 
     def answer(path: str, form: dict[str, str]) -> Any:
-        name = form["query"].partition("{")[0]
-        if name == "up" or name.startswith("n"):
-            return matrix()
         seen = [i for i, t in enumerate(times) if t <= at_end(form)]
-        if name == "process_start_time_seconds":
-            return matrix((SERIES, [[times[i], str(began(i))] for i in seen]))
-        # Each process overtakes the one before at once.
-        return matrix((SERIES, [[times[i], str(100 * (1 + i // 20) + i % 20)] for i in seen]))
+        if form["query"].startswith("{"):
+            name = {**SERIES, "__name__": "process_start_time_seconds"}
+            return matrix((name, [[times[i], str(began(i))] for i in seen]))
+        if form["query"].startswith("m"):
+            # Each process overtakes the one before at once.
+            return matrix((SERIES, [[times[i], str(100 * (1 + i // 20) + i % 20)] for i in seen]))
+        return matrix()
 
     clock = ManualClock(NOW)
-    of = engine(slo("slo", CounterSLI(bad=N, total=M), source="prom"))
     async with serving(API(answer)) as url:
         asked = source(url, clock)
-
-        async def sink(poll: Poll) -> None:
-            assert poll.batch is not None
-            of.ingest(poll.batch)
-
-        asks = [Ask("slo", (N, M), start)]
         polls = Polls()
+        await asked.history([Ask("slo", (N, M), start)], NOW, polls)
+        await asked.close()
+    [batch] = [p.batch for p in polls.all if p.batch]
+    assert batch.complete
+    # The counting is told where each begins, and cuts there itself.
+    assert batch.targets == {"x/i:1": Target([(times[i], begins[i]) for i in begins], [], False)}
+
+
+async def test_history_of_a_query_that_is_refused_is_the_fault_of_its_slo_alone() -> None:
+    def answer(path: str, form: dict[str, str]) -> Any:
+        if form["query"].startswith("n"):
+            body = {"status": "error", "errorType": "bad_data", "error": "parse error"}
+            return web.json_response(body, status=400)
+        return matrix()
+
+    async with serving(API(answer)) as url:
+        asked, polls = source(url, ManualClock(NOW)), Polls()
+        asks = [Ask("well", (M,), NOW - 7200), Ask("ill", (N,), NOW - 7200)]
         await asked.history(asks, NOW, polls)
         await asked.close()
-    for poll in polls.all:
-        await sink(poll)
-    last = [p.batch for p in polls.all if p.batch]
-    assert [b.complete for b in last] == [False] * (len(last) - 1) + [True]
-    assert {b.targets["x/i:1"].started for b in last} == set(begins.values())
-    # From 100 to 119, then twice from zero, to 219 and to 400.
-    assert counted(of) == (19 + 219 + 400, 0)
+    assert [p.faults for p in polls.all if p.faults] == [{"ill": "n: answered 400: parse error"}]
+    assert {p.batch.slos for p in polls.all if p.batch} == {frozenset({"well"})}
