@@ -52,7 +52,7 @@ class Details:
         now = snapshot.now
         seen = next(one for one in see(snapshot) if one.status is status)
         chosen = _span(span, instance.slo.period.nominal)
-        past = History(instance, account.patience)
+        past = History(instance)
         start = max(instance.slo.period.start(now), min(past.first, now - 60.0))
         return Detail(
             seen=seen,

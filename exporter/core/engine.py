@@ -156,7 +156,7 @@ class Engine:
         for account in self.accounts.values():
             try:
                 if isinstance(account.slo.sli, CompositeSLI):
-                    account.gather(self.accounts)
+                    account.gather(self.accounts, now)
                     if account.behind:
                         account.watch_anew(now)
                 said += account.evaluate(now, self._show)
@@ -189,7 +189,7 @@ class Engine:
             services[name] = account.slo.service
             try:
                 slos += [
-                    instance.status(instance.as_of(now, account.patience))
+                    instance.status(instance.as_of(now))
                     for instance in account.memory.instances.values()
                 ]
             except _FAULTS as error:

@@ -8,6 +8,7 @@ from zlib import crc32
 
 from exporter.core import policy, words
 from exporter.core.alert import Alert, to_say
+from exporter.core.arrivals import INTERVALS, Arrivals
 from exporter.core.burn import Condition
 from exporter.core.exclusion import Exclusion, merged
 from exporter.core.forecast import Forecast, forecast, past
@@ -23,19 +24,24 @@ from exporter.core.words import Show
 
 BURN, MISSING = "ErrorBudgetBurn", "SLIDataMissing"
 _NEVER = (inf, -inf, 0.0)
+_MIN_PATIENCE = 300.0
+"""Prometheus looks back for as long, so a gap up to this is none to its users either."""
 
 
 class Instance:
     """Counts, alert states and budget state of one SLO instance.
 
     `debt`: derived events that came out negative and are still to be taken back. `seen`: when data
-    came last, in unix seconds.
+    came last, in unix seconds. `gone`: the group's series are gone from targets that answer, so
+    nothing of it is an alert any more.
     """
 
     def __init__(self, slo: SLO, group: Mapping[str, str], interval: float) -> None:
         self.group = group
         self.debt = 0.0
         self.seen: float | None = None
+        self.gone = False
+        self.arrivals = Arrivals(slo.interval)
         self.alerts: dict[str, Alert] = {}
         self._forecast: Forecast | None = None
         self.slo = slo
@@ -51,8 +57,12 @@ class Instance:
             self.slo.period,
         ):
             self._forecast = None  # It was about another budget.
+        if slo.interval != self.slo.interval:
+            self.arrivals = Arrivals(slo.interval)
         self.slo = slo
         self.labels = {**slo.labels, **self.group}
+        self.patience = patience(slo)
+        self._soon = INTERVALS * slo.interval
         self.ledger.horizon = _horizon(slo)
         self.ledger.unwatch()
         self._watches = [Watch(rule, slo.objective, self.ledger) for rule in slo.rules]
@@ -90,6 +100,7 @@ class Instance:
         """Move everything in time, after the clock that dated it was set."""
         self.ledger.shift(seconds)
         self.seen = self.seen + seconds if self.seen is not None else None
+        self.arrivals = Arrivals(self.slo.interval)
         for alert in self.alerts.values():
             alert.shift(seconds)
         self.configure(self.slo)
@@ -100,14 +111,29 @@ class Instance:
 
     # --- reading --------------------------------------------------------------------------------
 
-    def as_of(self, now: float, patience: float) -> float:
-        """The moment windows end at: the newest data, or now once it is older than `patience`.
+    @property
+    def grace(self) -> float:
+        """For how many seconds after the newest sample the next one is not overdue."""
+        return min(self.arrivals.grace, self.patience)
 
-        An upstream's samples are some seconds old when they come; a window that ended now would
-        be empty at its right edge, and one of a few seconds empty altogether.
+    def as_of(self, now: float, since: float = -inf) -> float:
+        """Return the moment that windows end at: the newest sample, or `now` once the next one is
+        overdue. `since`: see `overdue`.
+
+        An upstream's samples are some seconds old when they come; a window that ended now would be
+        empty at its right edge, and one of a few seconds empty altogether. A window that stood
+        still for longer would call the past the present: a target that is gone has no burn rate.
         """
         last = self.seen
-        return last if last is not None and last <= now <= last + patience else now
+        if last is None or now < last:
+            return now
+        # Mostly the newest sample is so young that nothing else matters; this is asked often.
+        return last if now <= last + self._soon or now <= self.overdue(since) else now
+
+    def overdue(self, since: float = -inf) -> float:
+        """Return when the sample after the newest one is overdue, in unix seconds; minus infinity
+        without a sample. `since`: nobody waited for it before this moment."""
+        return -inf if self.seen is None else max(self.seen, since) + self.grace
 
     def _start(self, now: float) -> float:
         """Where the objective's period begins that `now` lies in."""
@@ -257,6 +283,11 @@ class Instance:
         """The name for people: the SLO and its group."""
         group = ",".join(f"{k}={v}" for k, v in self.group.items())
         return f"{self.slo.name}{{{group}}}" if group else self.slo.name
+
+
+def patience(slo: SLO) -> float:
+    """Return the seconds without a sample after which data counts as missing."""
+    return max(4 * slo.interval, _MIN_PATIENCE)
 
 
 def _horizon(slo: SLO) -> float:
