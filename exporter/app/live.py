@@ -20,9 +20,9 @@ from exporter.config.load import Config
 from exporter.config.settings import Duration
 from exporter.config.settings import PrometheusSource as PrometheusSettings
 from exporter.core.alert import Alert
+from exporter.core.burn_alerts import BURN
 from exporter.core.engine import Engine
 from exporter.core.events import Term, derives, terms
-from exporter.core.instance import BURN
 from exporter.core.sample import Ask, NativeHistogram
 from exporter.core.selector import Want
 from exporter.core.slo import SLO, CounterSLI, HistogramSLI, QuerySLI

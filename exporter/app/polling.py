@@ -70,10 +70,13 @@ class Polling:
             self._metrics.forget_target(poll.source, poll.target)
             self._down.discard(poll.target)
             self._seen.discard(poll.target)
+            self._engine.removed(poll.source, poll.target)
             return
         if poll.batch is not None:
             self._count(poll.source, self._engine.ingest(poll.batch))
             self._engine.behind(poll.source, self.source.behind, self._clock.now())
+        elif poll.error is not None:
+            self._engine.failing(poll.source, poll.target)
         self._seen.add(poll.target)
         self._backfill.at(len(self.source.behind), self.source.progress)
         self._metrics.backfill(poll.source, self.source.progress)

@@ -22,7 +22,7 @@ from exporter.core.slo import SLO, CompositeSLI
 from exporter.core.words import Show
 
 _SLIDE = 1.0
-"""Seconds between two evaluations of windows that only time changes: as short as a window can be."""
+"""Seconds between two evaluations of windows that only time moves: the shortest window there is."""
 
 
 class Account:
@@ -47,7 +47,7 @@ class Account:
     def configure(self, slo: SLO) -> None:
         """Take another objective, labels or policy for the same SLI; the history stays."""
         self.slo = self.memory.slo = slo
-        self.patience = patience(slo)
+        self.patience = self.memory.places.patience = patience(slo)
         self._dirty = True
         self._intake = Intake(self.memory, self.patience)
         for instance in self.memory.instances.values():
@@ -67,12 +67,16 @@ class Account:
             self.fault = None
             self._dirty = self._dirty or batch.complete
             if batch.complete:
-                self._note_arrival(batch.at)
+                self._note_arrivals(taken.sights if self.slo.group_by else ((),), batch.at)
+            if self.slo.group_by:
+                has_data = bool(taken.sights or taken.over_cap)
+                self.memory.note_groups(batch, taken.sights, has_data=has_data)
         return taken
 
-    def _note_arrival(self, at: float) -> None:
-        """Learn how late samples come."""
-        for instance in self.memory.instances.values():
+    def _note_arrivals(self, groups: Iterable[Group], at: float) -> None:
+        """Learn how late the samples of these come."""
+        for group in groups:
+            instance = self.memory.instances[group]
             if instance.seen is not None:
                 instance.arrivals.note(at, instance.seen)
 
@@ -90,7 +94,7 @@ class Account:
         self.fault = None
         if self.memory.polled != before and not self.behind:
             self._dirty = True
-            self._note_arrival(now)
+            self._note_arrivals(((),), now)
 
     def evaluate(self, now: float, show: Show) -> list[Notification]:
         """Step every alert of every instance; return what is to be said."""
@@ -126,6 +130,8 @@ class Account:
     def _evaluate(
         self, group: Group, instance: Instance, at: float, show: Show
     ) -> list[Notification]:
+        if group and not instance.gone and self.memory.places.is_over(group, at):
+            self.memory.do("gone", group, True)
         before = {key: _state(alert) for key, alert in instance.alerts.items()}
         out = instance.evaluate(at, show)
         for key, alert in instance.alerts.items():

@@ -116,6 +116,16 @@ class Engine:
         for account in self._of(source):
             account.unreadable = why
 
+    def failing(self, source: str, target: str) -> None:
+        """A poll of one of a source's targets was not answered, so what it had is not gone."""
+        for account in self._of(source):
+            account.memory.places.failing(target)
+
+    def removed(self, source: str, target: str) -> None:
+        """A target is none of a source's any more, so what it had may be gone."""
+        for account in self._of(source):
+            account.memory.places.removed(target)
+
     def ingest(self, batch: Batch) -> dict[str, Taken]:
         """Count a batch for every SLO it was asked for; by SLO, what came of it."""
         out: dict[str, Taken] = {}

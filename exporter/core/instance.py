@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from math import inf
 from zlib import crc32
 
@@ -10,19 +11,19 @@ from exporter.core import policy, words
 from exporter.core.alert import Alert, to_say
 from exporter.core.arrivals import INTERVALS, Arrivals
 from exporter.core.burn import Condition
+from exporter.core.burn_alerts import BurnAlerts
 from exporter.core.exclusion import Exclusion, merged
 from exporter.core.forecast import Forecast, forecast, past
 from exporter.core.foresight import Foresight
 from exporter.core.ledger import Ledger, Since
 from exporter.core.notification import Notification
 from exporter.core.reopen import reopens
-from exporter.core.slo import SLO, Rule, Window
-from exporter.core.status import RuleStatus, SLOStatus, WindowStatus
+from exporter.core.slo import SLO, Window
+from exporter.core.status import SLOStatus, WindowStatus
 from exporter.core.steps import Steps
-from exporter.core.watch import Watch
 from exporter.core.words import Show
 
-BURN, MISSING = "ErrorBudgetBurn", "SLIDataMissing"
+MISSING = "SLIDataMissing"
 _NEVER = (inf, -inf, 0.0)
 _MIN_PATIENCE = 300.0
 """Prometheus looks back for as long, so a gap up to this is none to its users either."""
@@ -65,8 +66,8 @@ class Instance:
         self._soon = INTERVALS * slo.interval
         self.ledger.horizon = _horizon(slo)
         self.ledger.unwatch()
-        self._watches = [Watch(rule, slo.objective, self.ledger) for rule in slo.rules]
-        self._keys = {w.key for w in self._watches}
+        self._burns = BurnAlerts(slo, self.labels, self.ledger, self.alerts)
+        self._watches = self._burns.watches
         self._windows: list[tuple[Window, Since]] = [
             (w, self.ledger.since(w.seconds)) for w in slo.windows
         ]
@@ -77,7 +78,7 @@ class Instance:
         self._bounds = (0.0, 0.0)
         self._steps = Steps(slo, self.labels, self.ledger, self._period, self.alerts)
         self._foresight = Foresight(slo, self.labels, self.alerts, self._forecast)
-        self._keys |= self._steps.keys | self._foresight.keys
+        self._keys = self._burns.keys | self._steps.keys | self._foresight.keys
         self._calm = _NEVER
         """From when until when, and up to how many bad events, nothing can happen."""
 
@@ -161,11 +162,10 @@ class Instance:
         windows.append(WindowStatus(slo.period.label, now - start, *counts, whole))
         left = policy.remaining(counts, slo.objective)
         every = ledger.all
-        state = self._steps.state(left)
+        state = self._steps.state(left) if not self.gone else None
         steps = self._steps.status(state)
-        burns = any(w.key in self.alerts and self.alerts[w.key].firing for w in self._watches)
         lower, middle, upper = self._foresight.interval(
-            now, self._exhaustion(left, now, upto), burns=burns
+            now, self._exhaustion(left, now, upto), burns=self._burns.fire
         )
         return SLOStatus(
             slo=slo,
@@ -178,7 +178,7 @@ class Instance:
             exhaustion_lower=lower,
             exhaustion_seconds=middle,
             exhaustion_upper=upper,
-            rules=tuple(self._rule_status(watch.key, watch.rule) for watch in self._watches),
+            rules=self._burns.status(),
             policy_state=state.state if state else policy.OK,
             steps=steps,
             gate_open=all(s.step.gate_open for s in steps if s.holds),
@@ -188,14 +188,6 @@ class Instance:
             budget_unadjusted=policy.remaining(ledger.unadjusted(start, now), slo.objective)
             if excluded
             else left,
-        )
-
-    def _rule_status(self, key: str, rule: Rule) -> RuleStatus:
-        alert = self.alerts.get(key)
-        firing = alert is not None and alert.firing
-        since = alert.since if alert is not None and firing else None
-        return RuleStatus(
-            rule.severity, rule.long.label, rule.short.label, rule.rate, firing, since
         )
 
     def _exhaustion(
@@ -235,48 +227,32 @@ class Instance:
 
         `now`: see `as_of`. `show`: writes seconds as a duration, for people.
         """
+        if self.gone or self.is_over(now):
+            self._end_all(now)
+            return to_say(self.alerts.values())
         upto = self.ledger.upto(now)
         period = self._period.counts(self._start(now), *upto)
         left = policy.remaining(period, self.slo.objective)
-        for watch in self._watches:
-            alert = self.alerts.get(watch.key)
-            if alert is None or not alert.firing:
-                if upto[0] <= watch.allowed(now, *upto)[0]:
-                    continue
-            condition = watch.judge(now, *upto)
-            if alert is None or not alert.firing:
-                if condition is not Condition.ABOVE:
-                    continue
-                # Made anew each time: the SLO's labels may have changed since it last fired.
-                labels = self._rule_labels(watch.rule)
-                alert = self.alerts[watch.key] = Alert(labels, {}, watch.rule.long.seconds)
-            alert.step(condition, now)
-            if alert.needs_words(now):
-                counts, ends = watch.counts(now, *upto), self._exhaustion(left, now, upto)
-                said = words.burn(self.title, self.slo, watch.rule, counts, left, ends, show)
-                alert.word(said, now)
+        # Windows end at the newest sample until the next one is overdue, see `as_of`.
+        silent = self.seen if self.seen is not None and now > self.seen else None
+        ends = partial(self._exhaustion, left, now, upto)
+        self._burns.follow(self.title, left, ends, upto, now, silent, show)
         self._end_orphans(now)
-        self._steps.follow(self.title, left, period, upto, now)
-        self._foresight.follow(self.title, left, now, show)
+        self._steps.follow(self.title, left, period, upto, now, silent, show)
+        self._foresight.follow(self.title, left, now, silent, show)
         return to_say(self.alerts.values())
-
-    def _rule_labels(self, rule: Rule) -> dict[str, str]:
-        """What identifies the alert of a rule."""
-        return {
-            **self.labels,
-            "alertname": BURN,
-            "slo": self.slo.name,
-            "service": self.slo.service,
-            "severity": rule.severity,
-            "long_window": rule.long.label,
-            "short_window": rule.short.label,
-        }
 
     def _end_orphans(self, now: float) -> None:
         """A rule or step that the configuration no longer has cannot fire on."""
         for key, alert in self.alerts.items():
-            if key not in self._keys or self.is_over(now):
+            if key not in self._keys:
                 alert.step(Condition.BELOW, now)
+
+    def _end_all(self, now: float) -> None:
+        """The group is gone; no sample can end its alerts any more."""
+        for alert in self.alerts.values():
+            if alert.step(Condition.BELOW, now):
+                alert.annotations = words.noted(alert.annotations, words.group_is_gone(self.seen))
 
     @property
     def title(self) -> str:

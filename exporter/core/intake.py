@@ -33,13 +33,15 @@ class Taken:
 
     `skipped`: a want was not answered, the next batch bridges. `over_cap`: groups past
     `max_groups`. `bucket_missing`: the histogram is there, its threshold's bucket is not; the batch
-    waits until somebody has looked which bounds there are.
+    waits until somebody has looked which bounds there are. `sights`: by group, the targets that had
+    a sample of it that was not there before; empty for an SLO without groups.
     """
 
     facts: Facts = field(default_factory=Facts)
     skipped: bool = False
     over_cap: set[Group] = field(default_factory=set)
     bucket_missing: bool = False
+    sights: dict[Group, set[str]] = field(default_factory=dict)
 
 
 class Intake:
@@ -88,6 +90,7 @@ class Intake:
                 taken.over_cap.add(group)
                 continue
             self.memory.instance(group)
+            _see(taken.sights, group, batch, reading, last.time if last is not None else after)
             seen.setdefault(group, []).append(times)
             gains += new
         self._book(gains, seen)
@@ -269,6 +272,15 @@ class Intake:
         for target, time in last.items():
             facts = batch.targets.get(target)
             self.memory.do("target", target, time, facts.started if facts else None)
+
+
+def _see(
+    sights: dict[Group, set[str]], group: Group, batch: Batch, reading: Reading, after: float
+) -> None:
+    """Note which target has a group, unless the sample is one that came before."""
+    series = reading.series
+    if group and (batch.own_clock or reading.samples[-1][0] > after):
+        sights.setdefault(group, set()).add(series.page or series.target)
 
 
 def _is_number(value: Value) -> bool:
