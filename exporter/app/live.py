@@ -25,7 +25,7 @@ from exporter.core.engine import Engine
 from exporter.core.events import Term, derives, terms
 from exporter.core.sample import Ask, NativeHistogram
 from exporter.core.selector import Want
-from exporter.core.slo import SLO, CounterSLI, HistogramSLI, QuerySLI
+from exporter.core.slo import SLO, CounterSLI, HistogramSLI, QuerySLI, bound_text
 from exporter.errors import SourceError
 from exporter.sources.base import Poll, Source
 from exporter.sources.prometheus import PrometheusSource
@@ -146,10 +146,10 @@ class Seen:
                     (*path, _key(slo, term)), f"{term.want} matches nothing{self._when}"
                 )
         if slo.name in self._bounds and isinstance(slo.sli, HistogramSLI):
-            there = ", ".join(f"{bound:g}" for bound in self._bounds[slo.name]) or "none"
+            there = ", ".join(map(bound_text, self._bounds[slo.name])) or "none"
             findings.warning(
                 (*path, "threshold"),
-                f"{slo.sli.threshold:g} is no bucket bound of {slo.sli.histogram.name}; "
+                f"{bound_text(slo.sli.threshold)} is no bucket bound of {slo.sli.histogram.name}; "
                 f"there are {there}",
             )
         self._judge_parts(slo, findings)

@@ -22,7 +22,7 @@ from exporter.core.notification import Notification
 from exporter.core.outbox import Outbox, Route
 from exporter.core.override import Override
 from exporter.core.sample import Ask, Batch
-from exporter.core.slo import SLO, CompositeSLI, HistogramSLI
+from exporter.core.slo import SLO, CompositeSLI, HistogramSLI, bound_text
 from exporter.core.status import SLOStatus, Snapshot
 
 FORGET_EVERY = 3600.0
@@ -147,9 +147,9 @@ class Engine:
         if account.memory.bucket_known:
             account.fault = None
         elif bounds:
-            listed = ", ".join(f"{b:g}" for b in bounds)
+            listed = ", ".join(map(bound_text, bounds))
             account.fault = (
-                f"slo.{slo}: threshold {sli.threshold:g} is not a bucket bound of "
+                f"slo.{slo}: threshold {bound_text(sli.threshold)} is not a bucket bound of "
                 f"{sli.histogram.name}; there are {listed}"
             )
 
