@@ -145,9 +145,10 @@ class Dump:
                 self._created.setdefault(column.of, value)
         elif column.fact != "up":
             self._facts.append((time, column.of, Target(starts=[(time, value)])))
-        elif value == 1.0:
+        else:
             # One that was only unreachable was not observed.
-            self._facts.append((time, column.of, Target(looks=[time])))
+            looks, down = ([time], False) if value == 1.0 else ([], True)
+            self._facts.append((time, column.of, Target(looks=looks, down=down)))
 
     def _flush(self) -> None:
         for column in self._by_series.values():

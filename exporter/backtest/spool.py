@@ -188,6 +188,7 @@ def _facts(index: Index, start: float, end: float) -> dict[str, Target]:
                 known = out.setdefault(name, Target())
                 known.starts = [*known.starts, *found.starts]
                 known.looks = sorted({*known.looks, *found.looks})
+                known.down = found.down
     return out
 
 

@@ -72,7 +72,7 @@ def hold(alert: Alert, note: str, silent: float | None, left: float | None, show
     since when no sample came, in unix seconds. `left`: what remains of the budget.
     """
     if silent is not None:
-        note = f"there is no data since {rfc3339(silent)}, so the alert holds its state"
+        note = f"there has been no data since {rfc3339(silent)}, so the alert holds its state"
         alert.silent = silent if alert.silent is None else alert.silent
     elif not note:
         alert.silent = None
@@ -100,7 +100,7 @@ def noted(annotations: Mapping[str, str], note: str) -> dict[str, str]:
 
 def no_events(label: str) -> str:
     """The note of an alert whose window is empty, though samples come."""
-    return f"there are no events in {label}, so the alert holds its state"
+    return f"there are no events in the last {label}, so the alert holds its state"
 
 
 NO_FORECAST = "there is no forecast of the last hours, so the alert holds its state"
