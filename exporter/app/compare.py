@@ -130,9 +130,7 @@ async def compare(
         return "its events are those of other SLOs; ask for those"
     if not isinstance(settings, Settings):
         return f"source {account.slo.source} is scraped: its raw samples are not kept"
-    newest = account.memory.newest
-    end = newest if newest <= now <= newest + account.patience else now
-    comparison = Comparison(account, seconds, end)
+    comparison = Comparison(account, seconds, account.as_of(now))
     try:
         await comparison.ask(settings, clock)
     except SourceError as error:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from math import isfinite
 
 from exporter.core.alert import Alert
+from exporter.core.burn_alerts import BURN
 from exporter.core.engine import Engine
-from exporter.core.instance import BURN
 from exporter.core.sample import Batch, NativeHistogram, Reading
 from exporter.core.selector import Want
 from exporter.core.slo import SLO, HistogramSLI

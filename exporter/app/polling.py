@@ -72,10 +72,13 @@ class Polling:
             self._metrics.forget_target(poll.source, poll.target)
             self._down.discard(poll.target)
             self._seen.discard(poll.target)
+            self._engine.removed(poll.source, poll.target)
             return
         if poll.batch is not None:
             self._count(poll.source, self._engine.ingest(poll.batch))
             self._engine.behind(poll.source, self.source.behind, self._clock.now())
+        elif poll.error is not None:
+            self._engine.failing(poll.source, poll.target)
         for slo, fault in poll.faults.items():
             # Its next whole batch takes the fault back.
             if slo in self._engine.accounts:

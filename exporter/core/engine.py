@@ -21,7 +21,7 @@ from exporter.core.notification import Notification
 from exporter.core.outbox import Outbox, Route
 from exporter.core.override import Override
 from exporter.core.sample import Ask, Batch
-from exporter.core.slo import SLO, CompositeSLI, HistogramSLI
+from exporter.core.slo import SLO, CompositeSLI, HistogramSLI, bound_text
 from exporter.core.status import SLOStatus, Snapshot
 from exporter.core.taken import Taken
 
@@ -121,6 +121,16 @@ class Engine:
         for account in self._of(source):
             account.unreadable = why
 
+    def failing(self, source: str, target: str) -> None:
+        """A poll of one of a source's targets was not answered, so what it had is not gone."""
+        for account in self._of(source):
+            account.memory.places.failing(target)
+
+    def removed(self, source: str, target: str) -> None:
+        """A target is none of a source's any more, so what it had may be gone."""
+        for account in self._of(source):
+            account.memory.places.removed(target)
+
     def ingest(self, batch: Batch) -> dict[str, Taken]:
         """Count a batch for every SLO it was asked for; by SLO, what came of it."""
         out: dict[str, Taken] = {}
@@ -142,9 +152,9 @@ class Engine:
         if account.memory.bucket_known:
             account.fault = None
         elif bounds:
-            listed = ", ".join(f"{b:g}" for b in bounds)
+            listed = ", ".join(map(bound_text, bounds))
             account.fault = (
-                f"slo.{slo}: threshold {sli.threshold:g} is not a bucket bound of "
+                f"slo.{slo}: threshold {bound_text(sli.threshold)} is not a bucket bound of "
                 f"{sli.histogram.name}; there are {listed}"
             )
 
@@ -161,7 +171,7 @@ class Engine:
         for account in self.accounts.values():
             try:
                 if isinstance(account.slo.sli, CompositeSLI):
-                    account.gather(self.accounts)
+                    account.gather(self.accounts, now)
                     if account.behind:
                         account.watch_anew(now)
                 said += account.evaluate(now, self._show)
@@ -194,7 +204,7 @@ class Engine:
             services[name] = account.slo.service
             try:
                 slos += [
-                    instance.status(instance.as_of(now, account.patience))
+                    instance.status(instance.as_of(now))
                     for instance in account.memory.instances.values()
                 ]
             except _FAULTS as error:

@@ -32,7 +32,7 @@ def explain(account: Account, group: events.Group, now: float, show: Show) -> Ex
     """Explain one instance of an SLO as of `now`; `show` writes seconds as a duration."""
     slo, memory = account.slo, account.memory
     instance = memory.instances[group]
-    at = instance.as_of(now, account.patience)
+    at = instance.as_of(now)
     status = instance.status(at)
     period = status.windows[-1]
     found, complete = gaps(

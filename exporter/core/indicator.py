@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import Matcher
-from exporter.core.slo import SLI, CompositeSLI, CounterSLI, GaugeSLI, HistogramSLI
+from exporter.core.slo import (
+    SLI,
+    CompositeSLI,
+    CounterSLI,
+    GaugeSLI,
+    HistogramSLI,
+    bound_text,
+)
 from exporter.core.words import Show
 
 
@@ -37,7 +44,7 @@ def describe(sli: SLI, interval: float, show: Show) -> Indicator:
     if isinstance(sli, CounterSLI):
         return Indicator("counters", _counters(sli), "exact", _COUNTED)
     if isinstance(sli, HistogramSLI):
-        good = f"an observation at or under {sli.threshold:g}"
+        good = f"an observation at or under {bound_text(sli.threshold)}"
         if sli.good_if:
             good += f" whose series also has {_matchers(sli.good_if)}"
         text = f"Events are the observations of {sli.histogram}; good is {good}."

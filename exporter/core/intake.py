@@ -39,6 +39,7 @@ class Intake:
         self._away = Away()
         self._terms = events.terms(memory.slo.sli)
         self._derived = events.derives(memory.slo.sli)
+        self._own_clock = False
         self._values = Values(memory, patience)
         self._counts = not isinstance(memory.slo.sli, GaugeSLI | QuerySLI)
 
@@ -49,6 +50,7 @@ class Intake:
             taken.skipped = True
             return taken
         self._follow_clock(batch)
+        self._own_clock = batch.own_clock
         if self.memory.tally is None:
             self.memory.tally = Tally(
                 self.memory.targets, batch.at, max(LONG_GAP, 4 * self.memory.slo.interval)
@@ -144,10 +146,14 @@ class Intake:
     def _book_line(self, line: Line, followed: bool, booked: Booked, taken: Taken) -> None:
         """What a series gained goes to its group."""
         wanted = line.wanted
-        if followed or not line.data:
+        if followed or not (line.data or self._shown(line)):
             return
         group = self._group(wanted.reading)
         if not self._admits(group, taken):
+            return
+        series = wanted.reading.series
+        taken.see(group, series.page or series.target)
+        if not line.data:
             return
         role = self._terms[wanted.term].role
         booked.data.setdefault(group, []).append(line.data)
@@ -161,6 +167,10 @@ class Intake:
             if gained:
                 gains.append(events.gain(role, group, begin, end, gained, under if good else 0.0))
             begin = end
+
+    def _shown(self, line: Line) -> bool:
+        """Whether a page shows a series that has nothing new."""
+        return line.newest is None and bool(self._own_clock and line.wanted.reading.samples)
 
     def _may_be_good(self, reading: Reading) -> bool:
         sli = self.memory.slo.sli
@@ -189,6 +199,7 @@ class Intake:
             looked[target] = max(times[-1], looked.get(target, 0.0))
             group = self._group(reading)
             if self._admits(group, taken):
+                taken.see(group, reading.series.page or target)
                 booked.data.setdefault(group, []).append(times)
                 booked.gains.setdefault(group, []).extend(gains)
         self._observe(batch, looked, {})

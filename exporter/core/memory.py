@@ -15,8 +15,11 @@ from typing import Any
 from exporter.core.alert import Alert, State
 from exporter.core.events import Group
 from exporter.core.exclusion import Exclusion
-from exporter.core.instance import MISSING, Instance, horizon
+from exporter.core.group_presence import Sights
+from exporter.core.instance import MISSING, Instance, horizon, patience
 from exporter.core.ledger import HISTORY as MEMORY
+from exporter.core.places import Places
+from exporter.core.sample import Batch
 from exporter.core.series import Last
 from exporter.core.slo import SLO
 from exporter.core.tally import Tally
@@ -63,6 +66,7 @@ class Memory:
         self.bucket_known = False
         self.missing: Alert | None = None
         self.instances: dict[Group, Instance] = {}
+        self.places = Places(self.instances, patience(slo))
         self.targets: dict[str, TargetState] = {}
         self.tally: Tally | None = None
         """Not kept: what `explain` tells of each series; begins with the first batch."""
@@ -95,8 +99,15 @@ class Memory:
                 instance.exclude(exclusions)
 
     def admits(self, group: Group) -> bool:
-        """Whether a group is there or may still be added."""
-        return group in self.instances or len(self.instances) < self.slo.max_groups
+        """Whether a group has a place or there is a free one."""
+        return self.places.admits(group, self.slo.max_groups)
+
+    def note_groups(self, batch: Batch, sights: Sights, *, has_data: bool) -> None:
+        """Remember which groups were there at a poll, and drop those for which there is no room."""
+        for group in self.places.note(batch, sights, has_data=has_data):
+            self.do("gone", group, False)
+        for group in self.places.overflow(self.slo.max_groups, batch.at):
+            self.do("drop", group)
 
     @property
     def reach(self) -> float:
@@ -208,7 +219,15 @@ class Memory:
             for key in [key for key, alert in alerts.items() if alert.is_past(now)]:
                 del alerts[key]
             if instance.is_over(now) and not any(a.firing for a in instance.alerts.values()):
-                del self.instances[group]
+                self._do_drop(group)
+
+    def _do_gone(self, group: Sequence[str], gone: bool) -> None:
+        self.instance(group).gone = gone
+
+    def _do_drop(self, group: Sequence[str]) -> None:
+        """Drop a group with all its history."""
+        del self.instances[tuple(group)]
+        self.places.forget(tuple(group))
 
     def _do_alert(
         self, group: Group | None, key: str, labels: Any, annotations: Any, *rest: Any
@@ -233,6 +252,8 @@ class Memory:
         "debts": _do_debts,
         "shift": _do_shift,
         "forget": _do_forget,
+        "gone": _do_gone,
+        "drop": _do_drop,
         "alert": _do_alert,
     }
 
@@ -274,6 +295,7 @@ class Memory:
                 )
                 for group, i in self.instances.items()
             ],
+            "gone": [group for group, i in self.instances.items() if i.gone],
         }
 
     def load(self, dumped: Mapping[str, Any]) -> None:
@@ -300,6 +322,8 @@ class Memory:
             instance.ledger.load(ledger)
             for key, *values in alerts:
                 self._do_alert(group, key, *values)
+        for group in dumped.get("gone", ()):
+            self._do_gone(group, True)
 
 
 def alert_values(alert: Alert) -> tuple[Any, ...]:

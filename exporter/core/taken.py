@@ -15,7 +15,8 @@ class Taken:
     bridges. `over_cap`: groups past `max_groups`. `bucket_missing`: no target has a bucket that
     ends at the threshold. `surplus`: events of a part that were more than its total, and were let
     go. `notes`: what cannot be told of a target, and why, by target. `fell`: series that fell
-    although their process went on. `fault`: why its numbers are not right, in one line.
+    although their process went on. `fault`: why its numbers are not right, in one line. `sights`: by group, the
+    targets that had a sample of it that was not there before; empty for an SLO without groups.
     """
 
     samples: int = 0
@@ -28,6 +29,12 @@ class Taken:
     notes: dict[str, str] = field(default_factory=dict)
     fell: set[str] = field(default_factory=set)
     fault: str | None = None
+    sights: dict[Group, set[str]] = field(default_factory=dict)
+
+    def see(self, group: Group, target: str) -> None:
+        """A target had a sample of a group."""
+        if group:
+            self.sights.setdefault(group, set()).add(target)
 
     def refuse(self, reason: str, count: int = 1) -> None:
         """So many samples were not taken."""
