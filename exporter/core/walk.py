@@ -344,6 +344,8 @@ class Walk:
         self._belief = decision.belief
         self._started = start if start is not None else self._started
         self._before, self._counted, self._held = time, look, None
+        if self._troubled and look + 1 < len(self._looks):
+            return [look + 1]
         return [
             cursor.next
             for cursor in present
