@@ -158,6 +158,7 @@ _LN = {
     "returned": log(0.5),
     "born": log(0.1),
     "first": log(0.5),
+    "another": log(0.5),
     "found_series": log(0.01),
     "found_process": log(0.02),
     "found_passed_on": log(0.5),
@@ -346,7 +347,8 @@ def _of_new_series(seen: Sequence[Seen]) -> tuple[float, Verdict]:
     new = [s for s in seen if s.last is None and s.value is not None]
     if not new:
         return 0.0, _BORN
-    born = sum(_LN["born"] + fit(s.value or 0.0, _expected(s, s.idle), s.idle) for s in new)
+    born = _LN["born"] + (len(new) - 1) * _LN["another"]
+    born += sum(fit(s.value or 0.0, _expected(s, s.idle), s.idle) for s in new)
     late = _LN["found_series"] + _of_age(new)
     return max((born, _BORN), (late, _FOUND_LATE), key=lambda option: option[0])
 
@@ -369,7 +371,7 @@ def _of_series(s: Seen, began: bool = False) -> list[tuple[float, Verdict]]:
     if s.absent:
         out.append((_LN["returned"] + reset, _RETURNED))
     else:
-        out.append((_LN["returned" if began else "own_reset"] + reset, _OWN_RESET))
+        out.append((_LN["another" if began else "own_reset"] + reset, _OWN_RESET))
     return out
 
 

@@ -75,7 +75,7 @@ class Service:
 STEP = st.fixed_dictionaries(
     {
         "events": st.lists(
-            st.tuples(st.sampled_from("abcd"), st.sampled_from(CODES), st.integers(1, 50)),
+            st.tuples(st.sampled_from("abcd"), st.sampled_from(CODES), st.integers(1, 6)),
             max_size=6,
         ),
         "restart": st.sets(st.sampled_from("abcd"), max_size=1),
@@ -101,7 +101,7 @@ def play(service: Service, steps: list[dict[str, Any]], e: Engine, *, one_by_one
             service.pods[name].happen(code, n)
         names = step["scraped"] & set(service.pods)
         # A pod that is new is found while it is still young, or nobody could tell.
-        names |= {n for n, pod in service.pods.items() if not pod.shown}
+        names |= {n for n, pod in service.pods.items() if not pod.shown or n in step["restart"]}
         for group in [{name} for name in sorted(names)] if one_by_one else [names]:
             brought = scrape(service, e, now, group, step["jitter"])
             if step["again"]:
@@ -133,7 +133,7 @@ UPSTREAM = st.lists(
     st.tuples(
         st.sampled_from(["events", "events", "events", "restart", "poll", "poll again"]),
         st.sampled_from(CODES),
-        st.integers(1, 30),
+        st.integers(1, 6),
     ),
     max_size=60,
 )

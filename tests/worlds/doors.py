@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from exporter.core.engine import Engine
+from exporter.core.intake import Taken
 from exporter.core.sample import Batch, Reading, Series, Target
 from exporter.core.selector import Selector, Want, parse_selector
-from exporter.core.taken import Taken
 from tests.core.builders import packed, show
 from tests.core.builders import slo as make_slo
 from tests.worlds.exposition import Look, Page, Shown
@@ -87,6 +87,9 @@ def scraped(world: World) -> list[Batch]:
         else:
             starts = [] if look.start is None else [(look.at, look.start)]
             batch.targets[target] = Target(starts=starts)
+            for instance, start in look.starts.items():
+                found = Target(starts=[(look.at, start)])
+                batch.targets[names.target(look.page, instance)] = found
             for one in look.shown:
                 series, wants = names.of(look.page, one)
                 time = look.at if one.time is None else one.time
@@ -114,15 +117,14 @@ class Upstream:
         self._names = Names(world, upstream=True)
         self._series: dict[Key, _Stored] = {}
         self._shown: dict[Key, Shown] = {}
-        self._looks: dict[Page, list[tuple[float, float, bool, float | None]]] = {}
+        self._looks: dict[Page, list[tuple[float, float, Look]]] = {}
         for look in world.looks:
             self._store(look)
 
     def _store(self, look: Look) -> None:
         at, stored = round(look.at, 3), round(look.at + look.late, 3)
-        up = look.outcome == "page"
         since = self._world.looks[0].at
-        self._looks.setdefault(look.page, []).append((at, stored, up, look.start))
+        self._looks.setdefault(look.page, []).append((at, stored, look))
         for one in look.shown:
             key = (look.page, one.instance, one.series)
             self._shown.setdefault(key, one)
@@ -179,14 +181,19 @@ class Upstream:
             seen = [look for look in looks[low:] if look[0] <= end and look[1] <= now]
             if not seen:
                 continue
-            starts: list[tuple[float, float]] = []
-            for at, _, _, started in seen:
-                if started is not None and (not starts or starts[-1][1] != started):
-                    starts.append((at, started))
+            starts: dict[str, list[tuple[float, float]]] = {"": []}
+            for at, _, look in seen:
+                own = {} if look.start is None else {"": look.start}
+                for instance, began in (own | look.starts).items():
+                    found = starts.setdefault(instance, [])
+                    if not found or found[-1][1] != began:
+                        found.append((at, began))
+            for instance, found in starts.items():
+                batch.targets[self._names.target(page, instance)] = Target(starts=found)
             batch.targets[self._names.target(page)] = Target(
-                starts=starts,
-                looks=[at for at, _, up, _ in seen if up],
-                down=not seen[-1][2],
+                starts=starts[""],
+                looks=[at for at, _, look in seen if look.outcome == "page"],
+                down=seen[-1][2].outcome != "page",
             )
 
 
@@ -234,6 +241,9 @@ def play(
             why = engine.restore("slo", dumped, logs)
             assert why is None, why
         taken = engine.ingest(batch).get("slo")
+        if getattr(taken, "bucket_missing", False):
+            # The daemon asks the source then, which looks at the first page that has any.
+            engine.bounds("slo", _bounds(world))
         out.said += _said(engine, taken)
         log = engine.drain().get("slo", [])
         if restarts:
@@ -250,6 +260,14 @@ def play(
 
 _TICKS = 16
 """Batches between two ticks."""
+
+
+def _bounds(world: World) -> list[float]:
+    for look in world.looks:
+        texts = {one.series.partition('le="')[2].partition('"')[0] for one in look.shown}
+        if found := sorted({float(text) for text in texts if text}):
+            return found
+    return []
 
 
 def _said(engine: Engine, taken: Taken | None) -> Multiset[str]:

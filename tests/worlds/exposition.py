@@ -29,12 +29,13 @@ class Shown(NamedTuple):
     time: float | None
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Look:
     """One look at a page, at `at` unix seconds.
 
     `outcome`: "page", "failed" (no answer worth reading) or "refused" (nobody listened). `moment`:
-    up to when the page tells. `start`: the start time on the page. `late`: seconds after which an
+    up to when the page tells. `start`: the start time on the page; `starts`: those that it passes
+    on, by instance. `late`: seconds after which an
     upstream has stored it.
     """
 
@@ -44,6 +45,7 @@ class Look:
     shown: list[Shown] = field(default_factory=list)
     moment: float = 0.0
     start: float | None = None
+    starts: dict[str, float] = field(default_factory=dict)
     late: float = 0.0
 
 
@@ -69,15 +71,19 @@ class Page:
 
     `start`: whose start time it shows: "own" (of the process in its one slot), "front" (of the
     program that makes the page, `front` began it) or None. `relay`: it passes its slots on under
-    `instance` labels; `shared`: nothing but `pod` labels tell them apart. `step`: by how much that
-    start time is off, since the host's clock was set; `whole`: it is shown in whole seconds.
-    `summed`: one series for all slots. `turns`: at each look another slot answers. `lags`: the page
-    is of so many seconds ago, each replica has its own; `replica`: which one answers, any where
-    `wavers`. `grid`: it is read anew once in so many seconds. `created`: series carry their created
-    timestamps. `ages`: samples carry timestamps so far in the past of the page's moment (negative:
-    ahead), series in turn where there are several. `label`: a further label of all series.
-    `digits`: significant digits of values. `noise`: relative error of a value. `since`, `until`:
-    when it is looked at.
+    `instance` labels, their start times too where it `passes_starts`; `shared`: nothing but `pod`
+    labels tell them apart. `summed`: one series for all slots. `turns`: at each look another slot
+    answers. `created`: series carry their created timestamps.
+
+    `step`: by how much the start time is off, since the host's clock was set; `jitter`: and anew at
+    each look; `whole`: it is shown in whole seconds. `lags`: the page is of so many seconds ago,
+    each replica has its own; `replica`: which one answers, any where it `wavers`. `grid`: it is
+    read anew once in so many seconds. `ages`: samples carry timestamps so far in the past of the
+    page's moment (negative: ahead), classes in turn where there are several. `label`: a further
+    label of all series. `digits`: significant digits of values; `noise`: relative error of them.
+
+    `refusing`: nobody listens; `failing`: share of looks that fail. `since`, `until`: when it is
+    looked at. `things`: when something happens to it, for the truth. `told`: what did.
     """
 
     url: str
@@ -86,6 +92,7 @@ class Page:
     start: str | None = None
     front: float = 0.0
     relay: bool = False
+    passes_starts: bool = False
     shared: bool = False
     summed: bool = False
     turns: bool = False
@@ -105,6 +112,7 @@ class Page:
     failing: float = 0.0
     since: float = 0.0
     until: float = inf
+    things: list[float] = field(default_factory=list)
     actions: list[Action] = field(default_factory=list)
     told: list[tuple[float, str]] = field(default_factory=list)
 
@@ -134,6 +142,8 @@ class Page:
         for slot in slots:
             if slot.process is not None or slot.snapshots:
                 look.shown += self._of(slot, at, moment)
+            if self.passes_starts and slot.process is not None:
+                look.starts[slot.instance] = round(slot.process.began, 2)
         if self.summed:
             look.shown = _sum(look.shown)
         if self.noise or self.digits < 16:
@@ -167,12 +177,19 @@ class Page:
             k = bisect_right(slot.snapshots, moment, key=lambda one: one[0])
             found = slot.snapshots[max(0, k - 1)][1]
         out: list[Shown] = []
-        for k, (name, (value, life)) in enumerate(found.items()):
+        classes: list[str] = []
+        for name, (value, life) in found.items():
             if slot.hidden is not None and slot.hidden in name:
                 continue
             if self.label:
                 name = name.replace("{", "{" + self.label + ("" if "{}" in name else ","), 1)
-            time = moment - self.ages[k % len(self.ages)] if self.ages else None
+            time = None
+            if self.ages:
+                # A histogram has one time, whatever others have.
+                one = name.partition("{")[2].partition("le=")[0].strip(",}")
+                if one not in classes:
+                    classes.append(one)
+                time = moment - self.ages[classes.index(one) % len(self.ages)]
             created = life.began if self.created else None
             out.append(Shown(slot.instance, name, value, ((life, value),), created, time))
         return out

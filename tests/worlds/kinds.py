@@ -11,7 +11,7 @@ from exporter.core.selector import parse_selector
 from exporter.core.slo import SLI, CounterSLI, HistogramSLI
 from tests.worlds.exposition import Look, Page, Slot
 from tests.worlds.maker import Maker
-from tests.worlds.world import Schema, Traffic
+from tests.worlds.world import DAY, Process, Schema, Traffic
 
 _NAME = "requests_total"
 _BAD = parse_selector(_NAME + '{code=~"5.."}')
@@ -92,8 +92,13 @@ def exporters(make: Maker) -> None:
         traffic = make.traffic()
         front = make.begin - make.log_uniform(100.0, 1e6)
         page = make.page(name, traffic=traffic, start="front", front=front)
-        make.front_restarts(page, 1.5)
-        make.restarts(page, page.slots[0], traffic, 0.7)
+        slot = page.slots[0]
+
+        def reboot(at: float, page: Page = page, slot: Slot = slot, t: Traffic = traffic) -> None:
+            make.restart(page, slot, at, t)
+
+        make.front_restarts(page, 1.5, reboots=reboot)
+        make.restarts(page, slot, traffic, 0.7)
 
 
 def sums(make: Maker) -> None:
@@ -101,11 +106,9 @@ def sums(make: Maker) -> None:
     for name in _names(make, 2):
         traffic = make.traffic()
         count = make.rng.randint(2, 5)
-        slots = [
-            Slot("", make.process(traffic, share=1 / count, preset=False)) for _ in range(count)
-        ]
+        front = make.begin - make.log_uniform(200.0, 30 * DAY)
+        slots = [Slot("", _worker(make, traffic, front, count)) for _ in range(count)]
         start = make.rng.choice((None, "front"))
-        front = min(slot.process.began for slot in slots if slot.process) - 1.0
         page = make.page(name, slots, summed=True, start=start, front=front)
         for at in make.times(page, 1.5):
             slot = make.rng.choice(slots)
@@ -113,6 +116,14 @@ def sums(make: Maker) -> None:
                 make.restart(page, slot, at, traffic, share=1 / count, preset=False)
             else:
                 page.plan(at, "a worker ends for good", lambda slot=slot: _end(slot))
+
+
+def _worker(make: Maker, traffic: Traffic, front: float, count: int) -> Process:
+    """One of so many workers: most of them are as old as their master."""
+    began = front + 1.0
+    if make.chance(0.3):
+        began = make.rng.uniform(front, make.begin - 100.0)
+    return make.process(traffic, began, share=1 / count, preset=False)
 
 
 def collectors(make: Maker) -> None:
@@ -186,6 +197,7 @@ def relays(make: Maker) -> None:
     slots: list[Slot] = []
     start = make.rng.choice(("front", None))
     page = make.page("relay", slots, relay=True, start=start, front=make.begin - 1e5)
+    page.passes_starts = make.chance(0.3)
     traffic = make.traffic()
     for k in range(make.rng.randint(2, 5)):
         share = make.log_uniform(0.3, 3.0)
@@ -234,12 +246,17 @@ def timestamps(make: Maker) -> None:
         elif what == "apart":
             page.ages = tuple(make.rng.uniform(0.0, 30.0) for _ in range(4))
         else:
-            page.grid, page.ages = make.rng.uniform(1.2, 3.0) * make.interval, (0.0,)
+            page.grid = min(60.0, make.rng.uniform(1.2, 3.0) * make.interval)
+            page.ages = (0.0,)
         make.restarts(page, page.slots[0], traffic, 0.7)
 
 
 def bad_looks(make: Maker) -> None:
-    """Looks fail or are refused; a page may be refused until its process begins."""
+    """Looks fail or are refused; a page may be refused until its process begins; for some time
+    nobody looks at all."""
+    if make.chance(0.3):
+        at = make.rng.uniform(make.begin, make.end)
+        make.away = (at, at + make.rng.uniform(2, 20) * make.interval)
     for name in _names(make, 3):
         traffic = make.traffic()
         start = make.rng.choice(("own", None))
@@ -408,7 +425,9 @@ def world(kind: str, number: int) -> World:
     recipe = KINDS[kind]
     make = Maker(rng, histogram=rng.random() < recipe.histogram)
     recipe.make(make)
-    late = make.rng.choice((0.0, 0.0, 0.0, 0.0, 100.0))
+    # With the age of its timestamps a sample is never later than what is asked for again.
+    oldest = max(max((*page.ages, 0.0)) + max(page.lags) + page.grid for page in make.pages)
+    late = max(0.0, make.rng.choice((0.0, 0.0, 0.0, 0.0, 100.0)) - oldest)
     sli: SLI
     if make.schema.histogram:
         sli = HistogramSLI(parse_selector("latency"), make.schema.threshold)

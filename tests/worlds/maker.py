@@ -13,6 +13,8 @@ INTERVALS = (5.0, 10.0, 10.0, 15.0, 15.0, 30.0, 60.0)
 BOUNDS = ("0.1", "0.5", "1", "+Inf")
 _APART = 4
 """Looks between two things that happen to a page."""
+_AT_ONCE = 0.1
+"""Share of things that happen whatever else does just then."""
 _LATE = 0.03
 """Share of looks that come late."""
 
@@ -26,6 +28,8 @@ class Maker:
         self.looks = rng.randint(30, 60)
         self.begin = BEGIN
         self.end = BEGIN + self.looks * self.interval
+        self.away = (0.0, 0.0)
+        """From when to when nobody looks at anything."""
         self.pages: list[Page] = []
         self.schema = self._schema(histogram)
         self.preset = rng.random() < 0.3
@@ -48,14 +52,16 @@ class Maker:
         margin = _APART * self.interval
         for _ in range(poisson(self.rng, mean)):
             at = self.rng.uniform(self.begin + margin, self.end - margin / 2)
-            if all(abs(at - other) > margin for other in busy):
+            if self.chance(_AT_ONCE) or all(abs(at - other) > margin for other in busy):
                 busy.append(at)
+                page.things.append(at)
                 yield at
 
     def one_time(self, page: Page) -> float:
         """One such moment, whatever else happens then."""
         at = self.rng.uniform(self.begin + _APART * self.interval, self.end - 2 * self.interval)
         self._busy.setdefault(id(page), []).append(at)
+        page.things.append(at)
         return at
 
     def _schema(self, histogram: bool) -> Schema:
@@ -160,10 +166,15 @@ class Maker:
         for at in self.times(page, mean):
             self.restart(page, slot, at, traffic, **more)
 
-    def front_restarts(self, page: Page, mean: float) -> None:
-        """The program in front restarts by itself, and is away for a moment."""
+    def front_restarts(
+        self, page: Page, mean: float, *, reboots: Callable[[float], object] | None = None
+    ) -> None:
+        """The program in front restarts by itself, and is away for a moment. `reboots`: now and
+        then the host does, which ends at that time what it shows too."""
         for at in self.times(page, mean):
             away = self.downtime()
+            if reboots is not None and self.chance(0.2):
+                reboots(at)
 
             def end() -> None:
                 page.refusing = True
@@ -189,7 +200,7 @@ class Maker:
                 at += self.rng.uniform(0.0, wobble * self.interval)
                 if self.chance(_LATE):
                     at += self.rng.uniform(0.0, 0.08 * self.interval)
-                if page.since <= at < page.until:
+                if page.since <= at < page.until and not self.away[0] <= at < self.away[1]:
                     look = page.look(at)
                     # What is behind brings its samples in their order all the same.
                     stored = max(stored, at + self.rng.uniform(late / 2, late))

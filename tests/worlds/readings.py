@@ -9,6 +9,7 @@ other reading is accepted too if nothing on the page speaks against it, by these
 | a part of a sum left | gains of the others | the difference that is shown | no |
 | several processes in turn at one address | gains of each | nothing | no |
 | process behind an upstream that passes it on, met first | whole or nothing | either | no |
+| several things happened to the page since the last look | gains | all or nothing | yes |
 | restart, no fall, no start of its own | whole | the difference | no |
 | restart with its own start, no fall, beyond the pace | whole | the difference | yes |
 | restart told by a fall alone, beyond the pace | whole | nothing (a part left) | yes |
@@ -17,9 +18,9 @@ other reading is accepted too if nothing on the page speaks against it, by these
 | process (or series) born, beyond the pace | whole | nothing | yes |
 | relabelled, all of it within the pace | difference | whole | yes |
 | relabelled and anew, over the old values, no start of its own | whole | the difference | yes |
-| restart of one that shares a target, some over their old values | whole | difference | yes |
+| restart told by a fall, other series over their old values | whole | their difference | yes |
 | series that began anew at or over its old value | whole | the difference | yes |
-| a part left, what is left within the pace | gains | whole | yes |
+| a fall without a restart, all of it within the pace | gains | whole | yes |
 
 "Within the pace": at most three times the median pace of the page's last seven looks
 for the seconds since the last one, and ten; anything where no pace is known yet.
@@ -48,10 +49,10 @@ class Sight:
     """One process at one look. `gains`: the true events by series; `old`: the last value of each
     series ever shown; `keys`: the series of the last look. `first`: nobody has looked before;
     `passed_on`: and nobody tells whether anybody could have. `moved`: the page's start time did;
-    `told`: it is the process' own and says that it began since. `anew`: no life of the last look is
-    there. `changed`: series none of whose lives were shown under their name before; `left`: those
-    that lost some. `young`: some life began after anybody looked at anything. `counted`: whether a
-    series counts to all events."""
+    `told`: it is the process' own and says that it began since. `things`: how many have happened to
+    the page since. `anew`: no process of the last look is there. `changed`: series none of whose
+    lives were shown under their name before; `left`: those that lost some. `young`: some life began
+    after anybody looked at anything. `counted`: whether a series counts to all events."""
 
     page: Page
     seconds: float
@@ -62,6 +63,7 @@ class Sight:
     first: bool
     moved: bool
     told: bool
+    things: int
     anew: bool
     changed: AbstractSet[str]
     left: AbstractSet[str]
@@ -108,6 +110,9 @@ def other_readings(sight: Sight, role: Callable[[str], object]) -> list[Reading]
     twins under other labels."""
     if sight.page.turns:
         return [_nothing(TURNS, sight.values, ambiguous=False)]
+    if sight.things > 1:
+        why = "several things at once"
+        return [_nothing(why, sight.values, ambiguous=True), Reading(why, sight.values, True)]
     if sight.first:
         return list(_first(sight))
     if not sight.old:
@@ -154,8 +159,8 @@ def _anew(sight: Sight, renamed: bool) -> Iterator[Reading]:
         return
     if sight.events(sight.values) > sight.room:
         yield _nothing("a fall with more left than the pace makes", sight.values, ambiguous=True)
-    if sight.page.shared and over:
-        yield Reading("one of those that share a target, over its old value", over, True)
+    if over:
+        yield Reading("a fall of some, others are over their old value", over, True)
 
 
 def _twins(sight: Sight, role: Callable[[str], object]) -> Iterator[Reading]:
@@ -184,8 +189,8 @@ def _same(sight: Sight, renamed: bool) -> Iterator[Reading]:
     if sight.left:
         rises = {series: sight.rises[series] for series in sight.left}
         yield Reading(PART_LEFT, rises, False)
-        if sight.fell and little:
-            yield Reading("a part of a sum left, and little is there", sight.values, True)
+    if little and any(sight.falls(series) for series in sight.values if series in sight.keys):
+        yield Reading("a fall, and little is left", sight.values, True)
     for series in sight.changed:
         if series not in sight.old:
             yield from _met(sight, {series: sight.values[series]})

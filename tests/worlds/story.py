@@ -13,6 +13,8 @@ from tests.worlds.table import POLL
 from tests.worlds.truth import Interval, Reader
 from tests.worlds.world import BEGIN
 
+_USUAL = ("", "goes on", "difference")
+
 
 def story(kind: str, number: int, *, upstream: bool, everything: bool) -> Iterator[str]:
     """Lines about a world; `everything`: also looks at which nothing went wrong or was unusual."""
@@ -26,13 +28,12 @@ def story(kind: str, number: int, *, upstream: bool, everything: bool) -> Iterat
         batches = scraped(one)
     reader = Reader(one.role, histogram=one.schema.histogram, upstream=upstream, zeros=one.zeros)
     got = play(one, batches, steps=True)
-    told, off = 0, (0.0, 0.0)
+    pending, off = list(one.looks), (0.0, 0.0)
     last: dict[Any, float] = {}
     for batch, (total, part, taken) in zip(batches, got.steps, strict=True):
-        looks: list[Look] = []
-        while told < len(one.looks) and one.looks[told].at + one.looks[told].late <= batch.at:
-            looks.append(one.looks[told])
-            told += 1
+        late = 1.0 if upstream else 0.0
+        looks = [look for look in pending if look.at + late * look.late <= batch.at]
+        pending = [look for look in pending if look not in looks]
         notes: list[str] = []
         for look in looks:
             reader.read(look)
@@ -81,7 +82,7 @@ def _readings(taken: Any) -> list[str]:
     return [
         f"{count} x {kind}: {evidence}"
         for (kind, evidence), count in found.items()
-        if kind != "increase" or evidence not in ("", "goes on")
+        if kind != "increase" or evidence not in _USUAL
     ]
 
 

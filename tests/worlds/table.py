@@ -10,6 +10,7 @@ from random import Random
 from exporter.core.sample import Batch
 from tests.worlds.doors import OVERLAP, Outcome, Upstream, naive, play, polls, scraped
 from tests.worlds.kinds import World, world
+from tests.worlds.readings import TURNS
 from tests.worlds.truth import Interval, Reader, Truth
 
 NEAR, ONE = 1e-9, 1.0
@@ -38,14 +39,16 @@ class Verdict:
 
 @dataclass(slots=True)
 class Checked:
-    """One world. `verdicts`: by reader. `ambiguous`: two readings fit, by door. `open`: what no
-    page tells. `same`: by check whether other cuts and restarts gave the same numbers."""
+    """One world. `verdicts`: by reader. `ambiguous`: two readings fit, by door. `open`: some of it
+    no page tells; `knowable`: some of it they do. `same`: by check whether other cuts and restarts
+    gave the same numbers."""
 
     name: str
     kind: str
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     ambiguous: dict[str, bool] = field(default_factory=dict)
     open: bool = False
+    knowable: bool = True
     same: dict[str, bool] = field(default_factory=dict)
 
 
@@ -73,8 +76,8 @@ def _off(truth: Interval, counted: float) -> tuple[float, float]:
 
 
 def check(kind: str, number: int, *, doors: bool = True) -> Checked:
-    """Make a world and count it through the front doors; `doors`: also behind a Prometheus, and once
-    more in another way: cut elsewhere, or with slod started anew in the middle."""
+    """Make a world and count it through the front doors; `doors`: also behind a Prometheus, and
+    once more in another way: cut elsewhere, or with slod started anew in the middle."""
     one = world(kind, number)
     out = Checked(one.name, kind)
     truth = truth_of(one)
@@ -83,7 +86,7 @@ def check(kind: str, number: int, *, doors: bool = True) -> Checked:
     out.verdicts["slod"] = verdict(truth, got.total, got.part, said=bool(got.said))
     out.verdicts["increase()"] = verdict(truth, *naive(one), said=False)
     out.ambiguous["slod"] = out.ambiguous["increase()"] = bool(truth.ambiguous)
-    out.open = bool(truth.open)
+    out.open, out.knowable = bool(truth.open), TURNS not in truth.open
     if doors:
         truth = truth_of(one, upstream=True)
         server = Upstream(one)
@@ -159,7 +162,7 @@ def table(checked: Sequence[Checked]) -> Iterator[str]:
     rows: dict[str, dict[str, Row]] = defaultdict(lambda: {name: Row() for name in READERS})
     counts: dict[str, list[int]] = defaultdict(lambda: [0, 0, 0])
     for one in checked:
-        for kind in (one.kind, "all"):
+        for kind in (one.kind, "all") if one.knowable else (one.kind,):
             counts[kind][0] += 1
             counts[kind][1] += one.ambiguous["slod"]
             counts[kind][2] += one.open
@@ -172,6 +175,7 @@ def table(checked: Sequence[Checked]) -> Iterator[str]:
         + " | ".join(f"{name}: exact | >1% | >10% | silent" for name in READERS)
         + " |"
     )
+    counts.setdefault("all", [0, 0, 0])
     yield "|" + " --- |" * (4 + 4 * len(READERS))
     for kind in [k for k in rows if k != "all"] + ["all"]:
         cells = [kind, *map(str, counts[kind])]

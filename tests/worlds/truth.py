@@ -4,6 +4,7 @@
 | --- | --- |
 | of a life that was shown before | what it has gained since |
 | of a life that began after the last look at its page | all of it |
+| of a life whose process began after its first look | all of it, however late it is shown |
 | of a life that was there before anybody looked | nothing |
 
 A refused look of our own counts as a look: nobody was there. What no reader of the pages can know
@@ -85,14 +86,16 @@ class Truth:
 @dataclass(slots=True)
 class _Known:
     """One process, as its page showed it before. `values`: the newest of each series, also of
-    those that left; `lives`, `keys`: of the newest look that had any series; `paces`: events a second
-    at the last looks."""
+    those that left; `processes` (by when they began) and `keys`: of the newest look that had any
+    series; `paces`: events a second at the last looks; `since`: the first look that could have
+    shown it."""
 
     values: dict[str, float] = field(default_factory=dict)
     parts: dict[str, frozenset[Life]] = field(default_factory=dict)
-    lives: frozenset[Life] = frozenset()
+    processes: frozenset[float] = frozenset()
     keys: frozenset[str] = frozenset()
     at: float = 0.0
+    since: float = 0.0
     paces: deque[float] = field(default_factory=lambda: deque(maxlen=7))
 
 
@@ -112,7 +115,9 @@ class Reader:
         self._since: float | None = None
         self._told: dict[Page, float] = {}
         """Up to when each page has told."""
-        self._starts: dict[Page, float] = {}
+        self._first: dict[Page, float] = {}
+        self._starts: dict[tuple[Page, str], float] = {}
+        self._things: dict[Page, int] = {}
         self._seen: dict[Life, float] = {}
         self._known: dict[tuple[Page, str], _Known] = {}
         self._paces: dict[Page, deque[float]] = {}
@@ -123,6 +128,7 @@ class Reader:
         page = look.page
         if look.outcome == "refused" and not self._upstream:
             self._told[page] = max(self._told.get(page, 0.0), look.at)
+            self._first.setdefault(page, look.at)
         if self._since is None:
             self._since = look.at
         if look.outcome != "page":
@@ -131,21 +137,27 @@ class Reader:
         for instance in dict.fromkeys(one.instance for one in look.shown):
             self._process(look, instance, before)
         self._told[page] = max(before or 0.0, look.moment)
-        if look.start is not None:
-            self._starts[page] = look.start
+        self._first.setdefault(page, look.moment)
+        own = {} if look.start is None else {"": look.start}
+        for instance, start in (own | look.starts).items():
+            self._starts[page, instance] = start
+        if page.things:
+            self._things[page] = sum(at <= look.at for at in page.things)
 
     def _process(self, look: Look, instance: str, before: float | None) -> None:
         page = look.page
         shown = [one for one in look.shown if one.instance == instance]
         known = self._known.setdefault((page, instance), _Known())
         certain = page.created and (self._zeros or not self._upstream)
-        gains = {one.series: self._gain(one, look, before, certain) for one in shown}
+        if before is not None and (not page.relay or known.at):
+            known.since = known.since or self._first[page]
+        gains = {one.series: self._gain(one, look, known, before, certain) for one in shown}
         if self._histogram and not any(self._role(series)[1] for series in gains):
             # Nothing tells its good events from its bad ones.
             self.notes.append(NO_BUCKET)
             self.truth.open[NO_BUCKET] += 1
         elif not certain:
-            self._open(look, shown, known, before, gains)
+            self._open(look, instance, shown, known, before, gains)
         else:
             for series, gain in gains.items():
                 self._add(series, gain, gain)
@@ -155,35 +167,40 @@ class Reader:
             known.paces.append(pace)
             self._paces.setdefault(page, deque(maxlen=7)).append(pace)
         known.at = look.at
-        now = frozenset(life for one in shown for life, _ in one.lives)
-        if now and known.lives.isdisjoint(now) and UNSEEN not in self.notes:
+        now = frozenset(life.process for one in shown for life, _ in one.lives)
+        anew = bool(now) and known.processes.isdisjoint(now)
+        if anew and not page.shared and UNSEEN not in self.notes:
             # It is known to be another process: what the old one had is over.
             known.values.clear()
             known.parts.clear()
-        known.lives = now or known.lives
+        known.processes = now or known.processes
         known.keys = frozenset(gains) or known.keys
         for one in shown:
             known.values[one.series] = one.value
             known.parts[one.series] = frozenset(life for life, _ in one.lives)
 
-    def _gain(self, one: Shown, look: Look, before: float | None, certain: bool) -> float:
+    def _gain(
+        self, one: Shown, look: Look, known: _Known, before: float | None, certain: bool
+    ) -> float:
         """Events of a sample by its lives, which are remembered."""
         gain = 0.0
         for life, value in one.lives:
             last = self._seen.get(life)
             if last is not None:
                 gain += max(0.0, value - last)
-            elif self._born(life, look, before, certain):
+            elif self._born(life, look, known, before, certain):
                 gain += value
             self._seen[life] = max(value, last or 0.0)
         return gain
 
-    def _born(self, life: Life, look: Look, before: float | None, certain: bool) -> bool:
+    def _born(
+        self, life: Life, look: Look, known: _Known, before: float | None, certain: bool
+    ) -> bool:
         if before is not None:
-            return life.began > before
+            return life.began > before or life.process > known.since > 0
         # A page that is met for the first time tells of a birth only by a time that is its own.
-        page = look.page
-        tells = certain or (page.start == "own" and not page.step)
+        own = look.page.start == "own" and not look.page.step
+        tells = certain or own
         return tells and self._since is not None and life.began > self._since
 
     # --- what is left open ----------------------------------------------------------------------
@@ -191,17 +208,23 @@ class Reader:
     def _open(
         self,
         look: Look,
+        instance: str,
         shown: list[Shown],
         known: _Known,
         before: float | None,
         gains: dict[str, float],
     ) -> None:
         lives = frozenset(life for one in shown for life, _ in one.lives)
-        last = self._starts.get(look.page)
-        passed_on = self._upstream and look.page.relay and not known.at
-        paces = known.paces or self._paces.get(look.page)
+        processes = {life.process for life in lives}
+        page = look.page
+        owned = instance if instance in look.starts else ""
+        start = look.starts.get(instance, look.start)
+        passed_on = self._upstream and page.relay and not known.at and not owned
+        last = self._starts.get((page, owned))
+        own = page.start == "own" or bool(owned)
+        paces = known.paces or self._paces.get(page)
         sight = Sight(
-            page=look.page,
+            page=page,
             seconds=look.at - (known.at or before or look.at),
             values={one.series: one.value for one in shown},
             gains=gains,
@@ -209,9 +232,10 @@ class Reader:
             keys=known.keys,
             first=before is None or passed_on,
             passed_on=passed_on,
-            moved=_moved(last, look.start),
-            told=look.page.start == "own" and _told(last, look.start, known.at, look.at),
-            anew=bool(lives) and bool(known.lives) and lives.isdisjoint(known.lives),
+            moved=_moved(last, start),
+            told=own and _told(last, start, known.at, look.at),
+            things=sum(at <= look.at for at in page.things) - self._things.get(page, 0),
+            anew=bool(known.processes) and known.processes.isdisjoint(processes),
             changed={
                 one.series
                 for one in shown
@@ -222,7 +246,7 @@ class Reader:
             left={
                 one.series
                 for one in shown
-                if _part_left(known.parts.get(one.series, frozenset()), one, look.page.summed)
+                if _part_left(known.parts.get(one.series, frozenset()), one, page.summed)
             },
             young=any(life.began > (self._since or 0.0) for life in lives),
             paces=tuple(paces or ()),

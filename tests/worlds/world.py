@@ -81,9 +81,11 @@ class Schema:
 
 @dataclass(eq=False, slots=True)
 class Life:
-    """One counter from zero to its end; `began` in unix seconds."""
+    """One counter from zero to its end. `began`, and `process`, when its process did, are in unix
+    seconds."""
 
     began: float
+    process: float
 
 
 @dataclass(slots=True)
@@ -121,7 +123,7 @@ class Process:
         if preset:
             for one in schema.classes:
                 for name in self._names(one):
-                    self.counters[name] = Counter(Life(began), 0.0, began)
+                    self.counters[name] = Counter(Life(began, began), 0.0, began)
 
     def advance(self, until: float) -> None:
         """Count what happens up to a moment."""
@@ -156,7 +158,7 @@ class Process:
                 and first - counter.touched > self._ttl
             )
             if counter is None or expired:
-                counter = self.counters[name] = Counter(Life(first), 0.0, first)
+                counter = self.counters[name] = Counter(Life(first, self.began), 0.0, first)
             counter.value += amount
             counter.touched = max(first, last)
 
