@@ -170,6 +170,8 @@ _FALL_AND_MOVE = log(0.00001)
 _BELIEF = 2.0
 _MOST_BELIEF = 2
 _FEW_COST = 1.5
+_SPREAD, _OF_SIBLINGS = 0.2, 2.2
+"""The variance of the logarithm of a pace: of a series' own, and of another process'."""
 _LONG = 1e9
 """Seconds: of an age that nothing bounds."""
 _FASTEST = 1000.0
@@ -213,8 +215,30 @@ def fit(events: float, expected: float | None, seconds: float) -> float:
         fast = events / (_FASTEST * max(seconds, 1.0))
         return -log(events + 10.0) - 2.0 * log(max(1.0, fast))
     off = log((events + 1.0) / (expected + 1.0))
-    cost = 4.5 * log(1.0 + off * off / (0.2 + 1.0 / (expected + 1.0)) / 8.0)
+    cost = _tail(off, _SPREAD + 1.0 / (expected + 1.0))
     return -log(expected + 10.0) - (min(cost, _FEW_COST) if off < 0 else cost)
+
+
+def together(
+    events: Sequence[tuple[float, float | None]], seconds: float, spread: float = _SPREAD
+) -> float:
+    """How likely all events of a process are, each beside what was expected: a burst is one of all
+    its series, and is paid for once."""
+    alone = sum(fit(number, expected, seconds) for number, expected in events)
+    shares = [number / expected for number, expected in events if number and expected]
+    times = median(shares) if shares else 0.0
+    if times <= 1.0:
+        return alone
+    burst = sum(
+        fit(number, None if expected is None else expected * times, seconds)
+        for number, expected in events
+    )
+    return max(alone, burst - _tail(log(times), spread))
+
+
+def _tail(off: float, spread: float) -> float:
+    """The price of being so far off, as a logarithm; its tail is heavy."""
+    return 4.5 * log(1.0 + off * off / spread / 8.0)
 
 
 def start_moved(before: float | None, now: float | None) -> bool:
@@ -322,6 +346,7 @@ def _same(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
     added, of_new = _of_new_series(seen)
     began = False
     anew: list[Seen] = []
+    gained: list[tuple[float, float | None]] = []
     verdicts: list[Verdict | None] = []
     for s in seen:
         if s.value is None:
@@ -337,7 +362,11 @@ def _same(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
             if verdict.kind is Kind.RESET:
                 anew.append(s)
                 score -= fit(s.value, _expected(s, s.idle), s.idle)
+            elif verdict is GOES_ON:
+                gained.append((s.value - s.last, _expected(s, s.idle)))
+                score -= best
     score += _of_life(anew, max((s.idle for s in anew), default=0.0))
+    score += together(gained, process.look - process.before)
     return score + added, SAME, verdicts
 
 
@@ -380,8 +409,8 @@ def _is_behind(s: Seen) -> bool:
     assert s.value is not None  # the look showed it
     if s.last is None or s.value >= s.last:
         return False
-    # A replica is up to a look behind, which is little of a counter that is worth two of them.
-    look = min(1.5 * (s.pace or 0.0) * s.idle, s.last / 1e3)
+    # A replica is up to two looks behind; of a restart less is left.
+    look = min(2.0 * (s.pace or 0.0) * s.idle, s.last / 4.0)
     bound = max(look, s.last / (1e5 if s.pace is None else 1e6), 2.0 if s.last >= 10.0 else 0.0)
     return s.last - s.value <= bound and s.value > 0
 
@@ -424,9 +453,10 @@ def _new(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
     return score + _of_life([s for s in seen if s.value is not None], seconds), NEW, verdicts
 
 
-def _of_life(seen: Sequence[Seen], seconds: float) -> float:
+def _of_life(seen: Sequence[Seen], seconds: float, spread: float = _SPREAD) -> float:
     """How likely the values are of a life that began so many seconds ago, or any time since."""
-    whole = sum(fit(s.value or 0.0, _expected(s, seconds), seconds) for s in seen)
+    values = [(s.value or 0.0, _expected(s, seconds)) for s in seen]
+    whole = together(values, seconds, spread)
     ages = [s.value / s.pace for s in seen if s.pace and s.value]
     age = median(ages) if ages else seconds
     if not 0.0 < age < seconds:
@@ -518,7 +548,8 @@ def _born(process: Process, seen: Sequence[Seen]) -> _Option:
     verdict = Verdict(Kind.BIRTH, "nobody_listened_before") if process.down else _BORN
     present = [s for s in seen if s.value is not None]
     prior = _LN["born" if process.passed_on and not process.down else "first"]
-    score = prior + _of_life(present, max((s.idle for s in present), default=0.0))
+    seconds = max((s.idle for s in present), default=0.0)
+    score = prior + _of_life(present, seconds, _OF_SIBLINGS)
     return score, SAME, [None if s.value is None else verdict for s in seen]
 
 
@@ -555,9 +586,10 @@ def meet(process: Process, seen: Sequence[Seen], earliest: float) -> list[Verdic
     started = [s for s in seen if s.value is not None and s.created is None]
     if began and started and any(s.pace is not None for s in started):
         # A start time that is an exporter's would bring the whole past of what it measures.
-        born = _new(replace(process, before=earliest), _Start.INSIDE, started)
+        seconds = min(process.look - earliest, process.look - (process.start or 0.0) + START_JITTER)
+        born = _OF_NEW[_Start.INSIDE] + _of_life(started, max(0.0, seconds), _OF_SIBLINGS)
         other = _found(replace(process, passed_on=True), started)[0] + _OF_SAME[_Start.INSIDE]
-        began = born[0] >= other
+        began = born >= other
     for s in seen:
         if s.value is None:
             verdicts.append(None)

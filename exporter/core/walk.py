@@ -200,7 +200,7 @@ class Walk:
         after = self._first or self._earliest
         if known := [t for t in self._facts.looks if after < t <= self._batch.at]:
             times = sorted({*times, *known})
-        apart = _APART * _spacing(lines, times)
+        apart = _APART * _spacing(lines, self._memory.slo.interval)
         out: list[float] = []
         begin = -inf
         for time in times:
@@ -594,13 +594,11 @@ def _without_process(key: str) -> frozenset[str]:
     )
 
 
-def _spacing(lines: Sequence[Line], times: Sequence[float]) -> float:
-    """The usual seconds between two samples of one series; 0 where nothing tells."""
+def _spacing(lines: Sequence[Line], usual: float) -> float:
+    """The seconds between two samples of one series; `usual` where nothing tells."""
     raw = max((line.wanted.reading.samples for line in lines), key=len, default=[])
     gaps = [after[0] - before[0] for before, after in islice(pairwise(raw), 100)]
-    if not gaps:
-        gaps = [after - before for before, after in islice(pairwise(times), 100)]
-    return max(0.0, median(gaps)) if gaps else 0.0
+    return max(0.0, median(gaps)) if gaps else usual
 
 
 def _unusual_of(cursor: _Cursor) -> Iterator[int]:
