@@ -266,7 +266,7 @@ def decide(process: Process, seen: Sequence[Seen]) -> Decision:
     moved = start not in (_Start.NONE, _Start.SAME)
     if falls or moved or process.down or (others and gone):
         options.append(_new(process, start, some))
-    if falls:
+    if falls and any(s.value and _fell(s) for s in some):
         options.append(_part_left(process, start, some))
     if others and gone and not any(s.absent for s in present):
         options += _renamed(start, some, gone)

@@ -95,7 +95,8 @@ class Tally:
         for one in lines:
             known, newest = one.last, one.newest
             gap = known is not None and bool(one.times) and one.times[0] - known.time > self._gap
-            if not (gap or one.verdicts or one.refused):
+            over = newest is not None and newest.value == inf
+            if not (gap or one.verdicts or one.refused or over):
                 continue
             key = (one.wanted.term, target, one.key)
             line = self._line(key)

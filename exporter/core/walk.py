@@ -51,11 +51,12 @@ class _Cursor:
     """A line while it is walked.
 
     `looks`: of each sample, the index of its look. `at`: the sample that comes next. `mark`: the
-    newest one before it; after jitter it holds the higher value. `look`: the look that showed the
+    newest one before it; after jitter it holds the higher value. `lost`: that of a series that goes
+    on under another name. `look`: the look that showed the
     series last, -1 for the last one before the batch.
     """
 
-    __slots__ = ("at", "index", "key", "line", "look", "looks", "mark")
+    __slots__ = ("at", "index", "key", "line", "look", "looks", "lost", "mark")
 
     def __init__(self, line: Line, looks: Sequence[int], *, present: bool) -> None:
         self.line = line
@@ -64,6 +65,7 @@ class _Cursor:
         self.looks = looks
         self.at = 0
         self.mark = line.last
+        self.lost: Last | None = None
         self.look = -1 if present else -2
 
     @property
@@ -130,7 +132,7 @@ class Walk:
             self._counters.held[self._target] = (self._held, self._before)
         for cursor in self._cursors:
             if cursor.mark is not cursor.line.last:
-                cursor.line.newest = cursor.mark
+                cursor.line.newest = cursor.mark or cursor.lost
         before = (state.belief, state.troubled) if state is not None else (0, ())
         if (self._belief, tuple(self._troubled)) != (before[0], tuple(before[1])):
             self._memory.do("process", self._target, self._belief, self._troubled)
@@ -516,17 +518,16 @@ class Walk:
         return max(time - spacing, looked) if 0.0 < looked < time else time - spacing
 
     def _twin(self, index: int, key: str) -> Last | None:
-        """The newest sample of a series that goes on under another name; its name is over."""
+        """The newest sample of a series that goes on under another name; its own name is over."""
         cursor = next((c for c in self._cursors if (c.index, c.key) == (index, key)), None)
-        mark = cursor.mark if cursor is not None else None
-        if self._state is None or (last := self._state.series[index].get(key)) is None:
-            if cursor is not None:
-                cursor.mark = None
+        if cursor is not None and cursor.mark is not None:
+            mark, cursor.mark = cursor.mark, None
+            cursor.lost = mark._replace(value=LOST)
             return mark
-        if cursor is not None:
-            cursor.mark = None
-        self._memory.do("lost", self._target, index, key)
-        return mark or last
+        last = self._state.series[index].get(key) if self._state is not None else None
+        if last is not None:
+            self._memory.do("lost", self._target, index, key)
+        return last
 
     def _begin_anew(self, look: int, start: float | None) -> None:
         """What a new process has not shown yet will begin at 0, however high it is then."""
