@@ -8,13 +8,13 @@ from operator import sub
 
 from exporter.core.counters import Line
 from exporter.core.events import Group
-from exporter.core.evidence import Kind
 from exporter.core.intake import Booked, Intake
 from exporter.core.memory import Memory
 from exporter.core.runs import Row
 from exporter.core.sample import Batch
 from exporter.core.slo import SLO
 from exporter.core.taken import Taken
+from exporter.core.verdicts import Kind
 
 
 @dataclass(slots=True)

@@ -14,11 +14,11 @@ from typing import NamedTuple
 
 from exporter.core import events
 from exporter.core.away import Away
-from exporter.core.evidence import GOES_ON, Kind, Verdict, start_moved
 from exporter.core.memory import FORGET_AFTER, LOST, Memory, TargetState
 from exporter.core.sample import Batch, Reading
 from exporter.core.series import MOST_AHEAD, Bounds, Last, clean, with_pace
 from exporter.core.slo import CounterSLI
+from exporter.core.verdicts import GOES_ON, Kind, Verdict, start_moved
 
 
 class Wanted(NamedTuple):
@@ -38,10 +38,10 @@ class Line:
     """One wanted series on its way through the looks of a batch.
 
     `last`: the newest sample before the batch, None where it was never met. `times`, `values`,
-    `unders`: its new samples, ascending; `refused`: why others were not taken; `verdicts`: of those that had to be explained. `begin`, `ends`,
-    `gained`, `under`: what it gained, end to end from `begin` on; a native histogram's part at or
-    under the threshold beside it. `data`: when there was data, counted or not. `newest`: the sample
-    to go on from after the batch.
+    `unders`: its new samples, ascending; `refused`: why others were not taken; `verdicts`: of those
+    that had to be explained. `begin`, `ends`, `gained`, `under`: what it gained, end to end from
+    `begin` on; a native histogram's part at or under the threshold beside it. `data`: when there
+    was data, counted or not. `newest`: the sample to go on from after the batch.
     """
 
     wanted: Wanted
@@ -88,9 +88,10 @@ class Counters:
         self.refused: dict[str, int] = {}
         self.shared: set[str] = set()
         self.fell: set[str] = set()
-        self.held: dict[str, tuple[int, float]] = {}
-        """Targets of which nothing counts since a term has no series any more: which term, and the
-        last look that counted."""
+        self.looked: dict[str, float] = {}
+        """The last look at each target that counted, where one did."""
+        self.held: dict[str, int] = {}
+        """Targets of which nothing counts since a term has no series any more, and which term."""
         terms = events.terms(memory.slo.sli) if isinstance(memory.slo.sli, CounterSLI) else ()
         # Errors may be yet to come, and an error series may expire.
         self.required = [index for index, term in enumerate(terms) if term.role != "bad"]
@@ -181,15 +182,9 @@ class Counters:
                 return False
         twins = 0
         for line in lines:
-            last = line.last
-            if len(line.times) != 1:
-                if line.times:
-                    return False
+            if not line.times:
                 continue
-            if last is None or line.values[0] < last.value or last.look != before:
-                return False
-            created = line.wanted.reading.created
-            if created is not None and last.created != created:
+            if not self._goes_on(line, before):
                 return False
             if line.wanted.twin is not None:
                 twins += 1 if line.wanted.term else -1
@@ -199,8 +194,22 @@ class Counters:
         # Each count has its bucket, and no two looks are in here.
         return twins == 0 and (self.batch.own_clock or _at_once(lines))
 
+    def _goes_on(self, line: Line, before: float) -> bool:
+        """Whether a series was there at the last look, and has one sample more, not lower."""
+        last, created = line.last, line.wanted.reading.created
+        return (
+            last is not None
+            and len(line.times) == 1
+            and line.values[0] >= last.value
+            and last.look == before
+            and (created is None or created == last.created)
+        )
+
     def _go_on(self, lines: Sequence[Line], before: float) -> None:
         own, at = self.batch.own_clock, self.batch.at
+        looks = [at if own else line.times[0] for line in lines if line.times]
+        if looks:
+            self.looked[lines[0].wanted.reading.series.target] = looks[0]
         for line in lines:
             if not line.times:
                 continue

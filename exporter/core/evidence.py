@@ -34,93 +34,31 @@ Source: the weights were found by trying them on random worlds (`tests/worlds`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import StrEnum
-from functools import lru_cache
+from dataclasses import replace
 from math import log
 from statistics import median
-from typing import NamedTuple
 
-START_JITTER = 2.0
-"""Seconds: some exporters compute their start time anew at each scrape, a little different."""
-
-MOST_AHEAD = 5.0
-"""Seconds by which a start may seem to lie after the look that showed it: two clocks differ."""
-
-
-class Kind(StrEnum):
-    """What a reading was; the label `kind` of `slod_readings_total`."""
-
-    BASELINE = "baseline"
-    BIRTH = "birth"
-    INCREASE = "increase"
-    RESET = "reset"
-    JITTER = "jitter"
-    UNKNOWN = "unknown"
-    REFUSED = "refused"
-
-
-class Verdict(NamedTuple):
-    """The kind of a reading, and by what evidence; `before`: the key of the series that it goes on
-    from where that is not its own."""
-
-    kind: Kind
-    evidence: str
-    before: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One wanted series of a process in one look.
-
-    `value`: None where the look did not show it. `last`: the newest value before, None where it was
-    never met. `pace`: events per second of its own looks, or of its siblings where it has none yet;
-    None where nothing is known. `idle`: seconds since it was seen last, or since the last look at
-    the process where it is new. `absent`: the last look did not show it. `created`,
-    `was_created`: its own created timestamps, in unix seconds.
-    """
-
-    role: int
-    key: str
-    value: float | None
-    last: float | None
-    pace: float | None
-    idle: float
-    absent: bool = False
-    created: float | None = None
-    was_created: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Process:
-    """One look at a process; times in unix seconds.
-
-    `before`: the last look, None where there was none. `start`, `was_start`: its start time by this
-    look and by the last one that showed any. `belief`: how often, from -2 to 2, the page's start
-    time turned out to be another process' (above 0) or its own (under 0). `down`: nobody listened
-    at the last look. `passed_on`: another process' page shows it. `met`: any of its series was ever
-    seen. `troubled`: in one of the last looks another process seemed to answer.
-    """
-
-    look: float
-    before: float
-    start: float | None = None
-    was_start: float | None = None
-    belief: int = 0
-    down: bool = False
-    passed_on: bool = False
-    met: bool = True
-    troubled: bool = False
-
-
-class Decision(NamedTuple):
-    """The explanation that was taken, a verdict for each series in the order they came (None for
-    those that the look did not show), and the belief about the page's start time after it."""
-
-    explanation: str
-    verdicts: list[Verdict | None]
-    belief: int
-
+from exporter.core.likelihood import (
+    LONG_AGO,
+    OF_SIBLINGS,
+    expected_of,
+    fit,
+    of_age,
+    of_life,
+    together,
+)
+from exporter.core.starts import OF_NEW, OF_SAME, Start, start_of
+from exporter.core.verdicts import (
+    GOES_ON,
+    MOST_AHEAD,
+    START_JITTER,
+    Decision,
+    Kind,
+    Process,
+    Seen,
+    Verdict,
+    common,
+)
 
 SAME, NEW, RENAMED, PART_LEFT, OTHER, FOUND = (
     "same",
@@ -131,7 +69,6 @@ SAME, NEW, RENAMED, PART_LEFT, OTHER, FOUND = (
     "found_late",
 )
 
-GOES_ON = Verdict(Kind.INCREASE, "difference")
 _BEHIND = Verdict(Kind.JITTER, "a_little_behind")
 _OWN_RESET = Verdict(Kind.RESET, "own_fall")
 _RETURNED = Verdict(Kind.RESET, "returned_at_zero")
@@ -163,87 +100,11 @@ _LN = {
     "found_process": log(0.02),
     "found_passed_on": log(0.5),
 }
-_AGE = -3.0
-"""Found late: one unknown age for all series of the process."""
 _FALL_AND_MOVE = log(0.00001)
 """A process that goes on while a value falls and its start moves."""
 _BELIEF = 2.0
 _MOST_BELIEF = 2
-_FEW_COST = 1.5
-_SPREAD, _OF_SIBLINGS = 0.2, 2.2
-"""The variance of the logarithm of a pace: of a series' own, and of another process'."""
-_LONG = 1e9
-"""Seconds: of an age that nothing bounds."""
-_FASTEST = 1000.0
-"""Events per second of one series above which a pace nobody has seen yet becomes unlikely."""
 _LITTLE_LEFT = 0.2
-
-
-class _Start(StrEnum):
-    """What the start time of a look says, beside the one before."""
-
-    NONE = "none"
-    SAME = "same"
-    INSIDE = "inside"
-    PAST = "past"
-    FUTURE = "future"
-    BACK = "back"
-
-
-_OF_NEW = {
-    _Start.NONE: log(0.02),
-    _Start.SAME: log(0.001),
-    _Start.INSIDE: log(0.5),
-    _Start.PAST: log(0.002),
-    _Start.FUTURE: log(0.01),
-    _Start.BACK: log(0.001),
-}
-_OF_SAME = {
-    _Start.NONE: 0.0,
-    _Start.SAME: 0.0,
-    _Start.INSIDE: log(0.05),
-    _Start.PAST: log(0.02),
-    _Start.FUTURE: log(0.02),
-    _Start.BACK: log(0.02),
-}
-
-
-def fit(events: float, expected: float | None, seconds: float) -> float:
-    """The logarithm of how likely so many events are where so many were expected; of an unknown
-    pace, by their number alone."""
-    if expected is None:
-        fast = events / (_FASTEST * max(seconds, 1.0))
-        return -log(events + 10.0) - 2.0 * log(max(1.0, fast))
-    off = log((events + 1.0) / (expected + 1.0))
-    cost = _tail(off, _SPREAD + 1.0 / (expected + 1.0))
-    return -log(expected + 10.0) - (min(cost, _FEW_COST) if off < 0 else cost)
-
-
-def together(
-    events: Sequence[tuple[float, float | None]], seconds: float, spread: float = _SPREAD
-) -> float:
-    """How likely all events of a process are, each beside what was expected: a burst is one of all
-    its series, and is paid for once."""
-    alone = sum(fit(number, expected, seconds) for number, expected in events)
-    shares = [number / expected for number, expected in events if number and expected]
-    times = median(shares) if shares else 0.0
-    if times <= 1.0:
-        return alone
-    burst = sum(
-        fit(number, None if expected is None else expected * times, seconds)
-        for number, expected in events
-    )
-    return max(alone, burst - _tail(log(times), spread))
-
-
-def _tail(off: float, spread: float) -> float:
-    """The price of being so far off, as a logarithm; its tail is heavy."""
-    return 4.5 * log(1.0 + off * off / spread / 8.0)
-
-
-def start_moved(before: float | None, now: float | None) -> bool:
-    """Whether a start time is another one, by more than exporters' jitter."""
-    return before is not None and now is not None and abs(now - before) > START_JITTER
 
 
 def decide(process: Process, seen: Sequence[Seen]) -> Decision:
@@ -253,7 +114,7 @@ def decide(process: Process, seen: Sequence[Seen]) -> Decision:
     some = [seen[i] for i in weighed]
     if not any(s.value is not None for s in some):
         return Decision(SAME, verdicts, process.belief)
-    start = _start(process)
+    start = start_of(process)
     if not process.met:
         options = [_born(process, some), _found(process, some)]
         _, name, found = max(options, key=lambda option: option[0])
@@ -263,14 +124,14 @@ def decide(process: Process, seen: Sequence[Seen]) -> Decision:
     present = [s for s in some if s.value is not None]
     gone = [s for s in some if s.value is None and s.last is not None and not s.absent]
     others = not any(s.last is not None for s in present)
-    moved = start not in (_Start.NONE, _Start.SAME)
+    moved = start not in (Start.NONE, Start.SAME)
     if falls or moved or process.down or (others and gone):
         options.append(_new(process, start, some))
     if falls and any(s.value and _fell(s) for s in some):
         options.append(_part_left(process, start, some))
     if others and gone and not any(s.absent for s in present):
         options += _renamed(start, some, gone)
-    if not process.down and (start in (_Start.PAST, _Start.BACK) or process.troubled):
+    if not process.down and (start in (Start.PAST, Start.BACK) or process.troubled):
         options.append(_other(process, start, some))
     _, name, found = max(options, key=lambda option: option[0])
     belief = _believe(process, name, start, some)
@@ -306,39 +167,17 @@ def _by_created(process: Process, s: Seen) -> Verdict | None:
     return _BEHIND if _is_behind(s) else _LOST_PART
 
 
-def _start(process: Process) -> _Start:
-    before, now = process.was_start, process.start
-    if now is None:
-        return _Start.NONE
-    if before is None:
-        return _Start.INSIDE if _where(process, now) is _Start.INSIDE else _Start.NONE
-    if not start_moved(before, now):
-        return _Start.SAME
-    return _Start.BACK if now < before else _where(process, now)
-
-
-def _where(process: Process, start: float) -> _Start:
-    """Where a start lies: between the last look and this one, or before or after both."""
-    if start > process.look + MOST_AHEAD:
-        return _Start.FUTURE
-    return _Start.INSIDE if process.before < start + START_JITTER else _Start.PAST
-
-
 def _fell(s: Seen) -> bool:
     """Whether it is under its last value by more than a replica or rounding makes."""
     return s.value is not None and s.last is not None and s.value < s.last and not _is_behind(s)
 
 
-def _expected(s: Seen, seconds: float) -> float | None:
-    return None if s.pace is None else s.pace * seconds
-
-
 # --- the explanations ----------------------------------------------------------------------------
 
 
-def _same(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
-    score = _OF_SAME[start]
-    if start not in (_Start.NONE, _Start.SAME):
+def _same(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
+    score = OF_SAME[start]
+    if start not in (Start.NONE, Start.SAME):
         score += _BELIEF * process.belief
         if any(_fell(s) for s in seen):
             score += _FALL_AND_MOVE
@@ -361,11 +200,11 @@ def _same(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
             began = began or verdict is _OWN_RESET
             if verdict.kind is Kind.RESET:
                 anew.append(s)
-                score -= fit(s.value, _expected(s, s.idle), s.idle)
+                score -= fit(s.value, expected_of(s, s.idle), s.idle)
             elif verdict is GOES_ON:
-                gained.append((s.value - s.last, _expected(s, s.idle)))
+                gained.append((s.value - s.last, expected_of(s, s.idle)))
                 score -= best
-    score += _of_life(anew, max((s.idle for s in anew), default=0.0))
+    score += of_life(anew, max((s.idle for s in anew), default=0.0))
     score += together(gained, process.look - process.before)
     return score + added, SAME, verdicts
 
@@ -377,8 +216,8 @@ def _of_new_series(seen: Sequence[Seen]) -> tuple[float, Verdict]:
     if not new:
         return 0.0, _BORN
     born = _LN["born"] + (len(new) - 1) * _LN["another"]
-    born += sum(fit(s.value or 0.0, _expected(s, s.idle), s.idle) for s in new)
-    late = _LN["found_series"] + _of_age(new)
+    born += sum(fit(s.value or 0.0, expected_of(s, s.idle), s.idle) for s in new)
+    late = _LN["found_series"] + of_age(new)
     return max((born, _BORN), (late, _FOUND_LATE), key=lambda option: option[0])
 
 
@@ -387,10 +226,10 @@ def _of_series(s: Seen, began: bool = False) -> list[tuple[float, Verdict]]:
     `began`: another one began anew in this look."""
     assert s.value is not None  # the look showed it
     assert s.last is not None  # it is known
-    reset = fit(s.value, _expected(s, s.idle), s.idle)
+    reset = fit(s.value, expected_of(s, s.idle), s.idle)
     out = []
     if s.value >= s.last:
-        out.append((fit(s.value - s.last, _expected(s, s.idle), s.idle), GOES_ON))
+        out.append((fit(s.value - s.last, expected_of(s, s.idle), s.idle), GOES_ON))
         if s.absent:
             # Under the weight of a fall: most that return had only been away.
             out.append((_LN["own_reset"] + reset, _RETURNED))
@@ -415,63 +254,40 @@ def _is_behind(s: Seen) -> bool:
     return s.last - s.value <= bound and s.value > 0
 
 
-def _of_age(new: Sequence[Seen]) -> float:
-    """How likely series are that were there for an unknown time: what they show is made at the
-    pace of their siblings."""
-    ages = [s.value / s.pace for s in new if s.pace and s.value]
-    # What is younger than the last look would not be found, but born.
-    age = max(median(ages), 2.0 * max(s.idle for s in new)) if ages else 0.0
-    return _AGE + sum(
-        fit(s.value or 0.0, s.pace * age if s.pace and age else None, _LONG) for s in new
-    )
-
-
-def _new(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
-    score = _OF_NEW[start]
+def _new(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
+    score = OF_NEW[start]
     away = all(s.absent for s in seen if s.last is not None)
-    if (process.down and start is not _Start.SAME) or (away and start is _Start.NONE):
+    if (process.down and start is not Start.SAME) or (away and start is Start.NONE):
         score = log(0.5)
-    if start is _Start.SAME and process.belief > 0:
+    if start is Start.SAME and process.belief > 0:
         score += _BELIEF * process.belief
     evidence = {
-        _Start.NONE: "all_fell",
-        _Start.SAME: "all_fell",
-        _Start.INSIDE: "process_start",
-        _Start.PAST: "process_start_elsewhere",
-        _Start.FUTURE: "process_start_elsewhere",
-        _Start.BACK: "process_start_elsewhere",
+        Start.NONE: "all_fell",
+        Start.SAME: "all_fell",
+        Start.INSIDE: "process_start",
+        Start.PAST: "process_start_elsewhere",
+        Start.FUTURE: "process_start_elsewhere",
+        Start.BACK: "process_start_elsewhere",
     }[start]
     if process.down:
         evidence = "nobody_listened_before"
     seconds = max(0.0, process.look - process.before)
-    if start is _Start.INSIDE and process.start is not None:
+    if start is Start.INSIDE and process.start is not None:
         seconds = min(seconds, max(0.0, process.look - process.start) + START_JITTER)
     verdicts: list[Verdict | None] = [
         None if s.value is None else Verdict(Kind.BIRTH if s.last is None else Kind.RESET, evidence)
         for s in seen
     ]
-    return score + _of_life([s for s in seen if s.value is not None], seconds), NEW, verdicts
+    return score + of_life([s for s in seen if s.value is not None], seconds), NEW, verdicts
 
 
-def _of_life(seen: Sequence[Seen], seconds: float, spread: float = _SPREAD) -> float:
-    """How likely the values are of a life that began so many seconds ago, or any time since."""
-    values = [(s.value or 0.0, _expected(s, seconds)) for s in seen]
-    whole = together(values, seconds, spread)
-    ages = [s.value / s.pace for s in seen if s.pace and s.value]
-    age = median(ages) if ages else seconds
-    if not 0.0 < age < seconds:
-        return whole
-    part = sum(fit(s.value or 0.0, _expected(s, age), age) for s in seen)
-    return max(whole, part + max(_AGE, log(age / seconds)))
-
-
-def _went_on(process: Process, start: _Start) -> float:
+def _went_on(process: Process, start: Start) -> float:
     """Nobody listened, so what answers now began after that; unless it was a proxy's address."""
-    return _LN["proxy"] if process.down and start is not _Start.SAME else 0.0
+    return _LN["proxy"] if process.down and start is not Start.SAME else 0.0
 
 
-def _part_left(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
-    score = _OF_SAME[start] + (_FALL_AND_MOVE if start not in (_Start.NONE, _Start.SAME) else 0.0)
+def _part_left(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
+    score = OF_SAME[start] + (_FALL_AND_MOVE if start not in (Start.NONE, Start.SAME) else 0.0)
     left = [s.value / s.last for s in seen if _fell(s) and s.last and s.value is not None]
     share = median(left)
     largest = max(s.last or 0.0 for s in seen if _fell(s))
@@ -498,11 +314,11 @@ def _part_left(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option
     return score, PART_LEFT, verdicts
 
 
-def _renamed(start: _Start, seen: Sequence[Seen], gone: Sequence[Seen]) -> list[_Option]:
+def _renamed(start: Start, seen: Sequence[Seen], gone: Sequence[Seen]) -> list[_Option]:
     """Each new series with its twin among those that went: of the same role, not above it, the most
     alike by its labels; none where a role of traffic is left without a twin."""
     left = {role: [s for s in gone if s.role == role] for role in {s.role for s in gone}}
-    score = _LN["renamed"] + _OF_SAME[start]
+    score = _LN["renamed"] + OF_SAME[start]
     verdicts: list[Verdict | None] = [None] * len(seen)
     order = sorted(
         (i for i, s in enumerate(seen) if s.value is not None),
@@ -515,21 +331,21 @@ def _renamed(start: _Start, seen: Sequence[Seen], gone: Sequence[Seen]) -> list[
         assert s.value is not None  # it is in the order
         fits = [old for old in left.get(s.role, ()) if old.last is not None and old.last <= s.value]
         if not fits:
-            score += _LN["born"] + fit(s.value, _expected(s, s.idle), s.idle)
+            score += _LN["born"] + fit(s.value, expected_of(s, s.idle), s.idle)
             verdicts[i] = _BORN
             continue
         twin = max(fits, key=lambda old: (common(old.key, s.key), old.last or 0.0))
         left[s.role].remove(twin)
         twins += 1
         amount = s.value - (twin.last or 0.0)
-        score += fit(amount, _expected(twin, twin.idle), twin.idle)
+        score += fit(amount, expected_of(twin, twin.idle), twin.idle)
         verdicts[i] = Verdict(Kind.INCREASE, "renamed", twin.key)
     return [(score, RENAMED, verdicts)] if twins else []
 
 
-def _other(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
+def _other(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
     age = process.look - process.start if process.start is not None else None
-    score = _LN["other" if start in (_Start.PAST, _Start.BACK) else "other_by_falls"]
+    score = _LN["other" if start in (Start.PAST, Start.BACK) else "other_by_falls"]
     if not any(s.value is not None and s.last is not None and s.value < s.last for s in seen):
         score += _LN["all_above"]
     verdicts: list[Verdict | None] = []
@@ -537,8 +353,8 @@ def _other(process: Process, start: _Start, seen: Sequence[Seen]) -> _Option:
         if s.value is None:
             verdicts.append(None)
         else:
-            old = _expected(s, age) if age is not None and age > 0 else None
-            score += fit(s.value, old, 1e9)
+            old = expected_of(s, age) if age is not None and age > 0 else None
+            score += fit(s.value, old, LONG_AGO)
             verdicts.append(_OF_ANOTHER)
     return score, OTHER, verdicts
 
@@ -549,28 +365,28 @@ def _born(process: Process, seen: Sequence[Seen]) -> _Option:
     present = [s for s in seen if s.value is not None]
     prior = _LN["born" if process.passed_on and not process.down else "first"]
     seconds = max((s.idle for s in present), default=0.0)
-    score = prior + _of_life(present, seconds, _OF_SIBLINGS)
+    score = prior + of_life(present, seconds, OF_SIBLINGS)
     return score, SAME, [None if s.value is None else verdict for s in seen]
 
 
 def _found(process: Process, seen: Sequence[Seen]) -> _Option:
     present = [s for s in seen if s.value is not None]
-    score = _LN["found_passed_on" if process.passed_on else "found_process"] + _of_age(present)
+    score = _LN["found_passed_on" if process.passed_on else "found_process"] + of_age(present)
     if process.down:
         score += _LN["found_series"]
     return score, FOUND, [None if s.value is None else _FOUND_LATE for s in seen]
 
 
-def _believe(process: Process, name: str, start: _Start, seen: Sequence[Seen]) -> int:
+def _believe(process: Process, name: str, start: Start, seen: Sequence[Seen]) -> int:
     """How much the page's start time is another process', after this look."""
     belief = process.belief
-    if start not in (_Start.NONE, _Start.SAME) and process.was_start is not None:
+    if start not in (Start.NONE, Start.SAME) and process.was_start is not None:
         # Where nothing was counted before, to begin anew and to go on look the same.
         if name is SAME and any(s.last for s in seen):
             belief += 1
         elif name is NEW:
             belief -= 1
-    elif start is _Start.SAME and name is NEW:
+    elif start is Start.SAME and name is NEW:
         belief += 1
     return max(-_MOST_BELIEF, min(_MOST_BELIEF, belief))
 
@@ -587,8 +403,8 @@ def meet(process: Process, seen: Sequence[Seen], earliest: float) -> list[Verdic
     if began and started and any(s.pace is not None for s in started):
         # A start time that is an exporter's would bring the whole past of what it measures.
         seconds = min(process.look - earliest, process.look - (process.start or 0.0) + START_JITTER)
-        born = _OF_NEW[_Start.INSIDE] + _of_life(started, max(0.0, seconds), _OF_SIBLINGS)
-        other = _found(replace(process, passed_on=True), started)[0] + _OF_SAME[_Start.INSIDE]
+        born = OF_NEW[Start.INSIDE] + of_life(started, max(0.0, seconds), OF_SIBLINGS)
+        other = _found(replace(process, passed_on=True), started)[0] + OF_SAME[Start.INSIDE]
         began = born >= other
     for s in seen:
         if s.value is None:
@@ -601,14 +417,3 @@ def meet(process: Process, seen: Sequence[Seen], earliest: float) -> list[Verdic
         else:
             verdicts.append(Verdict(Kind.BASELINE, "first_look"))
     return verdicts
-
-
-def common(one: str, other: str) -> int:
-    """How many label pairs two series keys share."""
-    return len(pairs(one) & pairs(other))
-
-
-@lru_cache(maxsize=4096)
-def pairs(key: str) -> frozenset[str]:
-    """The label pairs of a series key, each as it is written but for its closing quote."""
-    return frozenset(key.partition("{")[2].rstrip("}").split('",'))

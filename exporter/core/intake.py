@@ -7,7 +7,7 @@ it is done in, and what is held back because nobody can tell.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 
@@ -19,7 +19,7 @@ from exporter.core.histograms import pair
 from exporter.core.memory import Memory
 from exporter.core.query_sli import QuerySLI
 from exporter.core.runs import LONG, Row, Run, ascending, settled
-from exporter.core.sample import Batch, Reading
+from exporter.core.sample import Batch, Reading, Target
 from exporter.core.slo import GaugeSLI, HistogramSLI
 from exporter.core.taken import Taken
 from exporter.core.tally import LONG_GAP, Tally
@@ -89,21 +89,17 @@ class Intake:
     def _take_counters(self, batch: Batch, taken: Taken, booked: Booked) -> None:
         counters = Counters(self.memory, batch, self._away)
         followed, by_target = self._wanted(batch, taken)
-        looked: dict[str, float] = {}
         for target, wanted in by_target.items():
             lines = counters.process(target, wanted)
-            looks = [line.newest.look for line in lines if line.newest is not None]
-            if looks:
-                looked[target] = max(looks)
             for line in lines:
                 self._book_line(line, (target, line.key) in followed, booked, taken)
             if self.memory.tally is not None:
                 self.memory.tally.took(target, lines)
-        self._observe(batch, looked, counters.held)
+        self._observe(batch, counters.looked, counters.held)
         counted = counters.counted
         taken.samples, taken.fell = counted.samples, counted.fell
         taken.readings, taken.refused = counted.readings, counted.refused
-        for target, (index, _) in counters.held.items():
+        for target, index in counters.held.items():
             taken.notes[target] = (
                 f"{self._terms[index].want} had series there and has none, so nothing is known of "
                 "its events; see whether the metric was renamed or dropped"
@@ -243,30 +239,28 @@ class Intake:
                 out.append((end, end))
         return out
 
-    def _observe(
-        self,
-        batch: Batch,
-        looked: Mapping[str, float],
-        held: Mapping[str, tuple[int, float]],
-    ) -> None:
+    def _observe(self, batch: Batch, looked: Mapping[str, float], held: Collection[str]) -> None:
         """Remember the look at each target: of a scrape at every one, of an upstream's at those
-        that are known. `looked`: when the newest sample was shown; `held`: those of which the last
-        looks do not count, as of the one that did."""
+        that are known. `looked`: the last look that counted; `held`: those with later ones that do
+        not."""
         for target in {**batch.targets, **looked}:
             facts = batch.targets.get(target)
-            look = batch.at if batch.own_clock else looked.get(target, 0.0)
-            if not batch.own_clock and facts is not None and facts.looks:
-                look = max(look, facts.looks[-1])
-            if target in held:
-                look = held[target][1]
-            elif target not in looked and not batch.own_clock:
-                look = look if target in self.memory.targets else 0.0
+            look = looked.get(target, 0.0)
+            if target not in held:
+                look = max(look, self._look_of(batch, target, facts))
             if not look:
                 continue
             # Where nothing was shown, its start is news for the next look that shows something.
             started = facts.started if facts is not None and target in looked else None
             down = facts is not None and facts.down and batch.own_clock
             self.memory.do("target", target, look, started, down)
+
+    def _look_of(self, batch: Batch, target: str, facts: Target | None) -> float:
+        """When a batch looked at a target, whatever it showed; 0 if it did not."""
+        if batch.own_clock:
+            return batch.at
+        looks = facts.looks if facts is not None and target in self.memory.targets else ()
+        return looks[-1] if looks else 0.0
 
 
 @dataclass(slots=True)

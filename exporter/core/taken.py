@@ -15,8 +15,9 @@ class Taken:
     bridges. `over_cap`: groups past `max_groups`. `bucket_missing`: no target has a bucket that
     ends at the threshold. `surplus`: events of a part that were more than its total, and were let
     go. `notes`: what cannot be told of a target, and why, by target. `fell`: series that fell
-    although their process went on. `fault`: why its numbers are not right, in one line. `sights`: by group, the
-    targets that had a sample of it that was not there before; empty for an SLO without groups.
+    although their process went on. `fault`: why its numbers are not right, in one line. `sights`:
+    by group, the targets that had a sample of it that was not there before; empty for an SLO
+    without groups.
     """
 
     samples: int = 0

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING
 
-from exporter.core.evidence import Kind
 from exporter.core.series import Last
+from exporter.core.verdicts import Kind
 
 if TYPE_CHECKING:  # Memory has a tally, and lines are made with memory.
     from exporter.core.counters import Line as Counted
@@ -95,8 +95,10 @@ class Tally:
         for one in lines:
             known, newest = one.last, one.newest
             gap = known is not None and bool(one.times) and one.times[0] - known.time > self._gap
-            over = newest is not None and newest.value == inf
-            if not (gap or one.verdicts or one.refused or over):
+            moved = 0.0
+            if newest is not None:
+                moved = _value(newest) - _value(known) - sum(one.gained)
+            if not (gap or one.verdicts or one.refused or moved):
                 continue
             key = (one.wanted.term, target, one.key)
             line = self._line(key)
@@ -108,8 +110,7 @@ class Tally:
                 line.readings[told] = line.readings.get(told, 0) + 1
             for reason in one.refused:
                 line.refused[reason] = line.refused.get(reason, 0) + 1
-            if newest is not None:
-                line.base += _value(newest) - _value(known) - sum(one.gained)
+            line.base += moved
 
     def lost(self, key: Key, last: Last) -> None:
         """A series goes on under another name, or at zero."""

@@ -9,69 +9,31 @@ depend on where a history is cut into batches.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
-from itertools import islice, pairwise
 from math import inf
-from operator import lt, sub
-from statistics import median
+from operator import itemgetter, sub
 
 from exporter.core import evidence
 from exporter.core.away import BIRTH_GRACE
 from exporter.core.counters import Counters, Line
-from exporter.core.evidence import GOES_ON, Decision, Kind, Process, Seen, Verdict, start_moved
+from exporter.core.looks import NONE, Cursor, clustered, spacing, unusual_of
 from exporter.core.memory import LOST, TargetState
 from exporter.core.sample import Target
 from exporter.core.series import LOOKS, Last, pace_of, with_pace
-
-_APART = 0.5
-"""Samples of one look are closer together than this share of the usual time between two looks."""
+from exporter.core.siblings import Siblings
+from exporter.core.verdicts import GOES_ON, Decision, Kind, Process, Seen, Verdict, start_moved
 
 _SHARED_FROM = 4
 """Trouble (see `_weight`) within `_FEW` looks from which on several processes share an address."""
 _FEW = 10
 
-_SIBLINGS = 16
-_MOST_TWINS = 200
-"""Other processes, and series of each, whose pace is asked for where one has none of its own."""
-_OF_PROCESSES = frozenset(
-    {"instance", "job", "pod", "container", "namespace", "cluster", "node", "host"}
-    | {"exported_instance", "exported_job", "exported_pod", "service_instance_id"}
-)
-"""Labels that tell processes apart, whatever else they may mean."""
-
 _NO_BUCKET = Verdict(Kind.UNKNOWN, "no_bucket")
 _FIRST_BUCKET = Verdict(Kind.BASELINE, "no_bucket_before")
 _SHARED = Verdict(Kind.REFUSED, "several_processes")
 _ZERO = Verdict(Kind.RESET, "created_zero")
-_NONE = 1 << 62
-
-
-class _Cursor:
-    """A line while it is walked.
-
-    `looks`: of each sample, the index of its look. `at`: the sample that comes next. `mark`: the
-    newest one before it; after jitter it holds the higher value. `lost`: that of a series that goes
-    on under another name. `look`: the look that showed the
-    series last, -1 for the last one before the batch.
-    """
-
-    __slots__ = ("at", "index", "key", "line", "look", "looks", "lost", "mark")
-
-    def __init__(self, line: Line, looks: Sequence[int], *, present: bool) -> None:
-        self.line = line
-        self.index = line.wanted.term
-        self.key = line.key
-        self.looks = looks
-        self.at = 0
-        self.mark = line.last
-        self.lost: Last | None = None
-        self.look = -1 if present else -2
-
-    @property
-    def next(self) -> int:
-        """The look of its next sample; after all looks when there is none left."""
-        return self.looks[self.at] if self.at < len(self.looks) else _NONE
+_NO_LOOK = "created_zero"
+"""In place of an explanation, of what an upstream stored between two looks."""
 
 
 class Walk:
@@ -107,9 +69,7 @@ class Walk:
         self._started = state.started if state is not None else None
         self._belief = state.belief if state is not None else 0
         self._troubled = list(state.troubled) if state is not None else []
-        self._pace: float | None = None
-        self._pace_known = False
-        self._twins: dict[tuple[int, frozenset[str]], list[float]] | None = None
+        self._siblings = Siblings(self._memory.targets)
         self._page = lines[0].wanted.reading.series.page if lines else ""
 
     def walk(self) -> None:
@@ -128,8 +88,10 @@ class Walk:
                     heappush(todo, again)
             done = look + 1
         self._go_on(done, len(self._looks))
+        if self._before > self._first:
+            self._counters.looked[self._target] = self._before
         if self._held is not None:
-            self._counters.held[self._target] = (self._held, self._before)
+            self._counters.held[self._target] = self._held
         for cursor in self._cursors:
             if cursor.mark is not cursor.line.last:
                 cursor.line.newest = cursor.mark or cursor.lost
@@ -159,14 +121,11 @@ class Walk:
         """Whether a term had series at the last look that counted."""
         if any(c.index == index and c.look >= self._counted for c in self._cursors):
             return True
-        walked = {c.key for c in self._cursors if c.index == index}
-        series = self._state.series[index] if self._state is not None else {}
         return self._counted < 0 and any(
-            last.look >= self._first and last.value != LOST and key not in walked
-            for key, last in series.items()
+            term == index and last.look >= self._first for term, _, last in self._unwalked()
         )
 
-    def _may_be_new(self, look: int, present: Sequence[_Cursor]) -> bool:
+    def _may_be_new(self, look: int, present: Sequence[Cursor]) -> bool:
         if start_moved(self._started, self._start_at(look)):
             return True
         return any(c.mark is not None and c.line.values[c.at] < c.mark.value for c in present)
@@ -202,30 +161,21 @@ class Walk:
         after = self._first or self._earliest
         if known := [t for t in self._facts.looks if after < t <= self._batch.at]:
             times = sorted({*times, *known})
-        apart = _APART * _spacing(lines, self._memory.slo.interval)
-        out: list[float] = []
-        begin = -inf
-        for time in times:
-            if time - begin >= apart:
-                begin = time
-                out.append(time)
-            else:
-                out[-1] = time
-        return out
+        return clustered(times, spacing(lines, self._memory.slo.interval))
 
-    def _cursor(self, line: Line) -> _Cursor:
+    def _cursor(self, line: Line) -> Cursor:
         present = line.last is not None and line.last.look >= self._first > 0
         looks: Sequence[int] = range(len(self._looks))
         if len(line.times) != len(self._looks):
             looks = [bisect_left(self._looks, time) for time in line.times]
-        return _Cursor(line, looks, present=present)
+        return Cursor(line, looks, present=present)
 
     def _unusual(self) -> list[int]:
         """The looks that have to be explained, as a heap."""
         found: set[int] = set()
         for cursor in self._cursors:
             if cursor.line.times:
-                found.update(_unusual_of(cursor))
+                found.update(unusual_of(cursor))
         shown = min((c.looks[0] for c in self._cursors if c.line.times), default=None)
         if self._down and shown is not None:
             found.add(shown)
@@ -234,6 +184,16 @@ class Walk:
             if started is None or start_moved(started, start):
                 found.add(bisect_left(self._looks, time))
             started = start
+        found |= self._incomplete()
+        if self._troubled:
+            found.update(range(len(self._looks)))
+        todo = [look for look in found if look < len(self._looks)]
+        heapify(todo)
+        return todo
+
+    def _incomplete(self) -> set[int]:
+        """The looks without a bucket of a count, or without any series of a required term."""
+        found: set[int] = set()
         for bucket, count in self._pairs():
             if bucket.looks != count.looks:
                 odd = set(bucket.looks) ^ set(count.looks)
@@ -242,13 +202,9 @@ class Walk:
             there = [set(c.looks) for c in self._cursors if c.index == index]
             if there or (self._state is not None and self._state.series[index]):
                 found.update(set(range(len(self._looks))).difference(*there))
-        if self._troubled:
-            found.update(range(len(self._looks)))
-        todo = [look for look in found if look < len(self._looks)]
-        heapify(todo)
-        return todo
+        return found
 
-    def _pairs(self) -> Iterator[tuple[_Cursor, _Cursor]]:
+    def _pairs(self) -> Iterator[tuple[Cursor, Cursor]]:
         """The bucket and the count of each histogram of which both are here."""
         twins = {c.line.wanted.twin: c for c in self._cursors if c.line.wanted.term == 0}
         for cursor in self._cursors:
@@ -288,7 +244,7 @@ class Walk:
 
     def _add(
         self,
-        cursor: _Cursor,
+        cursor: Cursor,
         stop: int,
         gained: Sequence[float],
         under: Sequence[float],
@@ -339,6 +295,8 @@ class Walk:
         self._correct(look, verdicts, decision)
         for cursor in present:
             self._count(cursor, verdicts[cursor.key])
+        if decision.explanation is _NO_LOOK:
+            return []
         if decision.explanation is evidence.NEW and present:
             self._begin_anew(look, start)
         if present:
@@ -351,7 +309,7 @@ class Walk:
         return [
             cursor.next
             for cursor in present
-            if cursor.next != _NONE and cursor.mark and cursor.mark.value > _shown(cursor)
+            if cursor.next != NONE and cursor.mark and cursor.mark.value > cursor.shown
         ]
 
     def _start_at(self, look: int) -> float | None:
@@ -362,12 +320,13 @@ class Walk:
             return known[-1]
         return self._started if not self._facts.starts and not self._batch.own_clock else None
 
-    def _seen(self, cursor: _Cursor, look: int) -> Seen:
+    def _seen(self, cursor: Cursor, look: int) -> Seen:
         mark, time = cursor.mark, self._looks[look]
         value = cursor.line.values[cursor.at]
         if mark is None:
             idle = time - self._before if self._before > 0 else 0.0
-            pace = self._usual_pace() if self._met else self._pace_of_twins(cursor)
+            twins = None if self._met else self._siblings.of_twins(cursor.index, cursor.key)
+            pace = self._usual_pace() if twins is None else twins
             return Seen(
                 cursor.index, cursor.key, value, None, pace, idle,
                 created=cursor.line.wanted.reading.created,
@@ -386,27 +345,31 @@ class Walk:
         )
 
     def _absent(self, look: int, shown: Iterable[str]) -> Iterator[Seen]:
-        """What is known of the process and was not shown, each series once."""
-        done = set(shown)
-        time = self._looks[look]
-        walked = {(c.index, c.key): c for c in self._cursors}
+        """The known series of the process that a look does not show, each once."""
+        done, time = set(shown), self._looks[look]
         if self._batch.own_clock:
             # A page may show a series with a time that was counted already.
             done.update(c.key for c in self._cursors if c.line.wanted.reading.samples)
-        for index, series in enumerate(self._state.series if self._state is not None else ()):
-            for key, last in series.items():
-                walker = walked.get((index, key))
-                mark = walker.mark if walker is not None else last
-                if key in done or mark is None or mark.value == LOST:
-                    continue
-                done.add(key)
-                before = (
-                    walker.look if walker is not None else -1 if last.look >= self._first else -2
-                )
-                yield Seen(
-                    index, key, None, mark.value, pace_of(mark.paces), time - mark.look,
-                    absent=before < self._counted,
-                )  # fmt: skip
+        known = [(c.index, c.key, c.mark, c.look) for c in self._cursors]
+        for index, key, last in self._unwalked():
+            known.append((index, key, last, -1 if last.look >= self._first else -2))
+        for index, key, mark, newest in sorted(known, key=itemgetter(0, 1)):
+            if mark is None or key in done:
+                continue
+            done.add(key)
+            pace, idle = pace_of(mark.paces), time - mark.look
+            absent = newest < self._counted
+            yield Seen(index, key, None, mark.value, pace, idle, absent=absent)
+
+    def _unwalked(self) -> Iterator[tuple[int, str, Last]]:
+        """What is known of series that the batch has nothing of: term, key, newest sample."""
+        if self._state is None:
+            return
+        walked = {(c.index, c.key) for c in self._cursors}
+        for index, series in enumerate(self._state.series):
+            for key, last in list(series.items()):
+                if (index, key) not in walked and last.value != LOST:
+                    yield index, key, last
 
     def _decide(self, look: int, start: float | None, rows: Sequence[Seen]) -> Decision:
         process = Process(
@@ -429,8 +392,7 @@ class Walk:
             # A zero at a created time, which an upstream put between its scrapes: nothing was
             # looked at, so what is not here is not gone.
             kinds = [None if s.value is None else _ZERO for s in rows]
-            self._show_again((s.key for s in rows if s.value is None and not s.absent), look)
-            return Decision(evidence.SAME, [*kinds], self._belief)
+            return Decision(_NO_LOOK, [*kinds], self._belief)
         return evidence.decide(process, rows)
 
     def _correct(self, look: int, verdicts: dict[str, Verdict | None], decision: Decision) -> None:
@@ -463,7 +425,7 @@ class Walk:
             kept.append((time, weight))
         self._troubled = kept[-_FEW:]
 
-    def _count(self, cursor: _Cursor, verdict: Verdict | None) -> None:
+    def _count(self, cursor: Cursor, verdict: Verdict | None) -> None:
         """Count one sample as its verdict says."""
         assert verdict is not None  # the look showed it
         mark, line, at = cursor.mark, cursor.line, cursor.at
@@ -491,7 +453,7 @@ class Walk:
         paced = verdict.kind is Kind.INCREASE and not verdict.before
         self._add(cursor, at + 1, [gained], [under], value, below, paced=paced, begin=begin)
 
-    def _base(self, cursor: _Cursor) -> None:
+    def _base(self, cursor: Cursor) -> None:
         """The first sample of a series, of which nothing counts."""
         line, time = cursor.line, cursor.line.times[cursor.at]
         dated = self._date(time)
@@ -509,7 +471,7 @@ class Walk:
         cursor.mark = Last(time, value, below, line.wanted.reading.created, seen)
         cursor.at, cursor.look = cursor.at + 1, look
 
-    def _born_at(self, cursor: _Cursor, time: float) -> float:
+    def _born_at(self, cursor: Cursor, time: float) -> float:
         """When a new series may have begun: one sample before its first, after the last look."""
         times, look = cursor.line.times, self._looks[cursor.looks[cursor.at]]
         following = times[cursor.at + 1] if cursor.at + 1 < len(times) else None
@@ -532,7 +494,6 @@ class Walk:
     def _begin_anew(self, look: int, start: float | None) -> None:
         """What a new process has not shown yet will begin at 0, however high it is then."""
         begun = max(self._before, start if start is not None else 0.0)
-        walked = {(c.index, c.key) for c in self._cursors}
         for cursor in self._cursors:
             if cursor.look != look and cursor.mark is not None:
                 cursor.mark = _at_zero(cursor.mark, begun)
@@ -541,82 +502,15 @@ class Walk:
                     line.ends.append(dated)
                     line.gained.append(0.0)
                     line.under.append(0.0)
-        for index, series in enumerate(self._state.series if self._state is not None else ()):
-            for key, last in list(series.items()):
-                if (index, key) not in walked and last.value != LOST:
-                    if self._memory.tally is not None:
-                        self._memory.tally.lost((index, self._target, key), last)
-                    zero = _at_zero(last, begun)
-                    self._memory.do("series", self._target, index, key, *zero)
-
-    def _show_again(self, keys: Iterable[str], look: int) -> None:
-        there = set(keys)
-        for cursor in self._cursors:
-            if cursor.key in there:
-                cursor.look = look
-
-    # --- the pace ---------------------------------------------------------------------------------
+        for index, key, last in self._unwalked():
+            if self._memory.tally is not None:
+                self._memory.tally.lost((index, self._target, key), last)
+            self._memory.do("series", self._target, index, key, *_at_zero(last, begun))
 
     def _usual_pace(self) -> float | None:
-        """Events per second of a series of this process, or of its siblings; of the term that has
-        most, since the first errors take the place of good events."""
-        if not self._pace_known:
-            self._pace_known = True
-            marks: dict[int, list[Last]] = {}
-            for cursor in self._cursors:
-                if cursor.mark is not None:
-                    marks.setdefault(cursor.index, []).append(cursor.mark)
-            self._pace = _median_pace(marks)
-            if self._pace is None and self._state is not None:
-                self._pace = _pace_of_state(self._state)
-            if self._pace is None:
-                others = islice(self._memory.targets.values(), _SIBLINGS)
-                paces = [pace for o in others if (pace := _pace_of_state(o)) is not None]
-                self._pace = median(paces) if paces else None
-        return self._pace
-
-    def _pace_of_twins(self, cursor: _Cursor) -> float | None:
-        """Events per second of the same series of other processes; of any if none is the same."""
-        if self._twins is None:
-            self._twins = {}
-            for state in islice(self._memory.targets.values(), _SIBLINGS):
-                for index, series in enumerate(state.series):
-                    for key, last in islice(series.items(), _MOST_TWINS):
-                        if (pace := pace_of(last.paces)) is not None:
-                            self._twins.setdefault((index, _without_process(key)), []).append(pace)
-        found = self._twins.get((cursor.index, _without_process(cursor.key)))
-        return median(found) if found else self._usual_pace()
-
-
-def _without_process(key: str) -> frozenset[str]:
-    """A series' labels but for those that tell processes apart."""
-    return frozenset(
-        pair for pair in evidence.pairs(key) if pair.partition("=")[0] not in _OF_PROCESSES
-    )
-
-
-def _spacing(lines: Sequence[Line], usual: float) -> float:
-    """The seconds between two samples of one series; `usual` where nothing tells."""
-    raw = max((line.wanted.reading.samples for line in lines), key=len, default=[])
-    gaps = [after[0] - before[0] for before, after in islice(pairwise(raw), 100)]
-    return max(0.0, median(gaps)) if gaps else usual
-
-
-def _unusual_of(cursor: _Cursor) -> Iterator[int]:
-    """The looks in which one series does not simply go on."""
-    line, last, looks = cursor.line, cursor.line.last, cursor.looks
-    created = line.wanted.reading.created
-    if (
-        last is None
-        or line.values[0] < last.value
-        or cursor.look != looks[0] - 1
-        or (created is not None and created != last.created)
-    ):
-        yield looks[0]
-    if any(map(lt, line.values[1:], line.values)):
-        yield from (looks[i + 1] for i, (a, b) in enumerate(pairwise(line.values)) if b < a)
-    if not isinstance(looks, range):
-        yield from (after for before, after in pairwise(looks) if after - before != 1)
+        own = [(c.index, c.mark) for c in self._cursors if c.mark is not None]
+        own += [(index, last) for index, _, last in self._unwalked()]
+        return self._siblings.usual(own)
 
 
 def _begins(verdict: Verdict | None) -> bool:
@@ -633,24 +527,6 @@ def _weight(decision: Decision) -> int:
     return 1 if decision.explanation is evidence.NEW and unproven else 0
 
 
-def _shown(cursor: _Cursor) -> float:
-    """The value that the newest look of a series showed."""
-    return cursor.line.values[cursor.at - 1]
-
-
 def _at_zero(last: Last, begun: float) -> Last:
     # What comes of the old process after all is from before this moment.
     return last._replace(time=max(last.time, begun), value=0.0, under=0.0, seen=last.look)
-
-
-def _median_pace(marks: Mapping[int, Sequence[Last]]) -> float | None:
-    found: list[float] = []
-    for some in marks.values():
-        paces = [pace for last in some if (pace := pace_of(last.paces)) is not None]
-        if paces:
-            found.append(median(paces))
-    return max(found, default=None)
-
-
-def _pace_of_state(state: TargetState) -> float | None:
-    return _median_pace({i: list(series.values()) for i, series in enumerate(state.series)})
