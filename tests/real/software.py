@@ -228,6 +228,12 @@ service stats {{
     port = {port}
   }}
 }}
+# Counters come first: behind a histogram they get a line of its last bucket, which is no line of
+# this format, so that Prometheus refuses the page.
+metric imap_reply {{
+  filter = event=imap_command_finished
+  group_by = tagged_reply_state
+}}
 metric imap_command {{
   filter = event=imap_command_finished
   group_by = cmd_name duration:exponential:1:6:10
@@ -235,10 +241,6 @@ metric imap_command {{
 metric imap_idle {{
   filter = event=imap_command_finished AND cmd_name=IDLE
   group_by = duration:exponential:1:6:10
-}}
-metric imap_reply {{
-  filter = event=imap_command_finished
-  group_by = tagged_reply_state
 }}
 """
 
