@@ -91,7 +91,7 @@ class Apache:
     """An Apache that answers everything with one status, and its exporter beside it."""
 
     def __init__(self, folder: Path, status: int) -> None:
-        self._log = folder / "paths.log"
+        self._paths, self._errors = folder / "paths.log", folder / "error.log"
         port, exporter = free_port(), free_port()
         program = need("apache2")
         user, group = _unprivileged()
@@ -123,9 +123,19 @@ class Apache:
         async with apache._server, apache.exporter:
             yield apache
 
+    async def restart(self) -> None:
+        """What `apachectl restart` does: its counters of requests begin at zero."""
+        before = self._errors.read_text().count("resuming normal operations")
+        self._server.signal(signal.SIGHUP)
+
+        async def restarted() -> bool:
+            return self._errors.read_text().count("resuming normal operations") > before
+
+        await eventually(restarted, "Apache is restarted")
+
     def status_requests(self) -> int:
         """Requests for the status page so far: Apache counts them like all others."""
-        return self._log.read_text().count("/server-status\n")
+        return self._paths.read_text().count("/server-status\n")
 
 
 @contextlib.asynccontextmanager
@@ -228,8 +238,8 @@ service stats {{
     port = {port}
   }}
 }}
-# Counters come first: behind a histogram they get a line of its last bucket, which is no line of
-# this format, so that Prometheus refuses the page.
+# Counters come first: behind a histogram they get lines of its buckets that are no lines of this
+# format, so that Prometheus refuses the page.
 metric imap_reply {{
   filter = event=imap_command_finished
   group_by = tagged_reply_state
@@ -285,7 +295,10 @@ class Dovecot:
         return b"".join(x for x in page.splitlines() if x.startswith(b"process_start_time_seconds"))
 
     async def reload(self) -> None:
-        """What `doveadm reload` does: all metrics begin anew, with a new start time."""
+        """What `doveadm reload` does: all metrics begin anew, with a new start time.
+
+        That time is a whole second, so a reload within the first second would not show.
+        """
         before = await self.started()
         self._program.signal(signal.SIGHUP)
 
