@@ -191,6 +191,8 @@ class Engine:
         self._ticked = now
         if step < 0:
             self.outbox.shift(step)
+            for account in self.accounts.values():
+                account.clock_was_set()
         if step > UNATTENDED:
             for account in self.accounts.values():
                 account.watch_anew(now)
