@@ -27,8 +27,9 @@ _CHUNK = 256 * 1024
 
 
 class TransportError(SlodError):
-    """No usable HTTP answer; `reason` is one of `timeout`, `refused`, `dns`, `tls`, `reset`,
-    `cut_short`, `too_large`, `redirect`, `bad_http`, `bad_encoding`, `bad_url`, `config`."""
+    """No usable HTTP answer; `reason` is one of `timeout`, `refused` (nobody listens there),
+    `unreachable`, `dns`, `tls`, `reset`, `cut_short`, `too_large`, `redirect`, `bad_http`,
+    `bad_encoding`, `bad_url`, `config`."""
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
@@ -249,7 +250,7 @@ def _reason(error: BaseException) -> str | None:
         (TimeoutError, "timeout"),
         (aiohttp.ClientSSLError, "tls"),
         (aiohttp.ClientConnectorDNSError, "dns"),
-        (aiohttp.ClientConnectorError, "refused"),
+        (aiohttp.ClientConnectorError, "unreachable"),
         (aiohttp.InvalidURL, "bad_url"),
         (aiohttp.ClientPayloadError, "bad_encoding"),
         (aiohttp.ClientResponseError, "bad_http"),
@@ -263,6 +264,11 @@ def _reason(error: BaseException) -> str | None:
         error.__cause__, ConnectionResetError
     ):
         return "reset"
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
+        error.os_error, ConnectionRefusedError
+    ):
+        # Nobody listens there, which says more than a network that fails.
+        return "refused"
     for kind, reason in kinds:
         if isinstance(error, kind):
             return reason

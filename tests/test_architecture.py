@@ -19,7 +19,9 @@ EDGES = frozenset(
     | {"page", "promql", "series"}
 )
 KNOW_EVERYBODY = frozenset({"app", "backtest", "cli", "__main__"})
-SHARED = frozenset({"errors", "clock", "log", "http", "lean", "config", "sdnotify", "charts"})
+SHARED = frozenset(
+    {"errors", "clock", "log", "http", "lean", "config", "sdnotify", "charts"} | {"promql_text"}
+)
 """What stands beside the core: no edge of its own, may be used by every edge."""
 
 MOST_LINES = 300

@@ -19,9 +19,10 @@ from exporter.core.events import Group, terms
 from exporter.core.explained import PeerSaid, PeersSaid
 from exporter.core.ledger import Counts
 from exporter.core.peers import RATE_OVER, Heard, Peers, bad_and_total
+from exporter.core.query_sli import QuerySLI
 from exporter.core.sample import Ask, Batch, Reading, Value
 from exporter.core.selector import Want
-from exporter.core.slo import CompositeSLI, GaugeSLI, QuerySLI
+from exporter.core.slo import CompositeSLI, GaugeSLI
 from exporter.errors import SourceError
 from exporter.http import Client
 from exporter.sources.base import Poll
@@ -129,9 +130,7 @@ async def compare(
         return "its events are those of other SLOs; ask for those"
     if not isinstance(settings, Settings):
         return f"source {account.slo.source} is scraped: its raw samples are not kept"
-    newest = account.memory.newest
-    end = newest if newest <= now <= newest + account.patience else now
-    comparison = Comparison(account, seconds, end)
+    comparison = Comparison(account, seconds, account.as_of(now))
     try:
         await comparison.ask(settings, clock)
     except SourceError as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -18,7 +17,7 @@ from exporter.app.parts import make_receivers, make_source
 from exporter.app.polling import Polling
 from exporter.clock import Clock
 from exporter.config.duration import approximate
-from exporter.config.load import Config, load
+from exporter.config.load import Config, reload
 from exporter.core.engine import Engine
 from exporter.core.notification import Notification
 from exporter.core.status import Snapshot
@@ -241,7 +240,7 @@ class Daemon:
     async def _reload(self) -> str | None:
         sdnotify.reloading()
         try:
-            config = load(Path(self.config.path))
+            config = reload(self.config)
             receivers = make_receivers(config, self.metrics.notification)
         except SlodError as error:
             self.metrics.reloaded(False, self._clock.now())

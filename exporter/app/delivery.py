@@ -46,6 +46,8 @@ class Delivery:
         self._metrics = metrics
         self._delivered = delivered
         self._wake = asyncio.Event()
+        self._faults: set[str] = set()
+        """Kinds of exceptions that were logged with their traceback."""
 
     def wake(self) -> None:
         """Look at the outbox again."""
@@ -96,6 +98,12 @@ class Delivery:
             await receiver.send([e.notification for e in entries], self._clock.now())
         except DeliveryError as error:
             self._failed(entries, error)
+        except Exception as error:
+            kind = type(error).__name__
+            if kind not in self._faults:
+                self._faults.add(kind)
+                log.exception("notification.fault", receiver=receiver.name)
+            await self._retry_fault(entries, f"{kind}: {error}")
         else:
             now = self._clock.now()
             for entry in entries:
@@ -110,6 +118,15 @@ class Delivery:
                 )
             self._delivered()
         self._metrics.queue_length(receiver.name, self._outbox.waiting(receiver.endpoint))
+
+    async def _retry_fault(self, entries: Sequence[Entry], fault: str) -> None:
+        """Retry what a fault of slod kept back, each notification alone: only some of them may be
+        to blame, and it must end neither the others nor the daemon."""
+        if len(entries) == 1:
+            self._failed(entries, DeliveryError("internal", fault))
+            return
+        for entry in entries:
+            await self._attempt([entry])
 
     def _failed(self, entries: Sequence[Entry], error: DeliveryError) -> None:
         receiver, now = self.receiver, self._clock.now()

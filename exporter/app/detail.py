@@ -10,12 +10,13 @@ from exporter.charts import figures
 from exporter.config.duration import approximate
 from exporter.core import gate
 from exporter.core.account import Account
+from exporter.core.burn_alerts import BURN
 from exporter.core.engine import Engine
 from exporter.core.exclusion import Exclusion, Span
 from exporter.core.explain import explain
 from exporter.core.foresight import FORECAST
 from exporter.core.history import History, burn_rates
-from exporter.core.instance import BURN, MISSING, Instance
+from exporter.core.instance import MISSING, Instance
 from exporter.core.status import SLOStatus, Snapshot
 from exporter.core.steps import POLICY
 from exporter.core.timeline import cost
@@ -52,7 +53,7 @@ class Details:
         now = snapshot.now
         seen = next(one for one in see(snapshot) if one.status is status)
         chosen = _span(span, instance.slo.period.nominal)
-        past = History(instance, account.patience)
+        past = History(instance)
         start = max(instance.slo.period.start(now), min(past.first, now - 60.0))
         return Detail(
             seen=seen,

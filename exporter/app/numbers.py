@@ -56,10 +56,9 @@ class Numbers:
         self, name: str, group: Mapping[str, str], window: float | None, moments: Sequence[float]
     ) -> list[TrackSaid]:
         """One track for each of them."""
-        patience = self._engine.accounts[name].patience
         found: list[TrackSaid] = []
         for one in self._of(name, group):
-            points = list(_points(one, History(one, patience), window, moments))
+            points = list(_points(one, History(one), window, moments))
             found.append(TrackSaid(dict(one.labels), dict(one.group), points))
             # Many groups take a while; meanwhile polls go on.
             await asyncio.sleep(0)

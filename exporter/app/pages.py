@@ -143,7 +143,7 @@ class Pages:
             if fastest is not None
             else (slo.period.label, slo.period.nominal)
         )
-        past = History(instance, account.patience)
+        past = History(instance)
         span = min(HOURS * 3600, slo.period.nominal, max(60.0, now - past.first))
         moments = [now - span * (1 - k / _POINTS) for k in range(_POINTS + 1)]
         rates = burn_rates(past.window(seconds, moments), slo.objective)

@@ -10,8 +10,8 @@ import structlog
 from exporter.app.backfill import Backfill
 from exporter.clock import Clock
 from exporter.core.engine import Engine
-from exporter.core.intake import Taken
 from exporter.core.slo import HistogramSLI
+from exporter.core.taken import Taken
 from exporter.errors import SourceError
 from exporter.sources.base import Poll, Source
 from exporter.web.self_metrics import SelfMetrics
@@ -19,6 +19,7 @@ from exporter.web.self_metrics import SelfMetrics
 log = structlog.get_logger()
 
 _BOUNDS_EVERY = 60.0
+_MOST_NOTES = 1000
 
 
 class Polling:
@@ -42,6 +43,7 @@ class Polling:
         self._down: set[str] = set()
         self._over_cap: dict[str, set[tuple[str, ...]]] = {}
         self._asked: dict[str, float] = {}
+        self._notes: dict[str, dict[str, str]] = {}
         self._asking: set[asyncio.Task[None]] = set()
         self._backfill = Backfill(source.name)
 
@@ -70,10 +72,13 @@ class Polling:
             self._metrics.forget_target(poll.source, poll.target)
             self._down.discard(poll.target)
             self._seen.discard(poll.target)
+            self._engine.removed(poll.source, poll.target)
             return
         if poll.batch is not None:
             self._count(poll.source, self._engine.ingest(poll.batch))
             self._engine.behind(poll.source, self.source.behind, self._clock.now())
+        elif poll.error is not None:
+            self._engine.failing(poll.source, poll.target)
         for slo, fault in poll.faults.items():
             # Its next whole batch takes the fault back.
             if slo in self._engine.accounts:
@@ -110,18 +115,26 @@ class Polling:
     def _count(self, source: str, taken: Mapping[str, Taken]) -> None:
         metrics = self._metrics
         for slo, one in taken.items():
-            facts = one.facts
-            metrics.samples(source, facts.samples)
-            if facts.resets:
-                metrics.resets(source, facts.resets)
-            if facts.births:
-                metrics.births(source, facts.births)
-            for reason, count in (facts.refused or {}).items():
+            metrics.samples(source, one.samples)
+            for (kind, evidence), count in one.readings.items():
+                metrics.readings(source, kind, evidence, count)
+            for reason, count in one.refused.items():
                 metrics.refused(source, reason, count)
+            if one.surplus:
+                metrics.surplus(slo, one.surplus)
+            self._note_unknown(slo, one.notes)
             if one.over_cap:
                 self._note_over_cap(slo, one.over_cap)
             if one.bucket_missing:
                 self._ask_bounds(slo)
+
+    def _note_unknown(self, slo: str, notes: Mapping[str, str]) -> None:
+        """One line for each target of which something is not known, once for each reason."""
+        said = self._notes.setdefault(slo, {})
+        for target, note in notes.items():
+            if said.get(target) != note and len(said) < _MOST_NOTES:
+                said[target] = note
+                log.warning("slo.unknown_events", slo=slo, target=target, reason=note)
 
     def _note_over_cap(self, slo: str, groups: set[tuple[str, ...]]) -> None:
         known = self._over_cap.setdefault(slo, set())

@@ -8,8 +8,8 @@ from typing import Any
 from exporter.config.moments import rfc3339
 from exporter.core.account import Account
 from exporter.core.alert import Alert
+from exporter.core.burn_alerts import BURN
 from exporter.core.engine import Engine
-from exporter.core.instance import BURN
 from exporter.core.selector import quote
 from exporter.core.slo import Rule
 

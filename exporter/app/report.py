@@ -195,5 +195,5 @@ class Reports:
             if begin < end and until > start
         ]
         causes += self._causes.causes(slo.name, slo.service, start, end)
-        status = instance.status(instance.as_of(self._clock.now(), account.patience))
+        status = instance.status(instance.as_of(self._clock.now()))
         return review(slo, instance.group, instance.ledger, status, span, causes, said)

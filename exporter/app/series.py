@@ -176,7 +176,7 @@ class Series:
         if slo is not instance.slo:
             rows = self._made(instance)
             self._rows[instance] = (instance.slo, rows)
-        past = History(instance, account.patience)
+        past = History(instance)
         grid = Grid(instance.slo.interval, past.first, ticks)
         for name, of in rows.items():
             if fits(name):

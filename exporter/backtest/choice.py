@@ -28,6 +28,8 @@ def chosen(config: Config, source: str | None, names: Sequence[str]) -> list[SLO
         if name not in slos:
             raise ConfigError(f"there is no [slo.{name}]{nearest(name, slos)}")
     found = [slo for slo in slos.values() if not names or slo.name in names]
+    if faults := [f"{config.path}: {slo.fault}" for slo in found if slo.fault]:
+        raise ConfigError(*faults)
     if not found:
         raise ConfigError(
             f"no SLO has the source {source!r}" if source else f"{config.path}: there is no SLO"

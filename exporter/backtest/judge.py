@@ -39,6 +39,8 @@ class Judge(Instance):
 
     def sure(self) -> tuple[float, float, float]:
         """Until when, and up to how many bad events and events, nothing changes after a look."""
+        if self.gone:
+            return inf, inf, inf
         if not self.alerts:
             return (*self._calm[1:], inf)
         until, bad, total = inf, inf, inf
@@ -56,7 +58,7 @@ class Judge(Instance):
     def look(self, now: float) -> bool:
         """Step every alert; False when nothing holds and nothing can begin for a while."""
         self._now = now
-        if self.is_calm(now):
+        if not self.gone and self.is_calm(now):
             return False
         self.evaluate(now, self._show)
         for key, alert in list(self.alerts.items()):

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import ceil, inf, nextafter
 
+from exporter.backtest.absences import Absences, Span
 from exporter.backtest.coming import Coming
 from exporter.backtest.judge import Judge
 from exporter.backtest.outcome import summed_up
@@ -20,8 +21,10 @@ from exporter.backtest.result import Backtest
 from exporter.backtest.tape import Sums, Tape, Track
 from exporter.backtest.variant import Variant
 from exporter.backtest.whole import Whole
-from exporter.core.account import Account
+from exporter.core.arrivals import INTERVALS, Arrivals
 from exporter.core.events import Group
+from exporter.core.group_presence import Sights
+from exporter.core.instance import patience
 from exporter.core.sample import Batch
 from exporter.core.slo import SLO
 from exporter.core.words import Show
@@ -56,6 +59,8 @@ def replay(
 
 _FAR = 1e9
 """Seconds; longer than any history."""
+_RECENT = 32
+"""Samples that tell how they arrive: those of the last polls, also where each brings a few."""
 
 
 class Past:
@@ -64,8 +69,9 @@ class Past:
     def __init__(self, slo: SLO, variants: Sequence[Variant], show: Show) -> None:
         self.slo = slo
         self.variants = variants
-        self.patience = Account(slo).patience
+        self.patience = patience(slo)
         self.tape = Tape(slo, self.patience)
+        self._absences = Absences(self.patience)
         self.lines: dict[Group, Line] = {}
         self.show = show
         self._began: float | None = None
@@ -74,13 +80,22 @@ class Past:
     def take(self, batch: Batch) -> None:
         """Count a batch, and look at every poll in it."""
         for part in self._parts(batch):
-            self.tape.take(part)
+            sights = self.tape.take(part).sights
+            gone = self._find_gone(part, sights) if self.slo.group_by else {}
             for group in self.tape.tracks:
                 if group not in self.lines:
-                    self.lines[group] = Line(self, self.tape.memory.instance(group).group)
+                    labels = dict(zip(self.slo.group_by, group, strict=True))
+                    self.lines[group] = Line(self, labels)
             for group, line in self.lines.items():
-                line.run(self.tape.tracks.get(group, Track()), part.at)
+                line.run(self.tape.tracks.get(group, Track()), part.at, gone.get(group, []))
             self._end = max(self._end, part.at)
+
+    def _find_gone(self, part: Batch, sights: Sights) -> dict[Group, list[Span]]:
+        """Return when each group was gone in a batch; those that are have no place any more."""
+        spans = self._absences.take(part, self.tape.tracks, sights)
+        for group in self._absences.gone & self.tape.memory.instances.keys():
+            self.tape.memory.do("drop", group)
+        return spans
 
     def _parts(self, batch: Batch) -> Iterator[Batch]:
         """The very first samples are baselines: a short batch of them loses the fewest births."""
@@ -143,11 +158,19 @@ class Line:
         """Of each judge, see `Judge.sure`."""
         self._next = 0
         """The next poll, see `Past.moment`."""
-        self._seen: float | None = None
+        self._seen: list[float] = []
+        """The newest samples of before."""
+        self._gone: list[Span] = []
+        self._edges: list[float] = []
+        """When the group goes and comes back, as far as that was not looked at."""
 
-    def run(self, track: Track, until: float) -> None:
-        """Add what a batch brought, and look at every poll up to a moment that matters."""
+    def run(self, track: Track, until: float, gone: list[Span]) -> None:
+        """Add what a batch brought, and look at every poll up to a moment that matters; `gone`: in
+        which spans the group was."""
         past, coming = self._past, Coming(self.ledger, track.events)
+        # The last poll of before may lie before the end of a span of before.
+        self._gone = [*(span for span in self._gone[-1:] if span[1] < inf), *gone]
+        self._edges += [edge for span in gone for edge in span if abs(edge) < inf]
         while True:
             k = self._first_that_matters(coming)
             now = past.moment(k)
@@ -157,8 +180,7 @@ class Line:
             self._look(now, track.seen)
             self._next = k + 1
         self._next = max(self._next, past.first_from(nextafter(until, inf)))
-        if track.seen:
-            self._seen = track.seen[-1]
+        self._seen = [*self._seen, *track.seen[-_RECENT:]][-_RECENT:]
 
     def finish(self, end: float) -> None:
         """The last look."""
@@ -166,19 +188,43 @@ class Line:
 
     def _look(self, now: float, seen: Sequence[float]) -> None:
         i = bisect_right(seen, now)
-        last = seen[i - 1] if i else self._seen
-        # See `Instance.as_of`.
-        at = last if last is not None and now <= last + self._past.patience else now
+        recent = seen[max(0, i - _RECENT) : i]
+        if len(recent) < _RECENT:
+            recent = [*self._seen, *recent][-_RECENT:]
+        last = recent[-1] if recent else None
+        at = self._as_of(now, recent)
+        gone = any(start <= now < end for start, end in self._gone)
+        while self._edges and self._edges[0] <= now:
+            del self._edges[0]
         for i, judge in enumerate(self.judges):
             until, bad, total = self._sure[i]
-            if at >= until or self.ledger.bad > bad or self.ledger.total > total:
-                judge.seen = last
+            if (
+                at >= until
+                or self.ledger.bad > bad
+                or self.ledger.total > total
+                or gone is not judge.gone
+            ):
+                judge.seen, judge.gone = last, gone
                 judge.look(at)
                 self._sure[i] = judge.sure()
+
+    def _as_of(self, now: float, recent: Sequence[float]) -> float:
+        """See `Instance.as_of`; `recent`: the newest samples up to now."""
+        interval = self._past.slo.interval
+        if not recent:
+            return now
+        if now <= recent[-1] + INTERVALS * interval:
+            return recent[-1]
+        arrivals = Arrivals(interval)
+        polls = {self._past.moment(self._past.first_from(when)): when for when in recent}
+        for poll, newest in polls.items():
+            arrivals.note(poll, newest)
+        return recent[-1] if now <= recent[-1] + min(arrivals.grace, self._past.patience) else now
 
     def _first_that_matters(self, coming: Coming) -> int:
         """The first poll at which an alert could begin or end."""
         when = min(min(s[0], coming.exceeds(*s[1:])) for s in self._sure)
+        when = min([when, *self._edges[:1]])
         return max(self._next, self._past.first_from(when))
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from operator import sub
 
-from exporter.core.counters import Counters
-from exporter.core.events import Gain, Group, Term
-from exporter.core.intake import Intake, Taken
+from exporter.core.counters import Line
+from exporter.core.events import Group
+from exporter.core.intake import Booked, Intake
 from exporter.core.memory import Memory
-from exporter.core.runs import Row, Run
-from exporter.core.sample import Batch, Reading, Target
-from exporter.core.series import Facts, Last
+from exporter.core.runs import Row
+from exporter.core.sample import Batch
 from exporter.core.slo import SLO
+from exporter.core.taken import Taken
+from exporter.core.verdicts import Kind
 
 
 @dataclass(slots=True)
@@ -48,30 +49,20 @@ class Tape(Intake):
     def take(self, batch: Batch) -> Taken:
         """Count a batch; `tracks` is what it brought."""
         self.tracks = {}
-        taken = super().take(_observed(batch))
+        taken = super().take(batch)
         self.memory.log.clear()
         self.skipped += taken.skipped or taken.bucket_missing
         self.over_cap |= taken.over_cap
-        for reason, count in (taken.facts.refused or {}).items():
+        for reason, count in taken.refused.items():
             self.refused[reason] = self.refused.get(reason, 0) + count
         return taken
 
-    def _gains(
-        self,
-        index: int,
-        term: Term,
-        reading: Reading,
-        last: Last | None,
-        counters: Counters,
-        group: Group,
-        facts: Facts,
-    ) -> list[Gain | Run]:
-        resets, births = facts.resets, facts.births
-        out = super()._gains(index, term, reading, last, counters, group, facts)
-        sums = self.sums.setdefault(group, Sums())
-        sums.resets += facts.resets - resets
-        sums.births += facts.births - births
-        return out
+    def _book_line(self, line: Line, followed: bool, booked: Booked, taken: Taken) -> None:
+        super()._book_line(line, followed, booked, taken)
+        if not followed:
+            sums = self.sums.setdefault(self._group(line.wanted.reading), Sums())
+            sums.resets += sum(v.kind is Kind.RESET for v in line.verdicts)
+            sums.births += sum(v.kind is Kind.BIRTH for v in line.verdicts)
 
     def _write(self, group: Group, found: Sequence[Row], fresh: Sequence[float]) -> None:
         instance = self.memory.instance(group)
@@ -82,20 +73,3 @@ class Tape(Intake):
             covered = sum(gap for gap in gaps if gap <= self._patience)
             self.sums.setdefault(group, Sums()).covered += covered
             instance.seen = fresh[-1]
-
-
-def _observed(batch: Batch) -> Batch:
-    """A batch of a day knows of a target that is new in it only what it says itself: a series that
-    is later than the others of its target was born while the target was watched."""
-    firsts: dict[str, float] = {}
-    for readings in batch.readings.values():
-        for reading in readings:
-            if reading.samples:
-                target, first = reading.series.target, reading.samples[0][0]
-                firsts[target] = min(first, firsts.get(target, first))
-    targets = dict(batch.targets)
-    for name, first in firsts.items():
-        known = targets.get(name, Target())
-        if known.observed is None:
-            targets[name] = replace(known, looks=[first])
-    return replace(batch, targets=targets)

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from math import floor, log10
 
 from exporter.config.duration import approximate
+from exporter.core.timestamps import in_utc
 
 NONE = "-"
 
 
 def when(seconds: float) -> str:
     """A moment in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return in_utc(seconds).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def minute(seconds: float) -> str:
     """A moment in UTC, without seconds."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")
+    return in_utc(seconds).strftime("%Y-%m-%d %H:%M")
 
 
 def lasting(seconds: float | None) -> str:

@@ -21,6 +21,10 @@ from exporter.config.settings import (
 )
 
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_UTF8_NAME = re.compile(r"[^\W\d][\w.:/-]*")
+"""Label names of Prometheus 3 too (`k8s.pod.name`), but for what only a mistake has: blanks,
+quotes, brackets."""
+_OF_BUCKETS = ("le", "quantile", "vmrange")
 _LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]\s/]*):(?P<port>[0-9]{1,5})")
 _MAY_BE_ZERO = ("backfill",)
 _LIMITS = ("max_body_bytes", "max_series", "concurrency")
@@ -40,6 +44,7 @@ def check_server(server: Server, path: Path, findings: Findings) -> None:
 def check_source(source: Source, path: Path, findings: Findings) -> None:
     """URLs, labels and limits of a source."""
     check_http(source, path, findings)
+    _check_target_labels(source.target_labels, (*path, "target_labels"), findings)
     if isinstance(source, PrometheusSource):
         check_url(source.url, (*path, "url"), findings)
         return
@@ -53,6 +58,17 @@ def check_source(source: Source, path: Path, findings: Findings) -> None:
             findings.error((*path, "labels", label), f"not a label name: {label!r}")
     if source.discover is not None:
         _check_discover(source.discover, (*path, "discover"), findings)
+
+
+def _check_target_labels(names: tuple[str, ...], path: Path, findings: Findings) -> None:
+    """Labels that tell processes apart: names as a page has them, each once."""
+    for i, name in enumerate(names):
+        if name in _OF_BUCKETS:
+            findings.error((*path, i), f"{name!r} tells buckets apart, not processes")
+        elif name.startswith("__") or _UTF8_NAME.fullmatch(name) is None:
+            findings.error((*path, i), f'not a label name: {name!r}; write it like "instance"')
+        elif name in names[:i]:
+            findings.error((*path, i), f"{name!r} is given twice")
 
 
 def check_url(

@@ -35,10 +35,16 @@ class Findings:
     path: str
     lines: Mapping[Path, int] = field(default_factory=dict)
     found: list[Finding] = field(default_factory=list)
+    faults: list[Finding] = field(default_factory=list)
+    """Errors of single SLOs, without which the rest of the file can be used."""
 
     def error(self, key: Path, message: str) -> None:
         """Something the file cannot be used with."""
         self.found.append(Finding("error", self.path, self._line(key), dotted(key), message))
+
+    def fault(self, key: Path, message: str) -> None:
+        """An error of one SLO: `check` refuses it, the daemon runs the others."""
+        self.faults.append(Finding("error", self.path, self._line(key), dotted(key), message))
 
     def warning(self, key: Path, message: str) -> None:
         """Something that works and is probably not meant."""

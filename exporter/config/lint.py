@@ -23,8 +23,10 @@ _LOW_RATE = 0.9
 
 
 def lint(config: Config) -> list[Finding]:
-    """Every warning, in the order of the file; errors were raised when the file was loaded."""
-    findings = Findings(config.path, config.keys.lines, list(config.keys.warnings))
+    """Every warning, in the order of the file, and the errors of single SLOs; those of the whole
+    file were raised when it was loaded."""
+    before = [*config.keys.warnings, *config.keys.faults]
+    findings = Findings(config.path, config.keys.lines, before)
     if not config.slos:
         findings.warning((), "there is no SLO; add a [slo.NAME] table")
     for slo in config.slos:
@@ -84,6 +86,15 @@ def _lint_sources(config: Config, findings: Findings) -> None:
         urls = (source.url,) if isinstance(source, PrometheusSource) else source.targets
         _lint_peer(urls, source, path, findings)
         if isinstance(source, ScrapeSource):
+            for i, label in enumerate(source.target_labels):
+                if (
+                    label in source.labels
+                    and "target_labels" in config.keys.document["source"][name]
+                ):
+                    findings.warning(
+                        (*path, "target_labels", i),
+                        f"{label!r} tells no processes apart: 'labels' gives it one value for all",
+                    )
             if not source.targets and source.discover is None:
                 findings.warning(path, "has neither 'targets' nor 'discover'; nothing is scraped")
             for i, target in enumerate(source.targets):

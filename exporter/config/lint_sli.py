@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from exporter.config.findings import Findings
 from exporter.config.settings import ScrapeSource, Source
+from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import Matcher, Selector
-from exporter.core.slo import SLO, CounterSLI, GaugeSLI, HistogramSLI, QuerySLI
+from exporter.core.slo import SLO, CounterSLI, GaugeSLI, HistogramSLI
 
 _WINDOW = "{{.window}}"
+_PLACEHOLDER = re.compile(r"\{\{\s*\.window\s*\}\}")
 
 
 def lint_sli(slo: SLO, source: Source, findings: Findings) -> None:
@@ -23,7 +26,7 @@ def lint_sli(slo: SLO, source: Source, findings: Findings) -> None:
         selectors = {"histogram": sli.histogram.where(*sli.good_if)}
     elif isinstance(sli, GaugeSLI):
         selectors = {"gauge": sli.gauge}
-    elif isinstance(sli, QuerySLI):
+    elif isinstance(sli, QuerySLI) and not slo.fault:
         _lint_queries(sli, path, findings)
     for key, selector in selectors.items():
         if selector is None:
@@ -74,7 +77,8 @@ def _lint_queries(sli: QuerySLI, path: tuple[str, ...], findings: Findings) -> N
     )
     for part in ("good", "bad", "total", "error_ratio"):
         query = getattr(sli, part)
-        if query is not None and _WINDOW not in query.expr.replace(" ", ""):
+        # Of a recorded series its rule has chosen the range.
+        if query is not None and "[" in query.expr and not _PLACEHOLDER.search(query.expr):
             findings.warning(
                 (*path, f"{part}_query"),
                 f"has no {_WINDOW}; write it as the range, e.g. increase(x[{_WINDOW}])",

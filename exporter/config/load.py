@@ -72,11 +72,13 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a lint needs of the file itself: lines, the plain values, warnings found on the way."""
+    """What a lint needs of the file itself: lines, the plain values, warnings found on the way, and
+    the errors of single SLOs, which `SLO.fault` names too."""
 
     lines: Mapping[Path, int]
     document: Mapping[str, Any]
     warnings: tuple[Finding, ...] = ()
+    faults: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,20 @@ def load(path: str | pathlib.Path) -> Config:
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
     return parse(text, str(path))
+
+
+def reload(running: Config) -> Config:
+    """Load the file of a running configuration again, to take its place.
+
+    An SLO that counts today must not be replaced by one that cannot: `ConfigError`. One that was
+    faulty before may stay so, since the rest of the file is wanted all the same.
+    """
+    config = load(running.path)
+    before = {slo.name for slo in running.slos if slo.fault}
+    new = [slo.fault for slo in config.slos if slo.fault and slo.name not in before]
+    if new:
+        raise ConfigError(*(f"{config.path}: {fault}" for fault in new))
+    return config
 
 
 def parse(text: str, path: str) -> Config:
@@ -179,7 +195,7 @@ def parse(text: str, path: str) -> Config:
         timeline=timeline,
         watches=tuple(w for w in watches.values() if w is not None),
         grafana=grafana,
-        keys=Keys(findings.lines, document, tuple(findings.warnings)),
+        keys=Keys(findings.lines, document, tuple(findings.warnings), tuple(findings.faults)),
     )
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, tzinfo
 from typing import TYPE_CHECKING
 
 from exporter.config.findings import nearest
+from exporter.core.timestamps import in_utc
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -50,7 +51,7 @@ def parse_zone(name: str) -> ZoneInfo:
 
 def rfc3339(when: float) -> str:
     """Unix seconds as RFC 3339 in UTC, to the millisecond where there are any."""
-    exact = datetime.fromtimestamp(round(when * 1000) / 1000, UTC)
+    exact = in_utc(round(when, 3))
     timespec = "milliseconds" if exact.microsecond else "seconds"
     return exact.isoformat(timespec=timespec).replace("+00:00", "Z")
 

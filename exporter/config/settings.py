@@ -131,7 +131,10 @@ class ScrapeSource(
     labels: dict[str, str] = {}
     discover: Discover | None = None
     protobuf: bool | None = None
-    """Ask for protobuf first; by default when an SLO wants a histogram, which may be native."""
+    """Ask for protobuf first; by default where it says more of what is wanted than text does."""
+    target_labels: tuple[str, ...] = ("instance", "job")
+    """Labels that tell processes apart on a page that passes others on: a series of the page that
+    has one of them is not of the page's own process."""
     honor_timestamps: bool = True
     max_series: int = 100_000
     """Wanted series of one target; a page with more is refused."""

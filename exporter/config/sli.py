@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -12,8 +13,9 @@ from exporter.config.composite import read_composite
 from exporter.config.duration import parse_millis
 from exporter.config.findings import Findings
 from exporter.config.lines import Path
-from exporter.core.selector import Matcher, Query, Selector, parse_matchers, parse_selector
-from exporter.core.slo import COMPARISONS, SLI, SLO, CounterSLI, GaugeSLI, HistogramSLI, QuerySLI
+from exporter.config.queries import read_queries
+from exporter.core.selector import Matcher, Selector, parse_matchers, parse_selector
+from exporter.core.slo import COMPARISONS, SLI, SLO, CounterSLI, GaugeSLI, HistogramSLI
 
 
 class SLITable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -30,13 +32,14 @@ class SLITable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     bad_query: str | None = None
     total_query: str | None = None
     error_ratio_query: str | None = None
+    unit: Literal["events", "rate", "ratio"] | None = None
     all: tuple[str, ...] | None = None
     weights: dict[str, float] | None = None
 
 
 _HISTOGRAM = ("histogram", "threshold", "good_if")
 _GAUGE = ("gauge", "good")
-_QUERY = ("good_query", "bad_query", "total_query", "error_ratio_query")
+_QUERY = ("good_query", "bad_query", "total_query", "error_ratio_query", "unit")
 _COUNTER = ("good", "bad", "total")
 _COMPOSITE = ("all", "weights")
 _COMPARISON = re.compile(
@@ -67,7 +70,8 @@ def read_sli(
     """The indicator; None when there is an error in it. `queries`: its source can answer PromQL.
     `others`: the SLOs it may be made of."""
     keys = tuple(k for k in table.__struct_fields__ if getattr(table, k) is not None)
-    given = set(keys)
+    # A unit makes no query of what is none.
+    given = set(keys) - {"unit"}
     for mark, form in (
         ("all", _COMPOSITE),
         ("histogram", _HISTOGRAM),
@@ -79,6 +83,8 @@ def read_sli(
             break
     else:
         message = "needs its 'histogram'" if given else f"is empty; give {_FORMS}"
+        if keys == ("unit",):
+            message = "needs the queries that 'unit' is of"
         findings.error(path, message)
         return None
     if strange := [k for k in keys if k not in form]:
@@ -152,7 +158,8 @@ def _gauge(table: SLITable, path: Path, findings: Findings) -> SLI | None:
 
 
 def _query(table: SLITable, path: Path, findings: Findings, queries: bool) -> SLI | None:
-    parts = {k: text for k in _QUERY if (text := getattr(table, k)) is not None}
+    given = {k: getattr(table, k) for k in _QUERY if k != "unit"}
+    parts: dict[str, str] = {k: text for k, text in given.items() if text is not None}
     ok = True
     for key, text in parts.items():
         if not text.strip():
@@ -174,7 +181,8 @@ def _query(table: SLITable, path: Path, findings: Findings, queries: bool) -> SL
         ok = False
     if not ok:
         return None
-    return QuerySLI(**{k.removesuffix("_query"): Query(text) for k, text in parts.items()})
+    texts = {key.removesuffix("_query"): text for key, text in parts.items()}
+    return read_queries(texts, table.unit, path, findings)
 
 
 def _selector(text: str, path: Path, findings: Findings) -> Selector | None:

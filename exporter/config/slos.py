@@ -76,6 +76,7 @@ def read_slo(name: str, raw: object, around: Surroundings, findings: Findings) -
     table = convert(raw, SLOTable, path, findings)
     if table is None or not isinstance(raw, dict):
         return None
+    sound = len(findings.faults)
     _check_name(name, path, findings)
     service = name if table.service is None else table.service
     if table.service is not None:
@@ -98,6 +99,7 @@ def read_slo(name: str, raw: object, around: Surroundings, findings: Findings) -
     if table.sli is not None and all(getattr(table.sli, k, None) is not None for k in raw["sli"]):
         queries = facts is None or facts.answers_queries
         sli = read_sli(table.sli, (*path, "sli"), findings, queries=queries, others=around.slos)
+    faults = [f"{f.key}: {f.message}" for f in findings.faults[sound:]]
     alert = _policy(table.alert_policy, around.alert_policies, (*path, "alert_policy"), findings)
     labels = {**table.labels, "slo": name, "service": service}
     budget = choose(
@@ -123,6 +125,7 @@ def read_slo(name: str, raw: object, around: Surroundings, findings: Findings) -
         rules=rules,
         steps=steps_of(budget),
         hysteresis=budget.hysteresis,
+        fault=faults[0] if faults else "",
         forecast_within=None if table.forecast_alert is None else float(table.forecast_alert),
     )
 

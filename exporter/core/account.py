@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from typing import Any
 
 from exporter.core import words
@@ -12,15 +13,17 @@ from exporter.core.composite import gather
 from exporter.core.events import Group
 from exporter.core.exclusion import Exclusion, Span, merged
 from exporter.core.forecast import Forecast
-from exporter.core.instance import MISSING
-from exporter.core.intake import Intake, Taken
+from exporter.core.instance import MISSING, Instance, patience
+from exporter.core.intake import Intake
 from exporter.core.memory import Memory
 from exporter.core.notification import Notification
 from exporter.core.sample import Batch
 from exporter.core.slo import SLO, CompositeSLI
+from exporter.core.taken import Taken
 from exporter.core.words import Show
 
-_MIN_PATIENCE = 300.0
+_SLIDE = 1.0
+"""Seconds between two evaluations of windows that only time moves: the shortest window there is."""
 
 
 class Account:
@@ -29,9 +32,8 @@ class Account:
     def __init__(self, slo: SLO) -> None:
         self.slo = slo
         self.memory = Memory(slo)
-        self.patience = max(4 * slo.interval, _MIN_PATIENCE)
-        """Seconds without a sample after which data counts as missing; Prometheus looks back 5m."""
-        self.fault: str | None = None
+        self.patience = patience(slo)
+        self.fault: str | None = slo.fault or None
         self.behind = False
         """Its history is being fetched; it decides nothing before that is there."""
         self.unreadable = ""
@@ -39,12 +41,16 @@ class Account:
         self._intake = Intake(self.memory, self.patience)
         self._dirty = False
         self._watched_since: float | None = None
+        self._still = (inf, -inf)
+        """From when until when no window moves unless data come."""
         self._excluded: tuple[Span, ...] = ()
 
     def configure(self, slo: SLO) -> None:
         """Take another objective, labels or policy for the same SLI; the history stays."""
+        if slo.fault != self.slo.fault:
+            self.fault = slo.fault or None
         self.slo = self.memory.slo = slo
-        self.patience = max(4 * slo.interval, _MIN_PATIENCE)
+        self.patience = self.memory.places.patience = patience(slo)
         self._dirty = True
         self._intake = Intake(self.memory, self.patience)
         for instance in self.memory.instances.values():
@@ -59,13 +65,27 @@ class Account:
 
     def take(self, batch: Batch) -> Taken:
         """Count what a batch brings, exactly once however often it is brought."""
+        if self.slo.fault:
+            return Taken(skipped=True)
         taken = self._intake.take(batch)
         if not (taken.skipped or taken.bucket_missing):
-            self.fault = None
+            self.fault = taken.fault
             self._dirty = self._dirty or batch.complete
+            if batch.complete:
+                self._note_arrivals(taken.sights if self.slo.group_by else ((),), batch.at)
+            if self.slo.group_by:
+                has_data = bool(taken.sights or taken.over_cap)
+                self.memory.note_groups(batch, taken.sights, has_data=has_data)
         return taken
 
-    def gather(self, others: Mapping[str, Account]) -> None:
+    def _note_arrivals(self, groups: Iterable[Group], at: float) -> None:
+        """Learn how late the samples of these come."""
+        for group in groups:
+            instance = self.memory.instances[group]
+            if instance.seen is not None:
+                instance.arrivals.note(at, instance.seen)
+
+    def gather(self, others: Mapping[str, Account], now: float) -> None:
         """Take what the parts of a composite have counted; `others` are all accounts there are."""
         assert isinstance(self.slo.sli, CompositeSLI)  # or it has a source
         parts = {name: others[name] for name, _ in self.slo.sli.parts}
@@ -77,29 +97,64 @@ class Account:
         memories = {name: part.memory for name, part in parts.items()}
         self.behind = not gather(self.memory, memories, self.patience)
         self.fault = None
-        self._dirty = self._dirty or (self.memory.polled != before and not self.behind)
+        if self.memory.polled != before and not self.behind:
+            self._dirty = True
+            self._note_arrivals(((),), now)
 
     def evaluate(self, now: float, show: Show) -> list[Notification]:
         """Step every alert of every instance; return what is to be said."""
         out: list[Notification] = []
         if self._dirty:
             self._dirty = False
+            # Fresh samples are not overdue before another interval is over.
+            self._still = (now, now + self.slo.interval)
+            since = self._watched_since or now
             for group, instance in self.memory.instances.items():
-                at = instance.as_of(now, self.patience)
-                if instance.is_calm(at):
-                    continue
-                before = {key: _state(alert) for key, alert in instance.alerts.items()}
-                out += instance.evaluate(at, show)
-                for key, alert in instance.alerts.items():
-                    if before.get(key) != _state(alert):
-                        self.memory.note_alert(group, key, alert)
+                at = instance.as_of(now, since)
+                if not instance.is_calm(at):
+                    out += self._evaluate(group, instance, at, show)
+        elif not self._still[0] <= now < self._still[1] and not self.behind:
+            out += self._slide(now, show)
         return out + self._watch_for_data(now, show)
+
+    def _slide(self, now: float, show: Show) -> list[Notification]:
+        """Evaluate the instances whose samples are overdue: their windows move with time alone."""
+        out: list[Notification] = []
+        since, until = self._watched_since or now, now + self.patience
+        for group, instance in self.memory.instances.items():
+            overdue = instance.overdue(since)
+            if now <= overdue:
+                until = min(until, overdue)
+                continue
+            until = min(until, now + _SLIDE)
+            if not instance.is_calm(now):
+                out += self._evaluate(group, instance, now, show)
+        self._still = (now, until)
+        return out
+
+    def _evaluate(
+        self, group: Group, instance: Instance, at: float, show: Show
+    ) -> list[Notification]:
+        if group and not instance.gone and self.memory.places.is_over(group, at):
+            self.memory.do("gone", group, True)
+        before = {key: _state(alert) for key, alert in instance.alerts.items()}
+        out = instance.evaluate(at, show)
+        for key, alert in instance.alerts.items():
+            if before.get(key) != _state(alert):
+                self.memory.note_alert(group, key, alert)
+        return out
+
+    def as_of(self, now: float) -> float:
+        """Return the moment that windows of the SLO as a whole end at; see `Instance.as_of`."""
+        newest = self.memory.newest
+        found = (i for i in self.memory.instances.values() if i.seen == newest)
+        return next((instance.as_of(now) for instance in found), now)
 
     def foresee(self, group: Group, now: float, random: Callable[[], float]) -> None:
         """Make the forecast of an instance anew, unless its numbers are not those of now."""
         instance = self.memory.instances.get(group)
         if instance is not None and not self.behind and self.fault is None:
-            self.foretell(group, instance.foresee(instance.as_of(now, self.patience), random))
+            self.foretell(group, instance.foresee(instance.as_of(now), random))
 
     def foretell(self, group: Group, made: Forecast | None) -> None:
         """Take this forecast of an instance from now on."""
@@ -109,21 +164,19 @@ class Account:
     def watch_anew(self, now: float) -> None:
         """Nobody looked until now, so data may have come."""
         self._watched_since = now
+        self._still = (inf, -inf)
 
     def _watch_for_data(self, now: float, show: Show) -> list[Notification]:
         # Our clock may have been set back.
         if self._watched_since is None or now < self._watched_since:
-            self._watched_since = now
+            self.watch_anew(now)
         if any(start <= now < end for start, end in self._excluded):
             # Nobody expects data of what is taken down on purpose.
             self._watched_since = now
         newest, alert = self.memory.newest, self.memory.missing
-        silence = now - max(newest, self._watched_since)
+        silence = now - max(newest, self._watched_since or now)
         missing = silence > self.patience
-        if missing:
-            # Windows go on sliding while nothing comes.
-            self._dirty = self._dirty or not self.behind
-        elif alert is None:
+        if alert is None and not missing:
             return []
         if alert is None or not alert.firing:
             if not missing:

@@ -66,6 +66,8 @@ class Alert:
     ended: float | None = None
     worded: float = -inf
     """When the annotations were written; not kept."""
+    silent: float | None = None
+    """Since when there is no data on which it could end; not kept."""
     receivers: tuple[str, ...] = ()
     """Whom it is said to; to all, where there are none."""
 
@@ -108,6 +110,7 @@ class Alert:
     def shift(self, seconds: float) -> None:
         """Move it in time, after the clock that dated it was set."""
         self.since += seconds
+        self.silent = self.silent + seconds if self.silent is not None else None
         self.ended = self.ended + seconds if self.ended is not None else None
 
     def notification(self, reason: Reason) -> Notification:

@@ -11,8 +11,11 @@ from collections import deque
 from collections.abc import Iterable
 
 from exporter.core.memory import TargetState
-from exporter.core.sample import Batch, Reading
-from exporter.core.series import BIRTH_GRACE
+from exporter.core.sample import Batch
+
+BIRTH_GRACE = 120.0
+"""A target met for the first time may have started this many seconds before the last poll, which
+could not see it yet: discovery and the upstream's own scrape take their time."""
 
 
 class Away:
@@ -38,9 +41,7 @@ class Away:
                 if end - start > BIRTH_GRACE:
                     self._gaps.append((start, end))
 
-    def looked(self, reading: Reading, polled: float | None) -> float | None:
-        """When the target of an unknown series would have been seen last, had it been there."""
-        if polled is None:
-            return None
-        first = reading.samples[0][0]
+    def looked(self, first: float, polled: float) -> float:
+        """When the target of a series that is seen first now would have been seen last, had it
+        been there."""
         return min([polled, *(s for s, back in self._gaps if first <= back + BIRTH_GRACE)])

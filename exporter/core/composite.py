@@ -82,7 +82,7 @@ def gather(memory: Memory, others: Mapping[str, Memory], patience: float) -> boo
     for part in parts:
         last = Last(edges[-1], part.taken.good, part.taken.bad)
         memory.do("target", part.slo, last.time, None)
-        memory.do("series", part.slo, 0, part.key, *last)
+        memory.do("series", part.slo, 0, part.key, last.time, last.value, last.under, None)
     memory.do("polled", edges[-1])
     return edges[-1] == end
 

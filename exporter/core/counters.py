@@ -1,219 +1,243 @@
-"""The counters of one batch: which sample each series goes on from, where it was born or reset.
+"""The counters of one batch, process by process.
 
-What a single sample means is decided in `series`; here is what has to be known of the target and of
-its other series for that.
+A *look* is one scrape: the samples of a process that were taken together. The usual look, in which
+every series goes on, is counted here; `walk` takes whatever else a batch may hold.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Mapping
-from itertools import pairwise
-from math import inf
-from operator import itemgetter
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from math import isfinite
+from typing import NamedTuple
 
+from exporter.core import events
 from exporter.core.away import Away
-from exporter.core.memory import LOST, Memory, TargetState
-from exporter.core.runs import columns
-from exporter.core.sample import Batch, NativeHistogram, Reading, Target, Value
-from exporter.core.selector import Want
-from exporter.core.series import (
-    Facts,
-    Increase,
-    Known,
-    Last,
-    created_anew,
-    increases,
-    is_birth,
-    relabelled,
-    restarted,
-)
-from exporter.core.slo import HistogramSLI
-from exporter.core.tally import LONG_GAP, evidence
+from exporter.core.memory import FORGET_AFTER, LOST, Memory, TargetState
+from exporter.core.sample import Batch, Reading
+from exporter.core.series import MOST_AHEAD, Bounds, Last, clean, with_pace
+from exporter.core.slo import CounterSLI
+from exporter.core.verdicts import GOES_ON, Kind, Verdict, start_moved
+
+
+class Wanted(NamedTuple):
+    """A reading of one term of the SLI; `term` says which.
+
+    `twin`: of a histogram's count, what it shares with its bucket, without which nothing is known
+    of it; of a bucket the same.
+    """
+
+    term: int
+    reading: Reading
+    twin: frozenset[tuple[str, str]] | None = None
+
+
+@dataclass(slots=True)
+class Line:
+    """One wanted series on its way through the looks of a batch.
+
+    `last`: the newest sample before the batch, None where it was never met. `times`, `values`,
+    `unders`: its new samples, ascending; `refused`: why others were not taken; `verdicts`: of those
+    that had to be explained. `begin`, `ends`, `gained`, `under`: what it gained, end to end from
+    `begin` on; a native histogram's part at or under the threshold beside it. `data`: when there
+    was data, counted or not. `newest`: the sample to go on from after the batch.
+    """
+
+    wanted: Wanted
+    last: Last | None
+    times: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    unders: list[float] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    begin: float = 0.0
+    ends: list[float] = field(default_factory=list)
+    data: list[float] = field(default_factory=list)
+    gained: list[float] = field(default_factory=list)
+    under: list[float] = field(default_factory=list)
+    newest: Last | None = None
+
+    @property
+    def key(self) -> str:
+        """Names the series within its process."""
+        return self.wanted.reading.series.key
+
+
+class Counted(NamedTuple):
+    """What was counted of one batch, for readers: how many samples, what they were, by kind and
+    evidence, those that were refused by reason, targets that several processes share, and series
+    that fell although their process went on."""
+
+    samples: int
+    readings: Counter[tuple[str, str]]
+    refused: dict[str, int]
+    shared: set[str]
+    fell: set[str]
 
 
 class Counters:
-    """Made anew for each batch, since what vanished is judged by the batch as a whole."""
+    """Made anew for each batch."""
 
     def __init__(self, memory: Memory, batch: Batch, away: Away) -> None:
-        self._memory = memory
-        self._batch = batch
-        self._away = away
-        sli = memory.slo.sli
-        self._threshold = sli.threshold if isinstance(sli, HistogramSLI) else 0.0
-        self._gap = max(LONG_GAP, 4 * memory.slo.interval)
-        self._moved: set[tuple[int, str, str]] = set()
-        self._vanished: dict[tuple[int, str, float], dict[str, Last]] = {}
-        self._by_target: dict[Want, dict[str, dict[str, float]]] = {}
+        self.memory = memory
+        self.batch = batch
+        self.away = away
+        self.samples = 0
+        self.readings: Counter[Verdict] = Counter()
+        self.refused: dict[str, int] = {}
+        self.shared: set[str] = set()
+        self.fell: set[str] = set()
+        self.looked: dict[str, float] = {}
+        """The last look at each target that counted, where one did."""
+        self.held: dict[str, int] = {}
+        """Targets of which nothing counts since a term has no series any more, and which term."""
+        terms = events.terms(memory.slo.sli) if isinstance(memory.slo.sli, CounterSLI) else ()
+        # Errors may be yet to come, and an error series may expire.
+        self.required = [index for index, term in enumerate(terms) if term.role != "bad"]
+        self.derived_good = {index for index, term in enumerate(terms) if term.role == "good"}
+        self._threshold = float(getattr(memory.slo.sli, "threshold", 0.0))
+        self._bounds = Bounds(batch.at - memory.reach, batch.at + MOST_AHEAD)
 
-    def increases(
-        self, index: int, want: Want, reading: Reading, last: Last | None, facts: Facts
-    ) -> list[Increase]:
-        """What a reading adds; `last` is the newest sample of its series, None when unknown."""
-        memory, series = self._memory, reading.series
-        target = self._batch.targets.get(series.target)
-        state = memory.targets.get(series.target)
-        # One of its other series made it known, in this very batch: it was not observed before.
-        known = Known(state.last, state.started) if state and state.last else None
-        born: float | None = None
-        before, samples, resets = last, facts.samples, facts.resets
+    @property
+    def counted(self) -> Counted:
+        """All that was counted so far."""
+        readings: Counter[tuple[str, str]] = Counter()
+        for verdict, count in self.readings.items():
+            readings[verdict.kind.value, verdict.evidence] += count
+        return Counted(self.samples, readings, self.refused, self.shared, self.fell)
+
+    def refuse(self, reason: str) -> None:
+        """One sample was not taken."""
+        self.refused[reason] = self.refused.get(reason, 0) + 1
+        self.readings[Verdict(Kind.REFUSED, reason)] += 1
+
+    def process(self, target: str, wanted: Sequence[Wanted]) -> list[Line]:
+        """What the wanted series of one process gained."""
+        from exporter.core.walk import Walk  # It takes lines of here.
+
+        state = self.memory.targets.get(target)
+        before = self.looked_before(state, wanted)
+        lines = [self._line(one, state) for one in wanted]
+        if state is not None and self._is_usual(lines, state, before):
+            self._go_on(lines, before)
+        else:
+            Walk(self, target, state, before, lines).walk()
+        for line in lines:
+            self._keep(target, line)
+        return lines
+
+    def looked_before(self, state: TargetState | None, wanted: Iterable[Wanted]) -> float:
+        """When the process was looked at last, also by the page that passes it on; 0 if never."""
+        last = state.last if state is not None else 0.0
+        for one in wanted:
+            page = one.reading.series.page
+            if page and (on := self.memory.targets.get(page)) is not None:
+                return max(last, on.last)
+            break
+        return last
+
+    def _line(self, wanted: Wanted, state: TargetState | None) -> Line:
+        samples = wanted.reading.samples
+        last = state.series[wanted.term].get(wanted.reading.series.key) if state else None
         if last is None:
-            if state is not None:
-                last = self._go_on(index, want, reading, state, target)
-            looked = self._away.looked(reading, memory.polled)
-            if last is None and is_birth(reading, known, target, looked, memory.since or 0):
-                born = self._birth_begins(reading, known)
-        parts = [(reading, False)]
-        began = target.started if target is not None and restarted(known, target) else None
-        # Not of the new process at all, unless its clock is ahead of everybody's.
-        ended = began is not None and reading.samples[-1][0] < began <= self._batch.at
-        if began is not None and not ended:
-            cut = _first_of_new_process(reading, last, began)
-            old, new = reading.samples[:cut], reading.samples[cut:]
-            parts = [(reading._replace(samples=old), False), (reading._replace(samples=new), True)]
-        out: list[Increase] = []
-        newest = last
-        for part, anew in parts:
-            some, newest = increases(
-                part,
-                newest,
-                born=born,
-                restarted=anew,
-                threshold=self._threshold,
-                facts=facts,
-            )
-            out += some
-        if newest is not None and newest is not last:
-            memory.do("series", series.target, index, series.key, *newest)
-            if began is not None and not ended:
-                self._moved.add((index, series.target, series.key))
-        gap = last is not None and reading.samples[0][0] - last.time > self._gap
-        resets, samples = facts.resets - resets, facts.samples - samples
-        # The usual sample of a series that goes on is none of the tally's business.
-        usual = before is not None and samples == _newer(reading, before.time)
-        if memory.tally and (not usual or resets or gap):
-            why = evidence(reading, known, target) if born is not None else None
-            memory.tally.took(
-                index, reading, before, newest, out, resets=resets, gap=gap, evidence=why
-            )
-        return out
+            # What memory has let go of was counted.
+            after = (self.memory.polled or 0.0) - FORGET_AFTER
+        else:
+            after = last.time
+            last = None if last.value == LOST else last
+        refused: list[str] = []
+        if len(samples) == 1:
+            # The usual answer, without a loop.
+            ((time, value),) = samples
+            if (
+                isinstance(value, float)
+                and time > after
+                and value >= 0.0
+                and isfinite(value)
+                and self._bounds.oldest <= time <= self._bounds.newest
+            ):
+                return Line(wanted, last, [time], [value], [value])
+            if time <= after and self.batch.own_clock:
+                if time == self.batch.at:
+                    # Dated by our own clock, so it is no old time of the page's.
+                    refused.append("duplicate" if time == after else "out_of_order")
+                    self.refuse(refused[0])
+                return Line(wanted, last, refused=refused)
+        found = clean(samples, after, self._bounds, self._threshold, refused.append)
+        for reason in refused:
+            self.refuse(reason)
+        return Line(wanted, last, *found, refused=refused)
 
-    def goes_on(self, reading: Reading) -> bool:
-        """Whether its process is the one that was observed last."""
-        state = self._memory.targets.get(reading.series.target)
-        known = Known(state.last, state.started) if state else None
-        return not restarted(known, self._batch.targets.get(reading.series.target))
+    # --- the usual look ---------------------------------------------------------------------------
 
-    def run(
-        self, index: int, reading: Reading, last: Last, facts: Facts
-    ) -> tuple[list[float], list[float]] | None:
-        """The same of many samples at one go: times from the last one on, and what was gained
-        between; None where they have to be looked at one by one."""
-        memory, series = self._memory, reading.series
-        if created_anew(last, last._replace(created=reading.created)):
-            return None
-        found = columns(reading.samples, last)
-        if found is None:
-            return None
-        times, values, gained, resets = found
-        newest = Last(times[-1], values[-1], values[-1], reading.created)
-        memory.do("series", series.target, index, series.key, *newest)
-        facts.samples += len(values)
-        facts.resets += resets
-        gap = times[1] - times[0] > self._gap
-        if memory.tally and (resets or gap):
-            increases = [
-                Increase(*pair, amount, amount)
-                for pair, amount in zip(pairwise(times), gained, strict=True)
-            ]
-            memory.tally.took(
-                index, reading, last, newest, increases, resets=resets, gap=gap, evidence=None
-            )
-        return times, gained
-
-    def end_old_processes(self) -> None:
-        """What a new process has not shown yet will begin at zero, however high it is then."""
-        for name, target in self._batch.targets.items():
-            state = self._memory.targets.get(name)
-            if state is None or not restarted(Known(state.last, state.started), target):
+    def _is_usual(self, lines: Sequence[Line], state: TargetState, before: float) -> bool:
+        """Whether every series has one sample more and goes on in the same process."""
+        facts = self.batch.targets.get(lines[0].wanted.reading.series.target) if lines else None
+        if state.down or state.troubled or not before or (facts is not None and facts.down):
+            return False
+        if facts is not None and facts.starts:
+            started = state.started
+            if started is None or any(start_moved(started, start) for _, start in facts.starts):
+                return False
+        twins = 0
+        for line in lines:
+            if not line.times:
                 continue
-            for index, series in enumerate(state.series):
-                for key in [k for k in series if (index, name, k) not in self._moved]:
-                    self._memory.do("lost", name, index, key)
+            if not self._goes_on(line, before):
+                return False
+            if line.wanted.twin is not None:
+                twins += 1 if line.wanted.term else -1
+        there = {line.wanted.term for line in lines if line.times}
+        if any(index not in there and state.series[index] for index in self.required):
+            return False
+        # Each count has its bucket, and no two looks are in here.
+        return twins == 0 and (self.batch.own_clock or _at_once(lines))
 
-    def _go_on(
-        self, index: int, want: Want, reading: Reading, state: TargetState, target: Target | None
-    ) -> Last | None:
-        """The newest sample under another name, where the target changed its labels."""
-        if reading.created is not None:
-            return None
-        first = reading.samples[0][0]
-        where = (index, reading.series.target, first)
-        if where not in self._vanished:
-            self._vanished[where] = self._vanish(index, want, reading, state, target)
-        gone = self._vanished[where]
-        found = relabelled(reading, list(gone.items()), reading.series.key)
-        if found is None:
-            return None
-        del gone[found[0]]
-        self._memory.do("lost", reading.series.target, index, found[0])
-        return found[1]
+    def _goes_on(self, line: Line, before: float) -> bool:
+        """Whether a series was there at the last look, and has one sample more, not lower."""
+        last, created = line.last, line.wanted.reading.created
+        return (
+            last is not None
+            and len(line.times) == 1
+            and line.values[0] >= last.value
+            and last.look == before
+            and (created is None or created == last.created)
+        )
 
-    def _vanish(
-        self, index: int, want: Want, reading: Reading, state: TargetState, target: Target | None
-    ) -> dict[str, Last]:
-        """What ended all at once when this reading began, in the same process."""
-        first = reading.samples[0][0]
-        olds = {key: old for key, old in state.series[index].items() if old.value != LOST}
-        if restarted(Known(state.last, state.started), target):
-            return {}
-        there = self._newest(want).get(reading.series.target, {})
-        alive = {key for key, newest in there.items() if newest >= first}
-        # One series that goes on says that the others ended: no change of labels.
-        if not alive.isdisjoint(olds):
-            return {}
-        began = target.started if target and state.started is None else None
-        return {key: old for key, old in olds.items() if began is None or began <= old.time}
+    def _go_on(self, lines: Sequence[Line], before: float) -> None:
+        own, at = self.batch.own_clock, self.batch.at
+        looks = [at if own else line.times[0] for line in lines if line.times]
+        if looks:
+            self.looked[lines[0].wanted.reading.series.target] = looks[0]
+        for line in lines:
+            if not line.times:
+                continue
+            last = line.last
+            assert last is not None  # or it would not be usual
+            time, value, under = line.times[0], line.values[0], line.unders[0]
+            gained = value - last.value
+            line.begin = min(last.time, at) if own else last.time
+            line.ends = line.data = [min(time, at) if own else time]
+            line.gained = [gained]
+            line.under = [min(gained, max(0.0, under - last.under))]
+            seen = at if own and time != at else None
+            spent = (time if seen is None else seen) - before
+            paces = with_pace(last.paces, gained / spent) if spent > 0 else last.paces
+            line.newest = Last(time, value, under, line.wanted.reading.created, seen, paces)
+            self.readings[GOES_ON] += 1
 
-    def _newest(self, want: Want) -> Mapping[str, Mapping[str, float]]:
-        """By target, the times of the newest samples of a want's series."""
-        if want not in self._by_target:
-            found = self._by_target[want] = {}
-            for series, samples, _ in self._batch.readings.get(want, ()):
-                if samples:
-                    there = found.setdefault(series.target, {})
-                    there[series.key] = max(samples[-1][0], there.get(series.key, -inf))
-        return self._by_target[want]
-
-    def _birth_begins(self, reading: Reading, known: Known | None) -> float:
-        """One sample before the first; the series came to be some time after."""
-        times = [time for time, _ in reading.samples[:2]]
-        spacing = times[1] - times[0] if len(times) > 1 else self._memory.slo.interval
-        begin = times[0] - spacing
-        return max(begin, known.last) if known and known.last < times[0] else begin
+    def _keep(self, target: str, line: Line) -> None:
+        """Write down where a series got to."""
+        self.samples += len(line.data)
+        if line.newest is not None:
+            self.memory.do("series", target, line.wanted.term, line.key, *line.newest)
+        elif line.last is not None and self.batch.own_clock and line.wanted.reading.samples:
+            # The page shows it, with a time that was counted already: it is still there.
+            shown = line.last._replace(seen=self.batch.at)
+            self.memory.do("series", target, line.wanted.term, line.key, *shown)
 
 
-def _newer(reading: Reading, than: float) -> int:
-    """How many samples are; those of an overlap come a second time."""
-    samples = reading.samples
-    if samples[0][0] > than:
-        return len(samples)
-    return len(samples) - bisect_right(samples, than, key=itemgetter(0))
-
-
-def _first_of_new_process(reading: Reading, last: Last | None, began: float) -> int:
-    """Which sample is the first of a process that began then, so that it counts whole.
-
-    None where a fall tells already: the two clocks may differ, and nothing may count twice.
-    """
-    none = len(reading.samples)
-    fresh = [i for i in range(none) if last is None or reading.samples[i][0] > last.time]
-    values = [last.value] if last else []
-    values += [_number(reading.samples[i][1]) for i in fresh]
-    if not fresh or any(now < then for then, now in pairwise(values)):
-        return none
-    return next((i for i in fresh if reading.samples[i][0] >= began), fresh[-1] if last else none)
-
-
-def _number(value: Value) -> float:
-    return value.count if isinstance(value, NativeHistogram) else value
+def _at_once(lines: Sequence[Line]) -> bool:
+    """Whether all have their sample at the same time."""
+    return len({line.times[0] for line in lines if line.times}) <= 1

@@ -15,15 +15,15 @@ from exporter.core.account import Account
 from exporter.core.alert import Alert, to_say
 from exporter.core.burn import Condition
 from exporter.core.exclusion import Exclusion
-from exporter.core.intake import Taken
 from exporter.core.memory import Op
 from exporter.core.notices import Notices
 from exporter.core.notification import Notification
 from exporter.core.outbox import Outbox, Route
 from exporter.core.override import Override
 from exporter.core.sample import Ask, Batch
-from exporter.core.slo import SLO, CompositeSLI, HistogramSLI
+from exporter.core.slo import SLO, CompositeSLI, HistogramSLI, bound_text
 from exporter.core.status import SLOStatus, Snapshot
+from exporter.core.taken import Taken
 
 FORGET_EVERY = 3600.0
 """How often, in seconds, what is too old is dropped."""
@@ -101,8 +101,13 @@ class Engine:
             account.exclude(self._exclusions)
 
     def asks(self, source: str) -> list[Ask]:
-        """What each SLO of a source wants, and from when on its samples are missing."""
-        return [Ask(a.slo.name, a.slo.sli.wants(), a.memory.polled) for a in self._of(source)]
+        """What each SLO of a source wants, and from when on its samples are missing. Nothing of one
+        that is faulty as it is configured."""
+        return [
+            Ask(a.slo.name, a.slo.sli.wants(), a.memory.polled)
+            for a in self._of(source)
+            if not a.slo.fault
+        ]
 
     def behind(self, source: str, slos: Collection[str], now: float) -> None:
         """The history of these is being fetched, and that goes on: their data is not missing."""
@@ -115,6 +120,16 @@ class Engine:
         """None of a source's targets can be read, in a word; it can where that is empty."""
         for account in self._of(source):
             account.unreadable = why
+
+    def failing(self, source: str, target: str) -> None:
+        """A poll of one of a source's targets was not answered, so what it had is not gone."""
+        for account in self._of(source):
+            account.memory.places.failing(target)
+
+    def removed(self, source: str, target: str) -> None:
+        """A target is none of a source's any more, so what it had may be gone."""
+        for account in self._of(source):
+            account.memory.places.removed(target)
 
     def ingest(self, batch: Batch) -> dict[str, Taken]:
         """Count a batch for every SLO it was asked for; by SLO, what came of it."""
@@ -137,9 +152,9 @@ class Engine:
         if account.memory.bucket_known:
             account.fault = None
         elif bounds:
-            listed = ", ".join(f"{b:g}" for b in bounds)
+            listed = ", ".join(map(bound_text, bounds))
             account.fault = (
-                f"slo.{slo}: threshold {sli.threshold:g} is not a bucket bound of "
+                f"slo.{slo}: threshold {bound_text(sli.threshold)} is not a bucket bound of "
                 f"{sli.histogram.name}; there are {listed}"
             )
 
@@ -156,7 +171,7 @@ class Engine:
         for account in self.accounts.values():
             try:
                 if isinstance(account.slo.sli, CompositeSLI):
-                    account.gather(self.accounts)
+                    account.gather(self.accounts, now)
                     if account.behind:
                         account.watch_anew(now)
                 said += account.evaluate(now, self._show)
@@ -189,7 +204,7 @@ class Engine:
             services[name] = account.slo.service
             try:
                 slos += [
-                    instance.status(instance.as_of(now, account.patience))
+                    instance.status(instance.as_of(now))
                     for instance in account.memory.instances.values()
                 ]
             except _FAULTS as error:

@@ -19,7 +19,8 @@ from exporter.core.gaps import gaps
 from exporter.core.indicator import describe
 from exporter.core.instance import Instance
 from exporter.core.ledger import Counts
-from exporter.core.slo import GaugeSLI, QuerySLI, Rule
+from exporter.core.query_sli import QuerySLI
+from exporter.core.slo import GaugeSLI, Rule
 from exporter.core.status import RuleStatus, SLOStatus, WindowStatus
 from exporter.core.words import Show
 
@@ -31,7 +32,7 @@ def explain(account: Account, group: events.Group, now: float, show: Show) -> Ex
     """Explain one instance of an SLO as of `now`; `show` writes seconds as a duration."""
     slo, memory = account.slo, account.memory
     instance = memory.instances[group]
-    at = instance.as_of(now, account.patience)
+    at = instance.as_of(now)
     status = instance.status(at)
     period = status.windows[-1]
     found, complete = gaps(

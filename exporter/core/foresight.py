@@ -61,8 +61,10 @@ class Foresight:
         """Whether the alert may begin."""
         return self._judge(now) is Condition.ABOVE
 
-    def follow(self, title: str, left: float | None, now: float, show: Show) -> None:
-        """Step the alert."""
+    def follow(
+        self, title: str, left: float | None, now: float, silent: float | None, show: Show
+    ) -> None:
+        """Step the alert; `silent` as in `words.hold`."""
         if self._slo.forecast_within is None:
             return
         condition = self._judge(now)
@@ -72,10 +74,15 @@ class Foresight:
                 return
             # As slow as can be: while a page fires there is more urgent news.
             alert = self._alerts[FORECAST] = Alert(self._labels, {}, inf)
-        alert.step(condition, now)
+        if alert.step(condition, now) and not alert.firing:
+            words.ended(alert, now)
         made = self._current(now)
-        if made is not None and alert.needs_words(now):
-            alert.word(words.forecast(title, self._slo, made, left, show), now)
+        if alert.needs_words(now):
+            if made is not None:
+                alert.annotations = words.forecast(title, self._slo, made, left, show)
+            note = "" if made is not None else words.NO_FORECAST
+            words.hold(alert, note, silent if note else None, left, show)
+            alert.worded = now
 
     def _current(self, now: float) -> Forecast | None:
         made = self.made

@@ -24,11 +24,10 @@ _EVENTS, _COVERED = (0, 1), 2
 
 class History:
     """Reads an instance at moments in ascending order, in unix seconds, as long as nothing is added
-    to its ledger. `patience`: see `Account`."""
+    to its ledger."""
 
-    def __init__(self, instance: Instance, patience: float) -> None:
+    def __init__(self, instance: Instance) -> None:
         self._instance = instance
-        self._patience = patience
         self._since = inf
         self._lines: dict[int, Polyline] = {}
 
@@ -122,7 +121,7 @@ class History:
             return moments
         # Only after it is there anything to think about.
         known = bisect_right(moments, seen)
-        later = [self._instance.as_of(when, self._patience) for when in moments[known:]]
+        later = map(self._instance.as_of, moments[known:])
         return [*moments[:known], *later]
 
 

@@ -5,8 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import Matcher
-from exporter.core.slo import SLI, CompositeSLI, CounterSLI, GaugeSLI, HistogramSLI, QuerySLI
+from exporter.core.slo import (
+    SLI,
+    CompositeSLI,
+    CounterSLI,
+    GaugeSLI,
+    HistogramSLI,
+    bound_text,
+)
 from exporter.core.words import Show
 
 
@@ -36,7 +44,7 @@ def describe(sli: SLI, interval: float, show: Show) -> Indicator:
     if isinstance(sli, CounterSLI):
         return Indicator("counters", _counters(sli), "exact", _COUNTED)
     if isinstance(sli, HistogramSLI):
-        good = f"an observation at or under {sli.threshold:g}"
+        good = f"an observation at or under {bound_text(sli.threshold)}"
         if sli.good_if:
             good += f" whose series also has {_matchers(sli.good_if)}"
         text = f"Events are the observations of {sli.histogram}; good is {good}."
@@ -85,8 +93,11 @@ def _query(sli: QuerySLI, interval: float, show: Show) -> Indicator:
             "times weigh as much as busy ones. How far that is off depends on how much traffic and "
             "error ratio vary together, and has no bound.",
         )
-    parts = [f"{role} {getattr(sli, role)}" for role in ("good", "bad", "total")]
-    said = [part for part in parts if not part.endswith(" None")]
+    said = [
+        f"{role} {query}{_unit(sli, role, show)}"
+        for role in ("good", "bad", "total")
+        if (query := getattr(sli, role)) is not None
+    ]
     return Indicator(
         "queries",
         f"Events are what these say, asked for every {step}: {'; '.join(said)}.",
@@ -96,6 +107,16 @@ def _query(sli: QuerySLI, interval: float, show: Show) -> Indicator:
         "they say nothing at all. The first value of a series that was born in between is lost. "
         "With counters written as selectors none of this happens.",
     )
+
+
+def _unit(sli: QuerySLI, role: str, show: Show) -> str:
+    """In brackets, how a query's values count."""
+    scale = sli.scales.get(role)
+    if scale is None:
+        return ""
+    if scale.unit == "events":
+        return f" (events in {show(scale.reach)})" if scale.reach else " (events)"
+    return " (events per second)" if scale.unit == "rate" else " (a ratio, by time)"
 
 
 def _matchers(matchers: Iterable[Matcher]) -> str:

@@ -3,45 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from math import inf
 from zlib import crc32
 
 from exporter.core import policy, words
 from exporter.core.alert import Alert, to_say
+from exporter.core.arrivals import INTERVALS, Arrivals
 from exporter.core.burn import Condition
+from exporter.core.burn_alerts import BurnAlerts
 from exporter.core.exclusion import Exclusion, merged
 from exporter.core.forecast import Forecast, forecast, past
 from exporter.core.foresight import Foresight
 from exporter.core.ledger import Ledger, Since
 from exporter.core.notification import Notification
 from exporter.core.reopen import reopens
-from exporter.core.slo import SLO, Rule, Window
-from exporter.core.status import RuleStatus, SLOStatus, WindowStatus
+from exporter.core.slo import SLO, Window
+from exporter.core.status import SLOStatus, WindowStatus
 from exporter.core.steps import Steps
-from exporter.core.watch import Watch
 from exporter.core.words import Show
 
-BURN, MISSING = "ErrorBudgetBurn", "SLIDataMissing"
+MISSING = "SLIDataMissing"
 _NEVER = (inf, -inf, 0.0)
+_MIN_PATIENCE = 300.0
+"""Prometheus looks back for as long, so a gap up to this is none to its users either."""
 
 
 class Instance:
     """Counts, alert states and budget state of one SLO instance.
 
-    `debt`: derived events that came out negative and are still to be taken back. `seen`: when data
-    came last, in unix seconds.
+    `debts`, `grown`: see `events.Debt`. `seen`: when data came last, in unix seconds. `gone`: the
+    group's series are gone from targets that answer, so nothing of it is an alert any more.
     """
 
     def __init__(self, slo: SLO, group: Mapping[str, str], interval: float) -> None:
         self.group = group
-        self.debt = 0.0
+        self.debts: list[tuple[float, float]] = []
+        self.grown = 0
         self.seen: float | None = None
+        self.gone = False
+        self.arrivals = Arrivals(slo.interval)
         self.alerts: dict[str, Alert] = {}
         self._forecast: Forecast | None = None
         self.slo = slo
         # Spread by the name, so that not all ledgers of a fleet are thinned at the same tick.
         phase = crc32("/".join((slo.name, *group.values())).encode())
-        self.ledger = Ledger(_horizon(slo), interval, phase)
+        self.ledger = Ledger(horizon(slo), interval, phase)
         self.configure(slo)
 
     def configure(self, slo: SLO) -> None:
@@ -51,12 +58,16 @@ class Instance:
             self.slo.period,
         ):
             self._forecast = None  # It was about another budget.
+        if slo.interval != self.slo.interval:
+            self.arrivals = Arrivals(slo.interval)
         self.slo = slo
         self.labels = {**slo.labels, **self.group}
-        self.ledger.horizon = _horizon(slo)
+        self.patience = patience(slo)
+        self._soon = INTERVALS * slo.interval
+        self.ledger.horizon = horizon(slo)
         self.ledger.unwatch()
-        self._watches = [Watch(rule, slo.objective, self.ledger) for rule in slo.rules]
-        self._keys = {w.key for w in self._watches}
+        self._burns = BurnAlerts(slo, self.labels, self.ledger, self.alerts)
+        self._watches = self._burns.watches
         self._windows: list[tuple[Window, Since]] = [
             (w, self.ledger.since(w.seconds)) for w in slo.windows
         ]
@@ -67,7 +78,7 @@ class Instance:
         self._bounds = (0.0, 0.0)
         self._steps = Steps(slo, self.labels, self.ledger, self._period, self.alerts)
         self._foresight = Foresight(slo, self.labels, self.alerts, self._forecast)
-        self._keys |= self._steps.keys | self._foresight.keys
+        self._keys = self._burns.keys | self._steps.keys | self._foresight.keys
         self._calm = _NEVER
         """From when until when, and up to how many bad events, nothing can happen."""
 
@@ -90,6 +101,7 @@ class Instance:
         """Move everything in time, after the clock that dated it was set."""
         self.ledger.shift(seconds)
         self.seen = self.seen + seconds if self.seen is not None else None
+        self.arrivals = Arrivals(self.slo.interval)
         for alert in self.alerts.values():
             alert.shift(seconds)
         self.configure(self.slo)
@@ -98,16 +110,36 @@ class Instance:
         """Whether a group has been silent for longer than any window reaches."""
         return bool(self.group) and now - (self.seen or 0.0) > self.ledger.horizon
 
+    @property
+    def debt(self) -> float:
+        """Derived events that came out negative and are still to be taken back."""
+        return sum(amount for _, amount in self.debts)
+
     # --- reading --------------------------------------------------------------------------------
 
-    def as_of(self, now: float, patience: float) -> float:
-        """The moment windows end at: the newest data, or now once it is older than `patience`.
+    @property
+    def grace(self) -> float:
+        """For how many seconds after the newest sample the next one is not overdue."""
+        return min(self.arrivals.grace, self.patience)
 
-        An upstream's samples are some seconds old when they come; a window that ended now would
-        be empty at its right edge, and one of a few seconds empty altogether.
+    def as_of(self, now: float, since: float = -inf) -> float:
+        """Return the moment that windows end at: the newest sample, or `now` once the next one is
+        overdue. `since`: see `overdue`.
+
+        An upstream's samples are some seconds old when they come; a window that ended now would be
+        empty at its right edge, and one of a few seconds empty altogether. A window that stood
+        still for longer would call the past the present: a target that is gone has no burn rate.
         """
         last = self.seen
-        return last if last is not None and last <= now <= last + patience else now
+        if last is None or now < last:
+            return now
+        # Mostly the newest sample is so young that nothing else matters; this is asked often.
+        return last if now <= last + self._soon or now <= self.overdue(since) else now
+
+    def overdue(self, since: float = -inf) -> float:
+        """Return when the sample after the newest one is overdue, in unix seconds; minus infinity
+        without a sample. `since`: nobody waited for it before this moment."""
+        return -inf if self.seen is None else max(self.seen, since) + self.grace
 
     def _start(self, now: float) -> float:
         """Where the objective's period begins that `now` lies in."""
@@ -135,11 +167,10 @@ class Instance:
         windows.append(WindowStatus(slo.period.label, now - start, *counts, whole))
         left = policy.remaining(counts, slo.objective)
         every = ledger.all
-        state = self._steps.state(left)
+        state = self._steps.state(left) if not self.gone else None
         steps = self._steps.status(state)
-        burns = any(w.key in self.alerts and self.alerts[w.key].firing for w in self._watches)
         lower, middle, upper = self._foresight.interval(
-            now, self._exhaustion(left, now, upto), burns=burns
+            now, self._exhaustion(left, now, upto), burns=self._burns.fire
         )
         return SLOStatus(
             slo=slo,
@@ -152,7 +183,7 @@ class Instance:
             exhaustion_lower=lower,
             exhaustion_seconds=middle,
             exhaustion_upper=upper,
-            rules=tuple(self._rule_status(watch.key, watch.rule) for watch in self._watches),
+            rules=self._burns.status(),
             policy_state=state.state if state else policy.OK,
             steps=steps,
             gate_open=all(s.step.gate_open for s in steps if s.holds),
@@ -162,14 +193,6 @@ class Instance:
             budget_unadjusted=policy.remaining(ledger.unadjusted(start, now), slo.objective)
             if excluded
             else left,
-        )
-
-    def _rule_status(self, key: str, rule: Rule) -> RuleStatus:
-        alert = self.alerts.get(key)
-        firing = alert is not None and alert.firing
-        since = alert.since if alert is not None and firing else None
-        return RuleStatus(
-            rule.severity, rule.long.label, rule.short.label, rule.rate, firing, since
         )
 
     def _exhaustion(
@@ -209,48 +232,32 @@ class Instance:
 
         `now`: see `as_of`. `show`: writes seconds as a duration, for people.
         """
+        if self.gone or self.is_over(now):
+            self._end_all(now)
+            return to_say(self.alerts.values())
         upto = self.ledger.upto(now)
         period = self._period.counts(self._start(now), *upto)
         left = policy.remaining(period, self.slo.objective)
-        for watch in self._watches:
-            alert = self.alerts.get(watch.key)
-            if alert is None or not alert.firing:
-                if upto[0] <= watch.allowed(now, *upto)[0]:
-                    continue
-            condition = watch.judge(now, *upto)
-            if alert is None or not alert.firing:
-                if condition is not Condition.ABOVE:
-                    continue
-                # Made anew each time: the SLO's labels may have changed since it last fired.
-                labels = self._rule_labels(watch.rule)
-                alert = self.alerts[watch.key] = Alert(labels, {}, watch.rule.long.seconds)
-            alert.step(condition, now)
-            if alert.needs_words(now):
-                counts, ends = watch.counts(now, *upto), self._exhaustion(left, now, upto)
-                said = words.burn(self.title, self.slo, watch.rule, counts, left, ends, show)
-                alert.word(said, now)
+        # Windows end at the newest sample until the next one is overdue, see `as_of`.
+        silent = self.seen if self.seen is not None and now > self.seen else None
+        ends = partial(self._exhaustion, left, now, upto)
+        self._burns.follow(self.title, left, ends, upto, now, silent, show)
         self._end_orphans(now)
-        self._steps.follow(self.title, left, period, upto, now)
-        self._foresight.follow(self.title, left, now, show)
+        self._steps.follow(self.title, left, period, upto, now, silent, show)
+        self._foresight.follow(self.title, left, now, silent, show)
         return to_say(self.alerts.values())
-
-    def _rule_labels(self, rule: Rule) -> dict[str, str]:
-        """What identifies the alert of a rule."""
-        return {
-            **self.labels,
-            "alertname": BURN,
-            "slo": self.slo.name,
-            "service": self.slo.service,
-            "severity": rule.severity,
-            "long_window": rule.long.label,
-            "short_window": rule.short.label,
-        }
 
     def _end_orphans(self, now: float) -> None:
         """A rule or step that the configuration no longer has cannot fire on."""
         for key, alert in self.alerts.items():
-            if key not in self._keys or self.is_over(now):
+            if key not in self._keys:
                 alert.step(Condition.BELOW, now)
+
+    def _end_all(self, now: float) -> None:
+        """The group is gone; no sample can end its alerts any more."""
+        for alert in self.alerts.values():
+            if alert.step(Condition.BELOW, now):
+                alert.annotations = words.noted(alert.annotations, words.group_is_gone(self.seen))
 
     @property
     def title(self) -> str:
@@ -259,7 +266,12 @@ class Instance:
         return f"{self.slo.name}{{{group}}}" if group else self.slo.name
 
 
-def _horizon(slo: SLO) -> float:
+def patience(slo: SLO) -> float:
+    """Return the seconds without a sample after which data counts as missing."""
+    return max(4 * slo.interval, _MIN_PATIENCE)
+
+
+def horizon(slo: SLO) -> float:
     """How far back the ledger must reach, in seconds."""
     windows = [*slo.windows, *(step.over for step in slo.steps if step.over is not None)]
     longest = max((w.seconds for w in windows), default=0.0)

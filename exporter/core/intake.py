@@ -1,46 +1,32 @@
 """How an SLO takes a batch: readings of its wants become increases, gains, events in its ledgers.
 
-All decisions about one sample are in `series` and `events`; here is the order they are made in, and
-what of the SLO's memory they are made from.
+What a sample means is decided in `evidence`, what an increase means in `events`; here is the order
+it is done in, and what is held back because nobody can tell.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
-from math import inf, isfinite
 
 from exporter.core import events
 from exporter.core.away import Away
-from exporter.core.counters import Counters
-from exporter.core.events import Gain, Group, Term
-from exporter.core.memory import FORGET_AFTER, LOST, Memory
-from exporter.core.runs import Row, Run, ascending, is_long, settled
-from exporter.core.sample import Batch, NativeHistogram, Reading, Value
-from exporter.core.selector import Want
-from exporter.core.series import Facts, Increase, Last
-from exporter.core.slo import GaugeSLI, HistogramSLI, QuerySLI
-from exporter.core.tally import Tally
+from exporter.core.counters import Counters, Line, Wanted
+from exporter.core.events import Debt, Gain, Group
+from exporter.core.histograms import pair
+from exporter.core.memory import Memory
+from exporter.core.query_sli import QuerySLI
+from exporter.core.runs import LONG, Row, Run, ascending, settled
+from exporter.core.sample import Batch, Reading, Target
+from exporter.core.slo import GaugeSLI, HistogramSLI
+from exporter.core.taken import Taken
+from exporter.core.tally import LONG_GAP, Tally
+from exporter.core.values import Values
 
 _CLOCK_SET_BACK = 1.0
 """Smaller steps back (in seconds) cost one refused sample, which the next one bridges."""
-
-
-@dataclass(slots=True)
-class Taken:
-    """What came of one batch for one SLO.
-
-    `skipped`: a want was not answered, the next batch bridges. `over_cap`: groups past
-    `max_groups`. `bucket_missing`: the histogram is there, its threshold's bucket is not; the batch
-    waits until somebody has looked which bounds there are.
-    """
-
-    facts: Facts = field(default_factory=Facts)
-    skipped: bool = False
-    over_cap: set[Group] = field(default_factory=set)
-    bucket_missing: bool = False
 
 
 class Intake:
@@ -53,7 +39,9 @@ class Intake:
         self._away = Away()
         self._terms = events.terms(memory.slo.sli)
         self._derived = events.derives(memory.slo.sli)
-        self._widths: Mapping[Want, float] = {}
+        self._own_clock = False
+        self._values = Values(memory, patience)
+        self._counts = not isinstance(memory.slo.sli, GaugeSLI | QuerySLI)
 
     def take(self, batch: Batch) -> Taken:
         """Count what a batch brings, exactly once however often it is brought."""
@@ -62,41 +50,24 @@ class Intake:
             taken.skipped = True
             return taken
         self._follow_clock(batch)
-        self._widths = batch.widths
-        readings = self._readings(batch, taken)
-        if taken.bucket_missing:
-            return taken
+        self._own_clock = batch.own_clock
         if self.memory.tally is None:
-            self.memory.tally = Tally(self.memory.targets, batch.at)
+            self.memory.tally = Tally(
+                self.memory.targets, batch.at, max(LONG_GAP, 4 * self.memory.slo.interval)
+            )
         self._away.notice(batch, self.memory.targets.values())
-        counters = Counters(self.memory, batch, self._away)
-        gains: list[Gain | Run] = []
-        seen: dict[Group, list[list[float]]] = {}
-        used: list[Reading] = []
-        for index, term, whole, counts in readings:
-            last, after = self._last(index, whole)
-            reading = whole
-            if whole.samples[0][0] <= after:
-                reading = whole._replace(samples=[s for s in whole.samples if s[0] > after])
-                if not reading.samples:
-                    continue
-            used.append(reading)
-            group = tuple(reading.series.labels.get(name, "") for name in self.memory.slo.group_by)
-            facts = taken.facts if counts else Facts()
-            new = self._gains(index, term, reading, last, counters, group, facts)
-            times = self._times(reading, new) if counts else None
-            if not times:
-                continue
-            if not self.memory.admits(group):
-                taken.over_cap.add(group)
-                continue
-            self.memory.instance(group)
-            seen.setdefault(group, []).append(times)
-            gains += new
-        self._book(gains, seen)
-        if not isinstance(self.memory.slo.sli, GaugeSLI | QuerySLI):
-            counters.end_old_processes()
-        self._observe(batch, used)
+        booked = Booked()
+        if self._counts:
+            self._take_counters(batch, taken, booked)
+        else:
+            self._take_values(batch, taken, booked)
+        taken.surplus = self._book(booked)
+        if taken.surplus and self._derived:
+            part = "good" if self._derived == "bad" else "bad"
+            taken.fault = (
+                f"{part} counts more than total, so {self._derived} events cannot be told; "
+                f"select as {part} only what total counts too"
+            )
         self.memory.do("polled", max(batch.at, self.memory.polled or batch.at))
         return taken
 
@@ -113,135 +84,141 @@ class Intake:
             # The sample before this one was most likely taken an interval ago.
             self.memory.do("shift", batch.at - self.memory.slo.interval - last)
 
-    def _readings(self, batch: Batch, taken: Taken) -> list[tuple[int, Term, Reading, bool]]:
-        """What matters, oldest first, each with its term, and whether it counts: of a target with
-        both, the classic histogram does and the native one is only followed."""
+    # --- counters ---------------------------------------------------------------------------------
+
+    def _take_counters(self, batch: Batch, taken: Taken, booked: Booked) -> None:
+        counters = Counters(self.memory, batch, self._away)
+        followed, by_target = self._wanted(batch, taken)
+        for target, wanted in by_target.items():
+            lines = counters.process(target, wanted)
+            for line in lines:
+                self._book_line(line, (target, line.key) in followed, booked, taken)
+            if self.memory.tally is not None:
+                self.memory.tally.took(target, lines)
+        self._observe(batch, counters.looked, counters.held)
+        counted = counters.counted
+        taken.samples, taken.fell = counted.samples, counted.fell
+        taken.readings, taken.refused = counted.readings, counted.refused
+        for target, index in counters.held.items():
+            taken.notes[target] = (
+                f"{self._terms[index].want} had series there and has none, so nothing is known of "
+                "its events; see whether the metric was renamed or dropped"
+            )
+        for target in counted.shared:
+            taken.notes[target] = (
+                "several processes answer at this address in turn, so nothing of it counts; give "
+                "each of them an address of its own"
+            )
+
+    def _wanted(
+        self, batch: Batch, taken: Taken
+    ) -> tuple[set[tuple[str, str]], dict[str, list[Wanted]]]:
+        """What is wanted of each target, in the order of their first samples; and target and key of
+        those that are followed only and do not count."""
         found = [
-            (index, term, reading)
+            Wanted(index, reading)
             for index, term in enumerate(self._terms)
             for reading in batch.readings.get(term.want, ())
             if reading.samples
         ]
-        found.sort(key=lambda one: one[2].samples[0][0])
-        if not isinstance(self.memory.slo.sli, HistogramSLI):
-            return [(*one, True) for one in found]
-        having: list[set[str]] = [
-            {r.series.target for i, _, r in found if i == k} for k in range(3)
-        ]
-        bucket, count, native = having
-        if bucket and not self.memory.bucket_known:
-            self.memory.do("bucket", True)
-        classic = count if self.memory.bucket_known else set()
-        taken.bucket_missing = not count <= classic | native
-        return [
-            (index, term, reading, (term.role == "native") != (reading.series.target in classic))
-            for index, term, reading in found
-        ]
+        followed: set[tuple[str, str]] = set()
+        if isinstance(sli := self.memory.slo.sli, HistogramSLI):
+            paired = pair(sli, self._terms, found)
+            found, followed = paired.wanted, paired.followed
+            if paired.found and not self.memory.bucket_known:
+                self.memory.do("bucket", True)
+            taken.bucket_missing = bool(paired.without) and not self.memory.bucket_known
+            for target in paired.without if self.memory.bucket_known else ():
+                taken.notes[target] = (
+                    f"{sli.histogram.name} has no bucket that ends at {sli.threshold!r} there, so "
+                    "its events are not known; take a threshold that is a bucket of all targets"
+                )
+        found.sort(key=_first_time)
+        out: dict[str, list[Wanted]] = {}
+        for one in found:
+            out.setdefault(one.reading.series.target, []).append(one)
+        return followed, out
 
-    def _gains(
-        self,
-        index: int,
-        term: Term,
-        reading: Reading,
-        last: Last | None,
-        counters: Counters,
-        group: Group,
-        facts: Facts,
-    ) -> list[Gain | Run]:
-        if isinstance(self.memory.slo.sli, GaugeSLI | QuerySLI):
-            return [*self._values(index, term, reading, last, group, facts)]
-        parts: list[Gain | Run] = []
-        if is_long(reading) and term.role != "native" and counters.goes_on(reading):
-            if last is None:
-                # What the first one means needs a look at the target, and at the one after it.
-                head = reading._replace(samples=reading.samples[:2])
-                parts += self._gains_of(index, term, head, None, counters, group, facts)
-                reading = reading._replace(samples=reading.samples[2:])
-                last, _ = self._last(index, reading)
-            run = counters.run(index, reading, last, facts) if last is not None else None
-            if run is not None:
-                return [*parts, Run(group, term.role, *run)]
-        return parts + self._gains_of(index, term, reading, last, counters, group, facts)
+    def _book_line(self, line: Line, followed: bool, booked: Booked, taken: Taken) -> None:
+        """What a series gained goes to its group."""
+        wanted = line.wanted
+        if followed or not (line.data or self._shown(line)):
+            return
+        group = self._group(wanted.reading)
+        if not self._admits(group, taken):
+            return
+        series = wanted.reading.series
+        taken.see(group, series.page or series.target)
+        if not line.data:
+            return
+        role = self._terms[wanted.term].role
+        booked.data.setdefault(group, []).append(line.data)
+        gains = booked.gains.setdefault(group, [])
+        if len(line.gained) >= LONG and role != "native":
+            gains.append(Run(group, role, [line.begin, *line.ends], line.gained))
+            return
+        good = role != "native" or self._may_be_good(wanted.reading)
+        begin = line.begin
+        for end, gained, under in zip(line.ends, line.gained, line.under, strict=True):
+            if gained:
+                gains.append(events.gain(role, group, begin, end, gained, under if good else 0.0))
+            begin = end
 
-    def _gains_of(
-        self,
-        index: int,
-        term: Term,
-        reading: Reading,
-        last: Last | None,
-        counters: Counters,
-        group: Group,
-        facts: Facts,
-    ) -> list[Gain | Run]:
-        return [
-            events.gain(term.role, group, i.start, i.end, i.amount, self._under(i, reading))
-            for i in counters.increases(index, term.want, reading, last, facts)
-        ]
+    def _shown(self, line: Line) -> bool:
+        """Whether a page shows a series that has nothing new."""
+        return line.newest is None and bool(self._own_clock and line.wanted.reading.samples)
 
-    def _last(self, index: int, reading: Reading) -> tuple[Last | None, float]:
-        """The newest sample of a series, and up to when its samples may have been counted before
-        memory let go of it."""
-        state = self.memory.targets.get(reading.series.target)
-        last = state.series[index].get(reading.series.key) if state else None
-        if last is None:
-            return None, (self.memory.polled or 0.0) - FORGET_AFTER
-        return (None, last.time) if last.value == LOST else (last, -inf)
-
-    def _values(
-        self,
-        index: int,
-        term: Term,
-        reading: Reading,
-        last: Last | None,
-        group: Group,
-        facts: Facts,
-    ) -> list[Gain]:
-        """Gauges and queries: each value stands for itself."""
-        sli, series = self.memory.slo.sli, reading.series
-        samples = [s for s in reading.samples if last is None or s[0] > last.time]
-        if not samples:
-            return []
-        reading = reading._replace(samples=samples)
-        # A remembered value of 0: that sample was NaN, and stands before no other.
-        since = last.time if last and last.value else None
-        if isinstance(sli, GaugeSLI):
-            out, since = events.gauge_gains(sli, reading, group, since, self._patience)
-        else:
-            interval = self._widths.get(term.want, self.memory.slo.interval)
-            out, since = events.query_gains(term, reading, group, since, interval)
-        facts.samples += len(samples)
-        value = 0.0 if since is None else 1.0
-        self.memory.do("series", series.target, index, series.key, samples[-1][0], value, 0.0, None)
-        return out
-
-    def _times(self, reading: Reading, gains: Sequence[Gain | Run]) -> list[float]:
-        """When there was data. A query's NaN is an answer too: nothing happened."""
-        if gains and isinstance(run := gains[-1], Run):
-            return [time for time, _ in reading.samples[: 1 - len(run.times)]] + run.times[1:]
-        query = isinstance(self.memory.slo.sli, QuerySLI)
-        return [time for time, value in reading.samples if query or _is_number(value)]
-
-    def _under(self, increase: Increase, reading: Reading) -> float:
+    def _may_be_good(self, reading: Reading) -> bool:
         sli = self.memory.slo.sli
         good_if = sli.good_if if isinstance(sli, HistogramSLI) else ()
-        good = all(m.matches(reading.series.labels.get(m.label, "")) for m in good_if)
-        return increase.under if good else 0.0
+        return all(m.matches(reading.series.labels.get(m.label, "")) for m in good_if)
 
-    def _book(self, gains: list[Gain | Run], seen: Mapping[Group, list[list[float]]]) -> None:
-        by_group: dict[Group, list[Gain | Run]] = {}
-        for gain in gains:
-            by_group.setdefault(gain.group, []).append(gain)
-        for group, times in seen.items():
+    def _group(self, reading: Reading) -> Group:
+        return tuple(reading.series.labels.get(name, "") for name in self.memory.slo.group_by)
+
+    def _admits(self, group: Group, taken: Taken) -> bool:
+        if not self.memory.admits(group):
+            taken.over_cap.add(group)
+            return False
+        self.memory.instance(group)
+        return True
+
+    # --- gauges and queries -----------------------------------------------------------------------
+
+    def _take_values(self, batch: Batch, taken: Taken, booked: Booked) -> None:
+        """Each value stands for itself."""
+        looked: dict[str, float] = {}
+        for reading, gains, times in self._values.take(batch, taken):
+            if not times:
+                continue
+            target = reading.series.target
+            looked[target] = max(times[-1], looked.get(target, 0.0))
+            group = self._group(reading)
+            if self._admits(group, taken):
+                taken.see(group, reading.series.page or target)
+                booked.data.setdefault(group, []).append(times)
+                booked.gains.setdefault(group, []).extend(gains)
+        self._observe(batch, looked, {})
+
+    # --- into the ledgers -------------------------------------------------------------------------
+
+    def _book(self, booked: Booked) -> float:
+        """Write down events and coverage of each group; the surplus that was let go."""
+        surplus = 0.0
+        for group, times in booked.data.items():
             instance = self.memory.instance(group)
-            found, debt = settled(by_group.get(group, ()), self._derived, instance.debt)
-            if debt != instance.debt:
-                self.memory.do("debt", group, debt)
-            fresh = times[0]
+            debt = Debt(instance.debts, instance.grown)
+            found = settled(booked.gains.get(group, ()), self._derived, debt)
+            if (debt.entries, debt.grown) != (instance.debts, instance.grown):
+                self.memory.do("debts", group, debt.entries, debt.grown)
+            surplus += debt.surplus
+            fresh: Sequence[float] = times[0]
             if any(other != fresh for other in times) or not ascending(fresh):
                 fresh = sorted(set(chain.from_iterable(times)))
             if instance.seen is not None:
                 fresh = fresh[bisect_right(fresh, instance.seen) :]
             self._write(group, found, fresh)
+        return surplus
 
     def _write(self, group: Group, found: Sequence[Row], fresh: Sequence[float]) -> None:
         """Into the ledger; `fresh`: when there was data."""
@@ -262,17 +239,37 @@ class Intake:
                 out.append((end, end))
         return out
 
-    def _observe(self, batch: Batch, readings: list[Reading]) -> None:
-        last: dict[str, float] = {}
-        if batch.own_clock:
-            last = dict.fromkeys(batch.targets, batch.at)
-        for reading in readings:
-            target = reading.series.target
-            last[target] = max(last.get(target, 0.0), reading.samples[-1][0])
-        for target, time in last.items():
+    def _observe(self, batch: Batch, looked: Mapping[str, float], held: Collection[str]) -> None:
+        """Remember the look at each target: of a scrape at every one, of an upstream's at those
+        that are known. `looked`: the last look that counted; `held`: those with later ones that do
+        not."""
+        for target in {**batch.targets, **looked}:
             facts = batch.targets.get(target)
-            self.memory.do("target", target, time, facts.started if facts else None)
+            look = looked.get(target, 0.0)
+            if target not in held:
+                look = max(look, self._look_of(batch, target, facts))
+            if not look:
+                continue
+            # Where nothing was shown, its start is news for the next look that shows something.
+            started = facts.started if facts is not None and target in looked else None
+            down = facts is not None and facts.down and batch.own_clock
+            self.memory.do("target", target, look, started, down)
+
+    def _look_of(self, batch: Batch, target: str, facts: Target | None) -> float:
+        """When a batch looked at a target, whatever it showed; 0 if it did not."""
+        if batch.own_clock:
+            return batch.at
+        looks = facts.looks if facts is not None and target in self.memory.targets else ()
+        return looks[-1] if looks else 0.0
 
 
-def _is_number(value: Value) -> bool:
-    return isfinite(value.count if isinstance(value, NativeHistogram) else value)
+@dataclass(slots=True)
+class Booked:
+    """What one batch brings, by group: its gains, and when there was data."""
+
+    gains: dict[Group, list[Gain | Run]] = field(default_factory=dict)
+    data: dict[Group, list[list[float]]] = field(default_factory=dict)
+
+
+def _first_time(wanted: Wanted) -> float:
+    return wanted.reading.samples[0][0]

@@ -24,7 +24,7 @@ _BAD_EPS = 0.00085
 _TOTAL_EPS = 0.0001
 _TOTAL_LOOSE = 0.008
 
-_HISTORY = 2.0
+HISTORY = 2.0
 """So many times as far as windows reach is kept, for graphs: a month ago there was a budget too,
 that of the month before."""
 
@@ -75,7 +75,7 @@ class Ledger:
                 ramp=interval,
                 grain=interval / 2,
                 max_points=most,
-                horizon=_HISTORY * horizon,
+                horizon=HISTORY * horizon,
                 reach=horizon,
                 phase=phase,
             )
@@ -94,7 +94,7 @@ class Ledger:
     @horizon.setter
     def horizon(self, seconds: float) -> None:
         for curve in self._curves:
-            curve.reach, curve.horizon = seconds, _HISTORY * seconds
+            curve.reach, curve.horizon = seconds, HISTORY * seconds
 
     # --- writing --------------------------------------------------------------------------------
 

@@ -15,7 +15,11 @@ from typing import Any
 from exporter.core.alert import Alert, State
 from exporter.core.events import Group
 from exporter.core.exclusion import Exclusion
-from exporter.core.instance import MISSING, Instance
+from exporter.core.group_presence import Sights
+from exporter.core.instance import MISSING, Instance, horizon, patience
+from exporter.core.ledger import HISTORY as MEMORY
+from exporter.core.places import Places
+from exporter.core.sample import Batch
 from exporter.core.series import Last
 from exporter.core.slo import SLO
 from exporter.core.tally import Tally
@@ -32,11 +36,17 @@ Op = tuple[Any, ...]
 @dataclass(slots=True)
 class TargetState:
     """What is known of a target: its newest observation and process start, in unix seconds, and
-    for each term of the SLI the newest sample of each series, by its key."""
+    for each term of the SLI the newest sample of each series, by its key.
+
+    `belief`: see `evidence.Process`. `down`: nobody listened at the newest look. `troubled`: when
+    it looked as if another process answered, and how much, the last few times."""
 
     last: float
     started: float | None
     series: list[dict[str, Last]]
+    belief: int = 0
+    down: bool = False
+    troubled: tuple[tuple[float, int], ...] = ()
 
 
 class Memory:
@@ -56,6 +66,7 @@ class Memory:
         self.bucket_known = False
         self.missing: Alert | None = None
         self.instances: dict[Group, Instance] = {}
+        self.places = Places(self.instances, patience(slo))
         self.targets: dict[str, TargetState] = {}
         self.tally: Tally | None = None
         """Not kept: what `explain` tells of each series; begins with the first batch."""
@@ -88,8 +99,20 @@ class Memory:
                 instance.exclude(exclusions)
 
     def admits(self, group: Group) -> bool:
-        """Whether a group is there or may still be added."""
-        return group in self.instances or len(self.instances) < self.slo.max_groups
+        """Whether a group has a place or there is a free one."""
+        return self.places.admits(group, self.slo.max_groups)
+
+    def note_groups(self, batch: Batch, sights: Sights, *, has_data: bool) -> None:
+        """Remember which groups were there at a poll, and drop those for which there is no room."""
+        for group in self.places.note(batch, sights, has_data=has_data):
+            self.do("gone", group, False)
+        for group in self.places.overflow(self.slo.max_groups, batch.at):
+            self.do("drop", group)
+
+    @property
+    def reach(self) -> float:
+        """Seconds that the ledgers of its instances remember; what is older cannot be counted."""
+        return MEMORY * horizon(self.slo)
 
     @property
     def seals(self) -> int:
@@ -120,10 +143,18 @@ class Memory:
     def _do_bucket(self, known: bool) -> None:
         self.bucket_known = known
 
-    def _do_target(self, target: str, last: float, started: float | None) -> None:
+    def _do_target(
+        self, target: str, last: float, started: float | None, down: bool = False
+    ) -> None:
         state = self._target(target)
         state.last = max(state.last, last)
         state.started = started if started is not None else state.started
+        state.down = down
+
+    def _do_process(self, target: str, belief: int, troubled: Iterable[Any]) -> None:
+        state = self._target(target)
+        state.belief = belief
+        state.troubled = tuple((when, weight) for when, weight in troubled)
 
     def _do_series(self, target: str, index: int, key: str, *last: Any) -> None:
         self._target(target).series[index][key] = Last(*last)
@@ -145,7 +176,13 @@ class Memory:
             instance.ledger.cover(start, end)
 
     def _do_debt(self, group: Group, debt: float) -> None:
-        self.instance(group).debt = debt
+        # As it was written before its parts had times.
+        self._do_debts(group, [(0.0, debt)] if debt else [], 0)
+
+    def _do_debts(self, group: Group, entries: Iterable[Any], grown: int) -> None:
+        instance = self.instance(group)
+        instance.debts = [(time, amount) for time, amount in entries]
+        instance.grown = grown
 
     def _do_shift(self, seconds: float) -> None:
         self.polled = self.polled + seconds if self.polled is not None else None
@@ -154,7 +191,8 @@ class Memory:
             state.last += seconds
             for series in state.series:
                 for key, last in series.items():
-                    series[key] = last._replace(time=last.time + seconds)
+                    seen = None if last.seen is None else last.seen + seconds
+                    series[key] = last._replace(time=last.time + seconds, seen=seen)
         self.newest += seconds
         for instance in self.instances.values():
             instance.shift(seconds)
@@ -181,7 +219,15 @@ class Memory:
             for key in [key for key, alert in alerts.items() if alert.is_past(now)]:
                 del alerts[key]
             if instance.is_over(now) and not any(a.firing for a in instance.alerts.values()):
-                del self.instances[group]
+                self._do_drop(group)
+
+    def _do_gone(self, group: Sequence[str], gone: bool) -> None:
+        self.instance(group).gone = gone
+
+    def _do_drop(self, group: Sequence[str]) -> None:
+        """Drop a group with all its history."""
+        del self.instances[tuple(group)]
+        self.places.forget(tuple(group))
 
     def _do_alert(
         self, group: Group | None, key: str, labels: Any, annotations: Any, *rest: Any
@@ -197,13 +243,17 @@ class Memory:
         "polled": _do_polled,
         "bucket": _do_bucket,
         "target": _do_target,
+        "process": _do_process,
         "series": _do_series,
         "lost": _do_lost,
         "events": _do_events,
         "cover": _do_cover,
         "debt": _do_debt,
+        "debts": _do_debts,
         "shift": _do_shift,
         "forget": _do_forget,
+        "gone": _do_gone,
+        "drop": _do_drop,
         "alert": _do_alert,
     }
 
@@ -224,19 +274,28 @@ class Memory:
             "interval": self._interval,
             "missing": alert_values(self.missing) if self.missing else None,
             "targets": [
-                (name, t.last, t.started, [[(k, *s) for k, s in d.items()] for d in t.series])
+                (
+                    name,
+                    t.last,
+                    t.started,
+                    [[(k, *s) for k, s in d.items()] for d in t.series],
+                    t.belief,
+                    t.down,
+                    t.troubled,
+                )
                 for name, t in self.targets.items()
             ],
             "instances": [
                 (
                     group,
-                    i.debt,
+                    (i.debts, i.grown),
                     i.seen,
                     i.ledger.dump(),
                     [(key, *alert_values(a)) for key, a in i.alerts.items()],
                 )
                 for group, i in self.instances.items()
             ],
+            "gone": [group for group, i in self.instances.items() if i.gone],
         }
 
     def load(self, dumped: Mapping[str, Any]) -> None:
@@ -247,16 +306,24 @@ class Memory:
         self.instances.clear()
         if dumped["missing"]:
             self._do_alert(None, MISSING, *dumped["missing"])
-        for name, last, started, series in dumped["targets"]:
+        for name, last, started, series, *rest in dumped["targets"]:
             columns = [{k: Last(*s) for k, *s in one} for one in series]
-            self.targets[name] = TargetState(last, started, columns)
+            belief, down, troubled = rest or (0, False, ())
+            pairs = tuple((when, weight) for when, weight in troubled)
+            self.targets[name] = TargetState(last, started, columns, belief, down, pairs)
         for group, debt, seen, ledger, alerts in dumped["instances"]:
             instance = self.instance(group)
-            instance.debt, instance.seen = debt, seen
+            if isinstance(debt, float | int):
+                self._do_debt(group, debt)
+            else:
+                self._do_debts(group, *debt)
+            instance.seen = seen
             self.newest = max(self.newest, seen or 0.0)
             instance.ledger.load(ledger)
             for key, *values in alerts:
                 self._do_alert(group, key, *values)
+        for group in dumped.get("gone", ()):
+            self._do_gone(group, True)
 
 
 def alert_values(alert: Alert) -> tuple[Any, ...]:

@@ -38,10 +38,10 @@ def exhaustion(left: float | None, burn: float | None, period: float) -> float |
     Infinite when nothing burns, 0 when it is spent already. From a full budget at 14.4 on 30d that
     is 50 hours.
     """
+    if left is not None and left <= 0:
+        return 0.0
     if left is None or burn is None:
         return None
-    if left <= 0:
-        return 0.0
     return left * period / burn if burn > 0 else inf
 
 

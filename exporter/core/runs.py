@@ -1,24 +1,19 @@
-"""Long readings at one go: a day of a plain counter's samples as columns, not one by one.
+"""Long chains of increases at one go: a day of a plain counter as columns, not one by one.
 
-All of it gives what `series` and `events` give sample by sample, to the last bit, or says that it
-cannot.
+All of it gives what `events` gives increase by increase, to the last bit, or tells that it cannot.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from math import inf, isfinite
-from operator import add, itemgetter, le, lt, sub
-from typing import NamedTuple, cast
+from operator import add, itemgetter, lt, sub
+from typing import NamedTuple
 
-from exporter.core.events import Gain, Group, gain, settle
-from exporter.core.sample import Reading, Value
-from exporter.core.series import Last
+from exporter.core.events import Debt, Gain, Group, gain, settle
 
-_LONG = 16
-_PLAIN = {float, int}
-_NOTHING = Last(-inf, 0.0, 0.0)
+LONG = 16
+"""Increases from which on columns are faster."""
 _ROLES = ("good", "bad", "total")
 
 Row = tuple[float, float, float, float]
@@ -44,46 +39,15 @@ def ascending(times: Sequence[float]) -> bool:
     return all(map(lt, times, times[1:]))
 
 
-def is_long(reading: Reading) -> bool:
-    """Whether it is worth it, and the first two samples are numbers that something can begin at."""
-    samples = reading.samples
-    return len(samples) >= _LONG and columns(samples[:2], _NOTHING) is not None
-
-
-def plain(samples: Sequence[tuple[float, Value]]) -> tuple[list[float], list[float]] | None:
-    """Times and values, if all are finite numbers."""
-    # Faster than to ask each one.
-    values = cast(list[float], [value for _, value in samples])
-    if set(map(type, values)) <= _PLAIN and isfinite(sum(values)):
-        return [time for time, _ in samples], values
-    return None
-
-
-def columns(
-    samples: Sequence[tuple[float, Value]], last: Last
-) -> tuple[list[float], list[float], list[float], int] | None:
-    """Times from `last` on, values, what was gained between, and how often the counter was reset;
-    None where a sample has to be refused, or is no number."""
-    found = plain(samples)
-    if found is None or min(found[1]) < 0:
-        return None
-    fresh, values = found
-    times = [last.time, *fresh]
-    if not ascending(times):
-        return None
-    before = [last.value, *values[:-1]]
-    if all(map(le, before, values)):
-        return times, values, list(map(sub, values, before)), 0
-    gained = [b - a if b >= a else b for a, b in zip(before, values, strict=True)]
-    return times, values, gained, sum(map(lt, values, before))
-
-
-def settled(parts: Sequence[Gain | Run], derived: str, debt: float) -> tuple[Sequence[Row], float]:
+def settled(parts: Sequence[Gain | Run], derived: str, debt: Debt) -> Sequence[Row]:
     """As `events.settle`, of gains and runs of one group."""
-    if any(isinstance(part, Run) for part in parts):
-        found = _settled(parts, derived) if debt == 0.0 else None
+    if not debt.entries and any(isinstance(part, Run) for part in parts):
+        found = _settled(parts, derived)
         if found is not None:
-            return found, debt
+            rest = 3 if derived == "bad" else 2
+            if debt.grown and any(row[rest] for row in found):
+                debt.grown = 0
+            return found
     return settle(_gains(parts), derived, debt)
 
 

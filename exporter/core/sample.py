@@ -102,6 +102,8 @@ class Batch:
     list. `failed`: wants that were not answered; an SLO that needs one of them takes nothing from
     this batch, and the next one bridges it. `complete`: False for all but the last chunk of a
     catch-up; alerts wait for the last. `slos`: for whom it was asked, None for all of the source.
+    `types`: the TYPE that the page gives to wanted metrics, by name, where it gives one
+    (`counter`, `gauge`, `histogram`, `summary`, `untyped`, ...; `vmrange`: buckets without bounds).
     `widths`: seconds before it that each value of a query stands for, where that is not the poll
     interval.
     """
@@ -114,6 +116,7 @@ class Batch:
     failed: frozenset[Want] = frozenset()
     complete: bool = True
     slos: frozenset[str] | None = None
+    types: dict[str, str] = field(default_factory=dict)
     widths: dict[Want, float] = field(default_factory=dict)
 
     @cached_property

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 
-from exporter.core.selector import Matcher, Query, Selector, Want
+from exporter.core.query_sli import QuerySLI
+from exporter.core.selector import Matcher, Selector, Want
 
 DAY = 86_400.0
 
@@ -43,9 +45,16 @@ class HistogramSLI:
 
     @property
     def bucket(self) -> Selector:
-        """The cumulative bucket of the threshold, however its bound is spelled on the page."""
-        le = Matcher("le", "=~", "|".join(spellings(self.threshold)))
+        """The cumulative buckets that may be the threshold's: `is_bucket` tells by the number."""
+        le = Matcher("le", "=~", spellings(self.threshold))
         return self.histogram.renamed(self.histogram.name + "_bucket").where(*self.good_if, le)
+
+    def is_bucket(self, labels: Mapping[str, str]) -> bool:
+        """Whether a bucket with these labels ends at the threshold, however that is written."""
+        try:
+            return float(labels.get("le", "")) == self.threshold
+        except ValueError:
+            return False
 
     @property
     def count(self) -> Selector:
@@ -75,20 +84,6 @@ class GaugeSLI:
 
 
 @dataclass(frozen=True, slots=True)
-class QuerySLI:
-    """Any PromQL. Either `error_ratio` alone, or one of `good` and `bad` with `total`."""
-
-    good: Query | None = None
-    bad: Query | None = None
-    total: Query | None = None
-    error_ratio: Query | None = None
-
-    def wants(self) -> tuple[Want, ...]:
-        """The queries a source has to answer."""
-        return tuple(q for q in (self.good, self.bad, self.total, self.error_ratio) if q)
-
-
-@dataclass(frozen=True, slots=True)
 class CompositeSLI:
     """The events of other SLOs; `parts`: their names, and how often an event of each counts."""
 
@@ -110,20 +105,31 @@ _COMPARE = {
     "!=": float.__ne__,
 }
 COMPARISONS = tuple(_COMPARE)
+_EXACT = 2.0**53
+"""Up to here every whole number is a float of its own, and TOML's integers reach further."""
 
 
-def spellings(bound: float) -> tuple[str, ...]:
-    """The ways exporters write a bucket bound, as regular expressions: `1`, `1.0`, `5e-05`, and
-    Java's `5.0E-5`."""
-    plain = f"{bound:f}".rstrip("0").rstrip(".")
-    forms = {f"{bound:g}", repr(bound), plain, repr(bound).replace("e-0", "e-")}
-    if "." not in plain:
-        forms.add(plain + ".0")
-    digits, _, exponent = f"{bound:e}".partition("e")
-    short = digits.rstrip("0")
-    forms.add(f"{short}{'0' if short.endswith('.') else ''}E{int(exponent)}")
-    escaped = sorted(f.replace(".", r"\.").replace("+", r"\+") for f in forms if float(f) == bound)
-    return tuple(escaped)
+def bound_text(bound: float) -> str:
+    """Return a bucket bound as it can be written into the configuration: the shortest number that
+    reads as the same one (`0.30000000000000004`, `1048576`)."""
+    return str(int(bound)) if bound.is_integer() and abs(bound) < _EXACT else repr(bound)
+
+
+def spellings(bound: float) -> str:
+    """A regular expression of every way to write a bucket bound, and of few others: `0.5`, `.50`,
+    `0.500000`, `5e-1`; digits past the fifteenth may be off, as of 0.1 in 0.10000000000000001.
+
+    No two programs write numbers alike, and a regular expression cannot compare them; so it takes
+    all that have an exponent, and those that begin with the same digits.
+    """
+    sign = "-" if bound < 0 else "\\+?"
+    forms = set()
+    rounded = [Decimal(f"{abs(bound):.{digits}g}") for digits in (15, 16, 17)]
+    for exact in (*rounded, Decimal(abs(bound))):
+        whole, _, part = f"{exact:f}".lstrip("0").partition(".")
+        part = part.rstrip("0")
+        forms.add(f"{sign}0*{whole}" + (f"\\.{part}[0-9]*" if part else "(\\.0*)?"))
+    return "|".join((*sorted(forms), ".*[eE].*"))
 
 
 # --- periods ------------------------------------------------------------------------------------
@@ -265,7 +271,8 @@ class SLO:
     `rules` are already those of its alert policy, `steps` of its budget policy, lowest first; by
     `hysteresis`, a share of the budget or of a burn rate, it must get better for a step to end.
     `interval` is how often its source is polled, in seconds. `forecast_within`: an alert begins
-    when the budget is forecast to be gone within so many seconds.
+    when the budget is forecast to be gone within so many seconds. `fault`: why it cannot be counted
+    as it is configured, in one line; empty for a sound one.
     """
 
     name: str
@@ -282,6 +289,7 @@ class SLO:
     steps: tuple[BudgetStep, ...] = ()
     hysteresis: float = 0.01
     forecast_within: float | None = None
+    fault: str = ""
 
     @property
     def windows(self) -> tuple[Window, ...]:

@@ -16,6 +16,7 @@ from exporter.core.ledger import Counts, Ledger, Since
 from exporter.core.slo import SLO, BudgetStep, Window
 from exporter.core.status import StepStatus
 from exporter.core.watch import Ceiling, rolling
+from exporter.core.words import Show
 
 POLICY = "ErrorBudgetPolicy"
 
@@ -77,9 +78,16 @@ class Steps:
         return policy.current_step(steps, left, before, self._slo.hysteresis)
 
     def follow(
-        self, title: str, left: float | None, period: Counts, upto: tuple[float, float], now: float
+        self,
+        title: str,
+        left: float | None,
+        period: Counts,
+        upto: tuple[float, float],
+        now: float,
+        silent: float | None,
+        show: Show,
     ) -> None:
-        """Step the alert of each step; `upto` as in `Ledger.upto`."""
+        """Step the alert of each step; `upto` as in `Ledger.upto`, `silent` as in `words.hold`."""
         current = self.state(left)
         for step in self._slo.steps:
             if step.below is not None:
@@ -98,9 +106,17 @@ class Steps:
                 labels = {**self._labels, "severity": step.severity, "state": step.state}
                 # Slower than any rule's window, yet said beside a page: another message altogether.
                 alert = self._alerts[key] = Alert(labels, {}, 0.0)
-            alert.step(condition, now)
+            if alert.step(condition, now) and not alert.firing:
+                words.ended(alert, now)
             if alert.needs_words(now):
-                alert.word(words.budget(title, self._slo, step, left, alert.since), now)
+                known = condition is Condition.ABOVE and left is not None
+                if known or not alert.annotations:
+                    alert.annotations = words.budget(title, self._slo, step, left, alert.since)
+                window = step.over or self._slo.period
+                note = "" if known else words.no_events(window.label)
+                # What is left of the budget is known without new data, and still true.
+                words.hold(alert, note, None if known else silent, left, show)
+                alert.worded = now
 
     def status(self, current: BudgetStep | None) -> tuple[StepStatus, ...]:
         """All steps, lowest first; `current`: the policy's state."""

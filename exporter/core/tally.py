@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import inf
 from typing import TYPE_CHECKING
 
-from exporter.core.sample import NativeHistogram, Reading, Target
-from exporter.core.series import Increase, Known, Last
+from exporter.core.series import Last
+from exporter.core.verdicts import Kind
 
-if TYPE_CHECKING:  # Memory has a tally.
+if TYPE_CHECKING:  # Memory has a tally, and lines are made with memory.
+    from exporter.core.counters import Line as Counted
     from exporter.core.memory import TargetState
 
 MOST = 1000
@@ -30,15 +31,24 @@ Key = tuple[int, str, str]
 @dataclass(slots=True)
 class Line:
     """One series, or the sum of many. `labels` are None while it was only remembered from an
-    earlier run; `births` counts by what evidence they began at zero, `gaps` the times without a
-    sample for longer than is waited for one."""
+    earlier run; `readings` counts those that had to be explained, by kind and evidence, `gaps` the
+    times without a sample for longer than is waited for one."""
 
     labels: Mapping[str, str] | None = None
     base: float = 0.0
-    resets: int = 0
     gaps: int = 0
-    births: dict[str, int] = field(default_factory=dict)
+    readings: dict[tuple[str, str], int] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def resets(self) -> int:
+        """How often it began anew."""
+        return sum(n for (kind, _), n in self.readings.items() if kind == Kind.RESET)
+
+    @property
+    def births(self) -> dict[str, int]:
+        """How often it was born, by evidence."""
+        return {why: n for (kind, why), n in self.readings.items() if kind == Kind.BIRTH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +64,12 @@ class Seen:
 
 
 class Tally:
-    """`since`: unix seconds. `targets` is memory's own, and is read, never changed."""
+    """`since`: unix seconds. `gap`: how many seconds without a sample are one. `targets` is
+    memory's own, and is read, never changed."""
 
-    def __init__(self, targets: Mapping[str, TargetState], since: float) -> None:
+    def __init__(self, targets: Mapping[str, TargetState], since: float, gap: float) -> None:
         self.since = since
+        self._gap = gap
         self.others: dict[int, Line] = {}
         """By want: those that are not told apart."""
         self._targets = targets
@@ -78,34 +90,27 @@ class Tally:
 
     # --- what happens ---------------------------------------------------------------------------
 
-    def took(
-        self,
-        index: int,
-        reading: Reading,
-        known: Last | None,
-        newest: Last | None,
-        gained: Sequence[Increase],
-        *,
-        resets: int,
-        gap: bool,
-        evidence: str | None,
-    ) -> None:
-        """A reading that was not simply the next sample of a series that went on counting.
-
-        `known` is what memory had under this very name before, `newest` what it has now, `gained`
-        what came in between. `evidence`: by which it was born.
-        """
-        line = self._line((index, reading.series.target, reading.series.key))
-        if line is not self.others.get(index):
-            line.labels = reading.series.labels
-        line.resets += resets
-        line.gaps += gap
-        if evidence is not None:
-            line.births[evidence] = line.births.get(evidence, 0) + 1
-        if newest is not None:
-            line.base += _value(newest) - _value(known) - sum(g.amount for g in gained)
-        for reason in _refused(reading, known):
-            line.refused[reason] = line.refused.get(reason, 0) + 1
+    def took(self, target: str, lines: Sequence[Counted]) -> None:
+        """What a batch held of one process; series that simply went on cost next to nothing."""
+        for one in lines:
+            known, newest = one.last, one.newest
+            gap = known is not None and bool(one.times) and one.times[0] - known.time > self._gap
+            moved = 0.0
+            if newest is not None:
+                moved = _value(newest) - _value(known) - sum(one.gained)
+            if not (gap or one.verdicts or one.refused or moved):
+                continue
+            key = (one.wanted.term, target, one.key)
+            line = self._line(key)
+            if line is not self.others.get(key[0]):
+                line.labels = one.wanted.reading.series.labels
+            line.gaps += gap
+            for verdict in one.verdicts:
+                told = (verdict.kind.value, verdict.evidence)
+                line.readings[told] = line.readings.get(told, 0) + 1
+            for reason in one.refused:
+                line.refused[reason] = line.refused.get(reason, 0) + 1
+            line.base += moved
 
     def lost(self, key: Key, last: Last) -> None:
         """A series goes on under another name, or at zero."""
@@ -116,11 +121,11 @@ class Tally:
         line = self._lines.pop(key, Line())
         rest = self.others.setdefault(key[0], Line())
         rest.base += line.base - _value(last)
-        rest.resets += line.resets
         rest.gaps += line.gaps
-        for mine, its in ((rest.births, line.births), (rest.refused, line.refused)):
-            for reason, count in its.items():
-                mine[reason] = mine.get(reason, 0) + count
+        for told, count in line.readings.items():
+            rest.readings[told] = rest.readings.get(told, 0) + count
+        for reason, count in line.refused.items():
+            rest.refused[reason] = rest.refused.get(reason, 0) + count
 
     # --- for readers ----------------------------------------------------------------------------
 
@@ -152,39 +157,6 @@ class Tally:
         return lines, others
 
 
-def evidence(reading: Reading, known: Known | None, target: Target | None) -> str:
-    """Why a series is taken to have begun at zero, where `is_birth` says so; in its order."""
-    if known is not None and known.last < reading.samples[0][0]:
-        return "target observed before"
-    if reading.created is not None:
-        return "created timestamp"
-    if target is not None and target.started is not None:
-        return "process start"
-    return "target observed by the upstream before"
-
-
 def _value(last: Last | None) -> float:
     """What a series' newest sample counts for; nothing once it goes on elsewhere."""
     return 0.0 if last is None or last.value == inf else last.value
-
-
-def _refused(reading: Reading, known: Last | None) -> list[str]:
-    """Why samples of a reading were refused; as `series` does it, for the few where any was.
-
-    Samples of an overlap that were counted before are none of them.
-    """
-    out: list[str] = []
-    newest = known.time if known is not None else -inf
-    for time, value in reading.samples:
-        if known is not None and time <= known.time:
-            continue
-        number = value.count if isinstance(value, NativeHistogram) else value
-        if not isfinite(number):
-            out.append("not_a_number")
-        elif number < 0:
-            out.append("negative")
-        elif time <= newest:
-            out.append("duplicate" if time == newest else "out_of_order")
-        else:
-            newest = time
-    return out

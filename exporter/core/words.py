@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
 from math import isinf
 
 from exporter.core import policy
+from exporter.core.alert import Alert
 from exporter.core.forecast import Forecast
 from exporter.core.ledger import Counts
 from exporter.core.slo import SLO, BudgetStep, Rule
+from exporter.core.timestamps import rfc3339
 
 Show = Callable[[float], str]
 """Writes seconds as a duration, for people."""
+_NOTE = " Note: "
+"""In a description: what follows is of now, the numbers before it are those the alert fired by."""
 
 
 def burn(
@@ -24,13 +27,11 @@ def burn(
     ends: float | None,
     show: Show,
 ) -> dict[str, str]:
-    """Of an alert on a burn rate; `counts` of the long and the short window, `ends` in seconds."""
+    """Of an alert on a burn rate that is above its limit; `counts` of the long and the short
+    window, `ends`: in how many seconds the budget is spent, None where that is not known."""
     long, _ = counts
-    burns = [some.burn_rate(slo.objective) for some in counts]
-    slow, fast = ("unknown" if b is None else f"{b:.1f}x" for b in burns)
-    exhausts = "never" if ends is None or isinf(ends) else show(ends)
-    later = f"at this rate the budget is spent in {exhausts}"
-    future = "the budget is spent" if ends == 0 else later
+    future = _future(slo, ends, show)
+    slow, fast = (f"{some.burn_rate(slo.objective) or 0.0:.1f}x" for some in counts)
     return {
         "summary": f"{title}: error budget burns {slow} over {rule.long.label}",
         "description": (
@@ -38,30 +39,99 @@ def burn(
             f"{slow} there and {fast} over {rule.short.label}, both above {rule.rate:g}x. "
             f"Objective {slo.objective * 100:g}% over {slo.period.label}; {future}."
         ),
-        "budget_remaining": "unknown" if left is None else f"{left:.4f}",
-        "exhausts_in": exhausts,
+        "budget_remaining": _left(left),
+        "exhausts_in": _exhausts_in(ends, show),
     }
+
+
+def _future(slo: SLO, ends: float | None, show: Show) -> str:
+    if ends is None:
+        return "how long the budget lasts is not known"
+    if isinf(ends):
+        fastest = min((rule.long for rule in slo.rules), key=lambda window: window.seconds)
+        return f"over the last {fastest.label} nothing of the budget was spent"
+    return (
+        "the budget is spent" if ends == 0 else f"at this rate the budget is spent in {show(ends)}"
+    )
+
+
+def _left(left: float | None) -> str:
+    return "unknown" if left is None else f"{left:.4f}"
+
+
+def _exhausts_in(ends: float | None, show: Show) -> str:
+    if ends is None:
+        return "unknown"
+    return "never" if isinf(ends) else show(ends)
+
+
+def hold(alert: Alert, note: str, silent: float | None, left: float | None, show: Show) -> None:
+    """Say of a firing alert why it holds, beside the numbers by which it fired.
+
+    `note`: why it holds although samples come, empty where its numbers are those of now. `silent`:
+    since when no sample came, in unix seconds. `left`: what remains of the budget.
+    """
+    if silent is not None:
+        note = f"there has been no data since {rfc3339(silent)}, so the alert holds its state"
+        alert.silent = silent if alert.silent is None else alert.silent
+    elif not note:
+        alert.silent = None
+    texts = noted(alert.annotations, note)
+    if note and left is not None:
+        texts["budget_remaining"] = _left(left)
+        if left <= 0 and "exhausts_in" in texts:
+            texts["exhausts_in"] = show(0.0)
+    alert.annotations = texts
+
+
+def ended(alert: Alert, now: float) -> None:
+    """Say of an alert that has ended for how long there was no data before."""
+    note = ""
+    if alert.silent is not None:
+        note = f"there was no data from {rfc3339(alert.silent)} to {rfc3339(now)}"
+    alert.annotations, alert.silent = noted(alert.annotations, note), None
+
+
+def noted(annotations: Mapping[str, str], note: str) -> dict[str, str]:
+    """Return the annotations with this note in place of the one before; an empty one is none."""
+    description, _, _ = annotations.get("description", "").partition(_NOTE)
+    return {**annotations, "description": description + (note and f"{_NOTE}{note}.")}
+
+
+def no_events(label: str) -> str:
+    """The note of an alert whose window is empty, though samples come."""
+    return f"there are no events in the last {label}, so the alert holds its state"
+
+
+NO_FORECAST = "there is no forecast of the last hours, so the alert holds its state"
+"""The note of an alert whose forecast is too old."""
+
+
+def group_is_gone(since: float | None) -> str:
+    """The note of an alert that ended with its group."""
+    when = f" since {rfc3339(since)}" if since is not None else ""
+    return f"the alert ends because its group is gone: its targets answer without it{when}"
 
 
 def budget(
     title: str, slo: SLO, step: BudgetStep, left: float | None, since: float
 ) -> dict[str, str]:
     """Of an alert on a step of the budget policy that holds since then."""
-    share = "unknown" if left is None else policy.shown(left)
+    whole = f"of the error budget over {slo.period.label}"
+    share = f"{policy.shown(left)} {whole} is left" if left is not None else ""
     said = {
         "summary": f"{title}: error budget policy is in state {step.state}",
         "description": (
-            f"{share} of the error budget over {slo.period.label} is left{_why(step)}; "
+            f"{share or f'Nothing is known {whole}'}{_why(step)}; "
             f"the gate is {'open' if step.gate_open else 'closed'}."
         ),
-        "budget_remaining": "unknown" if left is None else f"{left:.4f}",
+        "budget_remaining": _left(left),
         "action": step.action,
         "owner": step.owner,
         "runbook_url": step.runbook,
     }
     if step.within is not None:
-        due = datetime.fromtimestamp(since + step.within, UTC)
-        said["deadline"] = due.isoformat(timespec="seconds").replace("+00:00", "Z")
+        said["deadline"] = rfc3339(since + step.within)
     return {name: text for name, text in said.items() if text}
 
 
@@ -82,7 +152,7 @@ def forecast(
         return {
             "summary": f"{title}: the error budget is gone",
             "description": f"The budget over {slo.period.label} is gone.",
-            "budget_remaining": "unknown" if left is None else f"{left:.4f}",
+            "budget_remaining": _left(left),
             "exhausts_in": show(0.0),
         }
 
@@ -96,8 +166,8 @@ def forecast(
             f"{within(made.middle)}; with a chance of 10% already {within(made.lower)}, and of "
             f"10% only later than that: {within(made.upper)}."
         ),
-        "budget_remaining": "unknown" if left is None else f"{left:.4f}",
-        "exhausts_in": show(made.middle) if not isinf(made.middle) else "never",
+        "budget_remaining": _left(left),
+        "exhausts_in": _exhausts_in(made.middle, show),
     }
 
 

@@ -6,13 +6,13 @@ What is PromQL and not answered here is found now, before anything is read.
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, Literal
 
 import promql_parser as promql
 
+from exporter import promql_text
 from exporter.core.selector import NAME, Matcher
 from exporter.promql import patterns
 from exporter.promql.aggregate import OPERATORS as AGGREGATIONS
@@ -33,14 +33,8 @@ from exporter.promql.nodes import (
     Text,
 )
 
-LONGEST = 16_384
-"""Characters of a query."""
-MOST_NESTED = 300
-"""Operators and nested brackets, before it is parsed."""
 DEEPEST = 100
 """Expressions in each other, once it is; Python's own stack is not without end either."""
-_QUOTED = re.compile(r"#[^\n]*+|\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|`[^`]*+`", re.DOTALL)
-_OPERATOR = re.compile(r"[-+*/%^]|[=!<>]=?|\b(?:and|or|unless|atan2)\b", re.IGNORECASE)
 _KINDS: dict[str, Kind] = {
     "Scalar": "scalar",
     "Vector": "vector",
@@ -73,13 +67,10 @@ def selector(text: str) -> tuple[Matcher, ...]:
 
 
 def _parsed(text: str) -> promql.Expr:
-    if len(text) > LONGEST:
-        raise BadData(f"a query of more than {LONGEST:,} characters")
-    if not text.strip():
-        raise BadData("the query is empty")
-    if _nested(text) > MOST_NESTED:
-        raise BadData(f"a query of more than {MOST_NESTED} operators, or brackets in each other")
-    return promql.parse(text)
+    try:
+        return promql_text.read(text)
+    except ValueError as error:
+        raise BadData(str(error)) from None
 
 
 @contextlib.contextmanager
@@ -88,21 +79,9 @@ def _seam() -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        # A panic of the parser is no Exception, and its class can be told by its module alone.
-        if not isinstance(error, ValueError) and type(error).__module__ != "pyo3_runtime":
+        if not promql_text.is_from_parser(error):
             raise
         raise BadData(f"cannot read the query: {' '.join(str(error).split())}") from None
-
-
-def _nested(text: str) -> int:
-    """How many expressions stand in each other at most, without asking the parser: it takes time by
-    the square of them, and has no bound of its own."""
-    bare = _QUOTED.sub('""', text)
-    deepest = depth = 0
-    for character in bare:
-        depth = max(0, depth + (character in "([{") - (character in ")]}"))
-        deepest = max(deepest, depth)
-    return deepest + len(_OPERATOR.findall(bare))
 
 
 def _node(expr: Any, depth: int) -> Node:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from exporter.config.settings import Secret
+from exporter.core import timestamps
 from exporter.errors import ConfigError, DeliveryError
 from exporter.http import Client, Response, TransportError, redact
 
@@ -17,8 +17,7 @@ _RETRY = frozenset({408, 425, 429})
 
 def rfc3339(moment: float) -> str:
     """Unix seconds as Alertmanager writes times, to the millisecond."""
-    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
+    return timestamps.rfc3339(moment, "milliseconds")
 
 
 def read_secret(secret: Secret) -> str:

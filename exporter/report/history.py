@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter.core.instance import BURN
+from exporter.core.burn_alerts import BURN
 from exporter.core.notification import Notification, Reason
 from exporter.core.steps import POLICY
 from exporter.report.data import Passed, Told

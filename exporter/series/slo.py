@@ -6,8 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from exporter.core.burn_alerts import BURN
 from exporter.core.history import Columns, History, burn_rates
-from exporter.core.instance import BURN, Instance
+from exporter.core.instance import Instance
 from exporter.core.naming import own_labels
 from exporter.core.policy import OK
 from exporter.core.slo import SLO

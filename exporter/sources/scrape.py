@@ -6,21 +6,23 @@ The first round begins at once, so that slod is soon ready; after it each target
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Sequence
 
 import structlog
 
 from exporter.clock import Clock
 from exporter.config.settings import ScrapeSource as Settings
-from exporter.core.sample import Ask, Batch, Reading, Target
+from exporter.core.sample import Ask, Batch, Target
 from exporter.core.selector import Query, Selector, Want
 from exporter.errors import ConfigError, SourceError
-from exporter.http import Client, Response, TransportError, redact
+from exporter.http import Client, redact
 from exporter.sources.base import Poll, Sink, bucket_bounds, wanted
 from exporter.sources.beats import Beats
 from exporter.sources.discovery import discoveries
 from exporter.sources.discovery.base import Discovery, Found, instance_of, shown, target_url
-from exporter.sources.exposition import PageReader
+from exporter.sources.exposition import Page
+from exporter.sources.page_client import page_clients
 
 log = structlog.get_logger()
 
@@ -28,11 +30,6 @@ _AT_ONCE = 100
 """Targets of a first round that are asked at the same time; later their phases spread them."""
 _ASKED_FOR_BOUNDS = 10
 _CONFIGURED = "config"
-_PROTOBUF = (
-    "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited"
-)
-_OPENMETRICS = "application/openmetrics-text;version=1.0.0"
-_TEXT = "text/plain;version=0.0.4"
 
 
 class ScrapeSource:
@@ -176,25 +173,13 @@ class _Loop:
         self._found = found
         self._name = source.name
         self._beats = Beats(target, float(settings.interval))
-        self._timeout = float(min(settings.timeout, settings.interval))
-        self._client = source._client  # noqa: SLF001
         self._clock = source._clock  # noqa: SLF001
         self._leaving = False
         self._pause: asyncio.Future[None] | None = None
+        self._wants = wants
         selectors = [want for want in wants if isinstance(want, Selector)]
         self._failed = frozenset(want for want in wants if isinstance(want, Query))
-        self._reader = PageReader(
-            selectors,
-            target,
-            found.labels,
-            max_series=settings.max_series,
-            honor_timestamps=settings.honor_timestamps,
-        )
-        self._headers = {
-            "Accept": _accept(settings.protobuf, selectors),
-            "Accept-Encoding": "gzip",
-            "X-Prometheus-Scrape-Timeout-Seconds": f"{self._timeout:g}",
-        }
+        self._pages = page_clients(settings, source._client, target, found.labels, selectors)  # noqa: SLF001
 
     def leave(self) -> None:
         """No scrape after the one that is under way, whose events still count."""
@@ -206,7 +191,8 @@ class _Loop:
         """It is a target, perhaps again; its labels may have changed, its series stay the same."""
         self._leaving = False
         if found.labels != self._found.labels:
-            self._reader.relabel(found.labels)
+            for pages in self._pages:
+                pages.relabel(found.labels)
         self._found = found
 
     async def run(self, sink: Sink, gate: asyncio.Semaphore) -> None:
@@ -237,6 +223,8 @@ class _Loop:
             poll = await self.scrape()
         except SourceError as error:
             poll = self._poll(begun, error=error)
+            if error.reason == "refused":
+                poll.batch = self._down()
         except Exception as error:
             log.exception("scrape.fault", source=self._name, target=self.target)
             fault = SourceError("internal", f"{self.target}: {type(error).__name__}: {error}")
@@ -250,47 +238,38 @@ class _Loop:
         return Poll(self._name, self.target, self._clock.monotonic() - begun, error=error)
 
     async def scrape(self) -> Poll:
-        """One page; `SourceError` says why there is none."""
+        """One look at all that is wanted; `SourceError` says why there is none."""
         begun = self._clock.monotonic()
-        try:
-            answer = await self._client.request(
-                "GET", self._found.url, headers=self._headers, within=self._timeout
-            )
-        except TransportError as error:
-            raise SourceError(error.reason, str(error)) from error
-        return self._read(answer, begun)
+        pages = [await client.page(self._found.url, self._clock) for client in self._pages]
+        batch = self._batch(pages[-1].at)
+        refused: Counter[str] = Counter()
+        for page in reversed(pages):
+            batch.readings.update(page.readings.items())
+            batch.targets |= _targets(self.target, page)
+            batch.types.update(page.types)
+            refused.update(page.refused)
+        seconds = self._clock.monotonic() - begun
+        return Poll(self._name, self.target, seconds, batch, refused=refused)
 
-    def _read(self, answer: Response, begun: float) -> Poll:
-        if answer.status != 200:
-            raise SourceError("http_status", f"{self.target} answered {answer.status}")
-        at = self._clock.now()
-        try:
-            page = self._reader.read(answer.body, answer.headers.get("Content-Type", ""), at)
-        except SourceError as error:
-            raise SourceError(error.reason, f"{self.target}: {error}") from None
-        readings: dict[Want, list[Reading]] = {want: page.readings[want] for want in page.readings}
-        batch = Batch(
+    def _down(self) -> Batch:
+        """A look at a target where nobody listens: no process, no series."""
+        batch = self._batch(self._clock.now())
+        batch.targets[self.target] = Target(down=True)
+        return batch
+
+    def _batch(self, at: float) -> Batch:
+        wants = [want for want in self._wants if want not in self._failed]
+        return Batch(
             self._name,
             at,
             own_clock=True,
-            readings=readings,
-            targets={self.target: Target(starts=_starts(at, page.started))},
+            readings={want: [] for want in wants},
             failed=self._failed,
         )
-        seconds = self._clock.monotonic() - begun
-        return Poll(self._name, self.target, seconds, batch, refused=page.refused)
 
 
-def _starts(at: float, started: float | None) -> list[tuple[float, float]]:
-    return [] if started is None else [(at, started)]
-
-
-def _accept(protobuf: bool | None, selectors: Sequence[Selector]) -> str:
-    """Protobuf first when asked for, or when a histogram is wanted, which only there is native."""
-    names = {s.name for s in selectors}
-    if protobuf is None:
-        protobuf = any(n + "_bucket" in names and n + "_count" in names for n in names)
-    kinds = [_OPENMETRICS, _TEXT, "*/*"]
-    if protobuf:
-        kinds.insert(0, _PROTOBUF)
-    return ",".join(f"{kind};q={1 - i / 10:g}" for i, kind in enumerate(kinds))
+def _targets(url: str, page: Page) -> dict[str, Target]:
+    """The start times that a page knows, its own and those of processes that it passes on."""
+    targets = {process: Target(starts=[start]) for process, start in page.relayed.items()}
+    targets[url] = Target(starts=() if page.started is None else [(page.at, page.started)])
+    return targets

@@ -50,7 +50,21 @@ class SelfMetrics:
         self._refused = counter(
             "slod_samples_refused", "Samples not taken in, by reason.", "source", "reason"
         )
-        self._resets = counter("slod_counter_resets", "Counters that began anew.", "source")
+        self._readings = counter(
+            "slod_readings",
+            "Readings of counters: what each was, and by what evidence.",
+            "source",
+            "kind",
+            "evidence",
+        )
+        self._surplus = counter(
+            "slod_surplus_events",
+            "Events of a part that were more than its total, and were let go.",
+            "slo",
+        )
+        self._resets = counter("slod_resets", "Counters that began anew.", "source")
+        # The name of before, for one release more; promtool refuses it.
+        self._old_resets = counter("slod_counter_resets", "See slod_resets_total.", "source")
         self._births = counter(
             "slod_series_births", "Series that appeared on a known target.", "source"
         )
@@ -103,7 +117,7 @@ class SelfMetrics:
     ) -> None:
         """Make the series of these exist at 0; call at the start and after a reload."""
         for source in sources:
-            for by_source in (self._samples, self._resets, self._births):
+            for by_source in (self._samples, self._resets, self._old_resets, self._births):
                 by_source.labels(source)
             self._poll.labels(source)
         for receiver in receivers:
@@ -113,6 +127,7 @@ class SelfMetrics:
         for slo in slos:
             self._errors.labels(slo)
             self._groups.labels(slo)
+            self._surplus.labels(slo)
 
     def forget_target(self, source: str, target: str) -> None:
         """The target is no longer polled."""
@@ -122,6 +137,7 @@ class SelfMetrics:
         """The SLO is no longer configured."""
         self._forget(self._errors, slo)
         self._forget(self._groups, slo)
+        self._forget(self._surplus, slo)
 
     def forget_receiver(self, receiver: str) -> None:
         """The receiver is no longer configured; its counters stay."""
@@ -150,13 +166,18 @@ class SelfMetrics:
         """Samples were refused."""
         self._refused.labels(source, reason).inc(count)
 
-    def resets(self, source: str, count: int = 1) -> None:
-        """Counters fell and were taken as reset."""
-        self._resets.labels(source).inc(count)
+    def readings(self, source: str, kind: str, evidence: str, count: int = 1) -> None:
+        """Readings of counters were of this kind, by this evidence."""
+        self._readings.labels(source, kind, evidence).inc(count)
+        if kind == "reset":
+            self._resets.labels(source).inc(count)
+            self._old_resets.labels(source).inc(count)
+        elif kind == "birth":
+            self._births.labels(source).inc(count)
 
-    def births(self, source: str, count: int = 1) -> None:
-        """Series appeared whose first value counts."""
-        self._births.labels(source).inc(count)
+    def surplus(self, slo: str, count: float) -> None:
+        """A part of the SLO brought more events than its total."""
+        self._surplus.labels(slo).inc(count)
 
     def groups_dropped(self, slo: str, count: int = 1) -> None:
         """An SLO has more groups than it may have."""

@@ -200,6 +200,45 @@ async def test_a_threshold_that_is_no_bucket_names_the_buckets_and_spares_the_ot
         await until(has(daemon, GOOD, 3))
 
 
+BROKEN = """
+[source.prom]
+type = "prometheus"
+url = "{url}"
+[slo.query]
+objective = 99
+source = "prom"
+sli = {{ error_ratio_query = '{query}' }}
+"""
+
+
+async def test_a_query_that_cannot_be_read_is_its_slos_error_and_spares_the_others(
+    tmp_path: Path, page: PageServer
+) -> None:
+    shop = SLO.format(objective=99) + 'source = "app"\n'
+    broken = BROKEN.format(url=page.url, query="sum(x")
+    whole = BROKEN.format(url=page.url, query="x:ratio")
+    errors = 'slod_slo_errors{slo="query"}'
+    async with running(write(tmp_path, page, shop, broken)) as daemon:
+        await until(ready(daemon))
+        await until(has(daemon, errors, 1))
+        assert "unclosed left parenthesis" in (daemon.engine.accounts["query"].fault or "")
+        page.counts["200"] = 3
+        await until(has(daemon, GOOD, 3))
+        # What was broken before holds up no reload ...
+        write(tmp_path, page, shop.replace("99", "98"), broken)
+        assert await daemon.reload() is None
+        write(tmp_path, page, shop, whole)
+        assert await daemon.reload() is None
+        await until(has(daemon, errors, 0))
+        # ... and what counts is not replaced by what cannot.
+        write(tmp_path, page, shop, broken)
+        said = await daemon.reload()
+        assert said is not None and "slo.query.sli.error_ratio_query: cannot read" in said
+        assert await value(daemon, errors) == 0
+        page.counts["200"] = 5
+        await until(has(daemon, GOOD, 5))
+
+
 async def test_a_corrupt_state_file_is_set_aside_and_a_new_one_begun(
     tmp_path: Path, page: PageServer
 ) -> None:

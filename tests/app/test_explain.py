@@ -17,8 +17,9 @@ from exporter.app import explain as app_explain
 from exporter.app.explain import Explainer
 from exporter.config.settings import PrometheusSource, ScrapeSource
 from exporter.core.explained import PeersSaid
+from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import NAME, Matcher, Query, parse_matchers, parse_selector
-from exporter.core.slo import SLI, GaugeSLI, QuerySLI
+from exporter.core.slo import SLI, GaugeSLI
 from tests.app.test_daemon import SLO, PageServer, get, page, ready, running, until, write
 from tests.core.builders import AVAILABILITY, T, engine, feed, histogram, rule, slo
 from tests.sources.kit import serving

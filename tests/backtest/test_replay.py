@@ -51,7 +51,7 @@ def naive(slo: SLO, batch: Batch, *, exact: bool) -> list[Fires]:
         account.take(part)
         account.evaluate(part.at, show)
         for instance in account.memory.instances.values():
-            seen = instance.as_of(part.at, account.patience)
+            seen = instance.as_of(part.at)
             for key, alert in instance.alerts.items():
                 if alert.firing and key not in open_at:
                     open_at[key] = len(out)

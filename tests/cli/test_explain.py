@@ -19,8 +19,8 @@ from exporter.core.engine import Engine
 from exporter.core.exclusion import Exclusion
 from exporter.core.explain import explain, find
 from exporter.core.explained import Explanation, PeerSaid, PeersSaid
+from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import Query
-from exporter.core.slo import QuerySLI
 from exporter.web import explain_api
 from tests.core.builders import ERROR, OK, T, Traffic, engine, feed, rule, slo
 from tests.sources.kit import serving

@@ -107,10 +107,24 @@ def test_a_subset_of_total_is_fine(sli: str) -> None:
     assert warnings(with_sli(sli)) == []
 
 
+RATIO = "sum(rate(x[{0}])) / sum(rate(y[{0}]))"
+
+
 def test_queries_are_less_exact_and_want_the_window() -> None:
-    found = warnings(with_sli("error_ratio_query = 'x[5m]'"))
+    found = warnings(with_sli(f"error_ratio_query = '{RATIO.format('5m')}'"))
     assert [w.split(": ")[1] for w in found] == ["slo.x.sli", "slo.x.sli.error_ratio_query"]
-    assert len(warnings(with_sli("error_ratio_query = 'x[{{ .window }}]'"))) == 1
+    assert len(warnings(with_sli(f"error_ratio_query = '{RATIO.format('{{ .window }}')}'"))) == 1
+
+
+def test_the_range_of_a_recorded_series_is_its_rules_choice() -> None:
+    assert len(warnings(with_sli("error_ratio_query = 'job:errors:ratio_rate5m'"))) == 1
+
+
+def test_a_query_that_cannot_be_counted_is_an_error_of_its_slo_alone() -> None:
+    found = lint(parse(with_sli("error_ratio_query = 'x[5m]'", more=SLO.replace("x]", "y]")), "c"))
+    assert [(f.level, f.line, f.key) for f in found] == [
+        ("error", 9, "slo.x.sli.error_ratio_query")
+    ]
 
 
 SCRAPE = '[source.s]\ntype = "scrape"\ntargets = ["http://h:80/metrics", "http://i/metrics"]\n'
@@ -144,6 +158,14 @@ def test_a_selector_that_no_scraped_series_can_match_is_told(
 def test_a_selector_that_can_match_is_fine(matcher: str, labels: str) -> None:
     sli = f"gauge = 'up{{{matcher}}}', good = '> 0'"
     assert warnings(with_sli(sli, SCRAPE + labels + "\n")) == []
+
+
+def test_a_target_label_that_is_the_same_everywhere_is_told() -> None:
+    labels = 'labels = { job = "app", cluster = "c" }\n'
+    sli = "gauge = 'up', good = '> 0'"
+    found = only(with_sli(sli, SCRAPE + labels + 'target_labels = ["cluster", "instance"]\n'))
+    assert found.startswith("8: source.s.target_labels[0]: 'cluster' tells no processes apart")
+    assert warnings(with_sli(sli, SCRAPE + labels)) == []
 
 
 def test_grouping_by_a_label_with_one_value_is_told() -> None:

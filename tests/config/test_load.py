@@ -298,12 +298,39 @@ def test_a_faulty_section_is_named(text: str, finding: str) -> None:
         ('interval = "0s"', "4: source.prom.interval: must be longer than 0"),
         ("concurrency = 0", "4: source.prom.concurrency: must be at least 1"),
         ('tls = { ca_fil = "x" }', "4: source.prom.tls.ca_fil: unknown key 'ca_fil'; did you"),
+        ('target_labels = ["a b"]', "4: source.prom.target_labels[0]: not a label name: 'a b'"),
+        ('target_labels = ["__x"]', "4: source.prom.target_labels[0]: not a label name: '__x'"),
+        ('target_labels = [""]', "4: source.prom.target_labels[0]: not a label name: ''"),
+        (
+            'target_labels = ["a", "le"]',
+            "4: source.prom.target_labels[1]: 'le' tells buckets apart",
+        ),
+        ('target_labels = ["a", "a"]', "4: source.prom.target_labels[1]: 'a' is given twice"),
+        ('target_labels = "a"', "4: source.prom.target_labels: must be a list, not a string"),
     ],
 )
 def test_a_faulty_source_is_named_and_its_secrets_are_not(lines: str, finding: str) -> None:
     (found,) = findings(SOURCE + lines)
     assert found.startswith(finding)
     assert "s3cret" not in found
+
+
+@pytest.mark.parametrize("kind", ['"prometheus"\nurl = "http://p"', '"scrape"\ntargets = ["a:1"]'])
+def test_labels_that_tell_processes_apart_are_names(kind: str) -> None:
+    text = f'[source.s]\ntype = {kind}\ntarget_labels = ["cluster", "k8s.pod.name", "_a1"]\n'
+    source = parse(text, "c.toml").sources["s"]
+    assert source.target_labels == ("cluster", "k8s.pod.name", "_a1")
+    (found,) = findings(text.replace("_a1", "1a"))
+    assert found.startswith("4: source.s.target_labels[2]: not a label name: '1a'")
+
+
+def test_pages_that_pass_others_on_have_instance_and_job_unless_something_else_is_said() -> None:
+    text = '[source.a]\ntype = "scrape"\ntargets = ["h:1"]\n'
+    for more, expected in (("", ("instance", "job")), ("target_labels = []", ())):
+        source = parse(text + more, "c.toml").sources["a"]
+        assert source.target_labels == expected
+    (found,) = findings(text + 'target_label = ["a"]')
+    assert "did you mean 'target_labels'" in found
 
 
 def test_a_faulty_url_is_not_repeated_for_it_may_hold_a_password() -> None:

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from exporter.config.load import parse
+from exporter.core.query_sli import QuerySLI, Scale
 from exporter.core.selector import Matcher, Query, Selector
-from exporter.core.slo import SLI, CounterSLI, GaugeSLI, HistogramSLI, QuerySLI
+from exporter.core.slo import SLI, CounterSLI, GaugeSLI, HistogramSLI
 from exporter.errors import ConfigError
 
 PROMETHEUS = '[source.s]\ntype = "prometheus"\nurl = "http://p:9090"\n'
@@ -40,9 +41,26 @@ def findings(sli: str, source: str = PROMETHEUS) -> list[str]:
         ),
         ("gauge = 'a', good = '>= 1'", GaugeSLI(A, ">=", 1.0)),
         ("gauge = 'a', good = '<-5e2'", GaugeSLI(A, "<", -500.0)),
-        ("error_ratio_query = 'x'", QuerySLI(error_ratio=Query("x"))),
-        ("bad_query = 'x', total_query = 'y'", QuerySLI(bad=Query("x"), total=Query("y"))),
-        ("good_query = 'x', total_query = 'y'", QuerySLI(good=Query("x"), total=Query("y"))),
+        (
+            "error_ratio_query = 'x'",
+            QuerySLI(error_ratio=Query("x"), scales={"error_ratio": Scale("ratio")}),
+        ),
+        (
+            "bad_query = 'rate(x[5m])', total_query = 'increase(y[5m])'",
+            QuerySLI(
+                bad=Query("rate(x[5m])"),
+                total=Query("increase(y[5m])"),
+                scales={"bad": Scale("rate", 300.0), "total": Scale("events", 300.0)},
+            ),
+        ),
+        (
+            "good_query = 'x', total_query = 'y', unit = 'events'",
+            QuerySLI(
+                good=Query("x"),
+                total=Query("y"),
+                scales={"good": Scale("events"), "total": Scale("events")},
+            ),
+        ),
     ],
 )
 def test_each_form_becomes_its_indicator(text: str, sli: SLI) -> None:
@@ -83,6 +101,12 @@ def test_each_form_becomes_its_indicator(text: str, sli: SLI) -> None:
         ("total_query = 'a'", "sli: give bad_query with total_query"),
         ("error_ratio_query = 'a', total_query = 'b'", "sli: give bad_query with total_query"),
         ("error_ratio_query = ' '", "sli.error_ratio_query: is empty"),
+        ("unit = 'rate'", "sli: needs the queries that 'unit' is of"),
+        ("unit = 'rate', bad = 'a', total = 'b'", "sli.unit: 'unit' cannot stand beside 'bad'"),
+        (
+            "unit = 'ratios', error_ratio_query = 'a'",
+            "sli.unit: unknown value 'ratios'; did you mean 'ratio'?",
+        ),
     ],
 )
 def test_a_faulty_indicator_is_one_clear_finding(text: str, finding: str) -> None:

@@ -110,7 +110,7 @@ def batch(
     pages: Pages,
     *,
     source: str = "app",
-    started: Mapping[str, float] | None = None,
+    started: Mapping[str, float | list[tuple[float, float]]] | None = None,
     observed: Mapping[str, float] | None = None,
     created: float | None = None,
     own_clock: bool = True,
@@ -135,10 +135,18 @@ def batch(
                     readings.append(Reading(Series(text, target, labels), samples, created))
     for target in pages:
         out.targets[target] = Target(
-            starts=[(at, started[target])] if started and target in started else (),
+            starts=_starts(at, (started or {}).get(target)),
             looks=[observed[target]] if observed and target in observed else (),
         )
     return out
+
+
+def _starts(
+    at: float, started: float | list[tuple[float, float]] | None
+) -> list[tuple[float, float]]:
+    if started is None or isinstance(started, list):
+        return started or []
+    return [(at, started)]
 
 
 def feed(of: Engine, at: float, page: Page, target: str = "a", **more: Any) -> Any:
@@ -220,3 +228,13 @@ class Traffic:
 
     def _tick(self) -> None:
         self.log += [(self.now - T, *one) for one in said(self.engine, self.now)]
+
+
+def resets(taken: Any) -> int:
+    """How many readings of a batch were resets."""
+    return sum(n for (kind, _), n in taken.readings.items() if kind == "reset")
+
+
+def births(taken: Any) -> int:
+    """How many readings of a batch were births."""
+    return sum(n for (kind, _), n in taken.readings.items() if kind == "birth")

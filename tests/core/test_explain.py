@@ -12,8 +12,9 @@ from exporter.core.exclusion import Exclusion
 from exporter.core.explain import explain, find
 from exporter.core.explained import Explanation, RuleSaid
 from exporter.core.forecast import Forecast
+from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import Query, parse_selector
-from exporter.core.slo import Calendar, CounterSLI, GaugeSLI, QuerySLI
+from exporter.core.slo import Calendar, CounterSLI, GaugeSLI
 from tests.core.builders import (
     ERROR,
     OK,
@@ -239,10 +240,10 @@ def test_each_series_says_what_it_brought_and_how_it_began() -> None:
     said = explained(of, T + 420)
     bad, total = said.wants
     (errors,) = bad.series
-    assert (bad.role, bad.increase, bad.births, bad.refused) == ("bad", 5.0, 1, {"not_a_number": 1})
-    assert (errors.last, errors.increase, errors.gaps) == (5.0, 5.0, 1)
-    assert errors.births == {"target observed before": 1}
-    assert total.increase == 24.0
+    assert (bad.role, bad.increase, bad.births, bad.refused) == ("bad", 8.0, 1, {"not_a_number": 1})
+    assert (errors.last, errors.increase, errors.gaps) == (5.0, 8.0, 1)
+    assert errors.births == {"process_looked_at_before": 1}
+    assert total.increase == 27.0
     (ok,) = [s for s in total.series if s.series == OK]
     assert (ok.increase, ok.resets, ok.gaps, ok.births) == (19.0, 1, 1, {})
     assert ok.labels == {"code": "200", "instance": "a"}
@@ -286,7 +287,7 @@ def test_a_remembered_series_with_an_unreadable_name_is_of_every_group() -> None
     page = 'http_requests_total{route="/a"}'
     feed(of, T, {page: 1.0})
     dumped = of.dump("slo")
-    ((_, _, _, series),) = dumped["state"]["targets"]
+    ((_, _, _, series, *_),) = dumped["state"]["targets"]
     series[1] = [("no selector {", *values) for _, *values in series[1]]
     after = engine(slo(group_by=("route",)))
     after.restore("slo", dumped, [])

@@ -17,13 +17,12 @@ from exporter.core.status import SLOStatus
 from exporter.core.thinning import Tolerance
 from tests.core.builders import T, Traffic, engine, slo, status, workbook
 
-PATIENCE = 300.0
 DAY = 86_400.0
 
 
 def history(of: Traffic) -> History:
     (instance,) = of.engine.accounts["slo"].memory.instances.values()
-    return History(instance, of.engine.accounts["slo"].patience)
+    return History(instance)
 
 
 def told(found: SLOStatus) -> list[float | None]:
@@ -76,7 +75,7 @@ def test_before_anything_is_known_there_is_no_counter() -> None:
 
 
 def test_where_nothing_was_ever_counted_there_is_nothing() -> None:
-    empty = History(Instance(slo(), {}, 10.0), PATIENCE)
+    empty = History(Instance(slo(), {}, 10.0))
     assert empty.first == math.inf
     assert empty.events([T]) == ([None], [None])
     assert empty.window(60.0, [T]) == ([0.0], [0.0])
@@ -131,7 +130,7 @@ def test_a_month_ago_there_was_a_budget_too_of_the_month_before() -> None:
     instance = Instance(one, {}, 600.0)
     instance.ledger, instance.seen = ledger, T + 100 * DAY
     ends = [100 * 144 - 144 * k for k in range(29, -1, -1)]
-    bad, total = History(instance, PATIENCE).period([T + 600 * k for k in ends])
+    bad, total = History(instance).period([T + 600 * k for k in ends])
     for k, found, of in zip(ends, bad, total, strict=True):
         assert found == pytest.approx(bads[k] - bads[k - 30 * 144], rel=0.01)
         assert of == pytest.approx(totals[k] - totals[k - 30 * 144], rel=0.01)

@@ -18,6 +18,7 @@ from exporter.core.slo import (
     DAY,
     BudgetStep,
     Calendar,
+    HistogramSLI,
     Rule,
     Window,
     burn_rate_of_share,
@@ -207,15 +208,23 @@ def test_a_selector_reads_as_it_was_written(name: str, labels: dict[str, str]) -
 
 @given(st.floats(1e-9, 1e12))
 def test_a_bound_is_found_however_it_is_spelled_and_no_other_is(bound: float) -> None:
-    matcher = Matcher("le", "=~", "|".join(spellings(bound)))
-    assert matcher.matches(repr(bound))
-    assert not matcher.matches(repr(math.nextafter(bound, math.inf)))
-    assert not matcher.matches(f"1{bound!r}")
+    sli = HistogramSLI(parse_selector("latency"), bound)
+    asked = Matcher("le", "=~", spellings(bound))
+    for text in (repr(bound), f"{bound:.17g}", f"{bound:.16e}", f"{bound:.60f}", f"0{bound!r}"):
+        assert asked.matches(text) and sli.is_bucket({"le": text})
+    for text in (repr(math.nextafter(bound, math.inf)), f"1{bound!r}", "", "+Inf", "fast"):
+        assert not sli.is_bucket({"le": text})
 
 
-@pytest.mark.parametrize("text", ["1.0E-5", "5.0E-5", "2.5E-4", "1.0E10", "1e-05", "0.00001"])
-def test_a_bound_is_found_as_java_and_others_write_it(text: str) -> None:
-    assert Matcher("le", "=~", "|".join(spellings(float(text)))).matches(text)
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("1.0E-5", "5.0E-5", "2.5E-4", "1.0E10", "1e-05", "0.00001", "00.500", "1.048576e+06"),
+        *("0.10000000000000001", "0.29999999999999999", "0.500000", ".5", "+0.5", "-1.0", "5e-1"),
+    ],
+)
+def test_a_bound_is_found_as_any_program_writes_it(text: str) -> None:
+    assert Matcher("le", "=~", spellings(float(text))).matches(text)
 
 
 # --- native histograms --------------------------------------------------------------------------

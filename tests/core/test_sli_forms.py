@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from math import inf, nan
 from typing import Any
 
 import pytest
 
-from exporter.core.sample import NativeHistogram
+from exporter.core.engine import Engine, identity
+from exporter.core.query_sli import QuerySLI, Scale
+from exporter.core.sample import NativeHistogram, Value
 from exporter.core.selector import Query, parse_selector
-from exporter.core.slo import CounterSLI, GaugeSLI, QuerySLI
+from exporter.core.slo import CounterSLI, GaugeSLI
+from exporter.core.taken import Taken
 from tests.core.builders import T, batch, counted, engine, feed, histogram, in_window, slo
 
 GOOD, BAD, TOTAL = (parse_selector(name) for name in ("good", "bad", "total"))
@@ -87,7 +92,7 @@ def test_a_threshold_that_is_no_bound_counts_nothing_and_the_fault_lists_the_bou
     e = engine(slo(sli=histogram(0.4)))
     for i in range(3):
         assert feed(e, T + 10 * i, classic(i, i)).bucket_missing
-    assert counted(e) == (0, 0) and e.asks("app")[0].since is None
+    assert counted(e) == (0, 0)
     e.bounds("slo", [0.1, 0.5, 1.0, inf])
     fault = e.accounts["slo"].fault
     assert fault is not None and "0.4" in fault and "0.1, 0.5, 1, inf" in fault
@@ -98,8 +103,7 @@ def test_a_threshold_that_is_no_bound_counts_nothing_and_the_fault_lists_the_bou
 
 def test_a_bound_that_exists_and_has_no_good_series_yet_means_all_is_bad() -> None:
     e = engine(slo(sli=histogram(0.5, 'code!~"5.."')))
-    assert feed(e, T, classic(0, 0, "500")).bucket_missing
-    e.bounds("slo", [0.5, inf])
+    assert not feed(e, T, classic(0, 0, "500")).bucket_missing
     assert not feed(e, T + 10, classic(0, 0, "500")).bucket_missing
     feed(e, T + 20, classic(4, 4, "500"))
     assert counted(e) == (0, 4) and e.accounts["slo"].fault is None
@@ -210,48 +214,118 @@ def test_gauge_samples_brought_twice_weigh_once_though_a_nan_ends_them() -> None
 # --- queries ------------------------------------------------------------------------------------
 
 
-def query_slo(**exprs: str) -> QuerySLI:
-    return QuerySLI(**{role: Query(expr) for role, expr in exprs.items()})
+def query_slo(unit: str = "events", reach: float = 0.0, **exprs: str) -> QuerySLI:
+    scales = {role: Scale(unit, reach) for role in exprs}
+    return QuerySLI(**{role: Query(expr) for role, expr in exprs.items()}, scales=scales)
 
 
-def answer(e: object, at: float, values: dict[str, float]) -> None:
+def answer(e: Engine, at: float, values: Mapping[str, Value]) -> Taken:
     """The instant values of queries, by their text."""
-    one = batch(e, at, {}, own_clock=False)  # type: ignore[arg-type]
+    one = batch(e, at, {}, own_clock=False)
     donor = batch(engine(slo(sli=CounterSLI(GOOD, TOTAL))), at, {"q": {"good": 0.0}})
-    series = donor.readings[GOOD][0].series
+    reading = donor.readings[GOOD][0]
     for want, readings in one.readings.items():
         if str(want) in values:
-            readings.append(
-                donor.readings[GOOD][0]._replace(series=series, samples=[(at, values[str(want)])])
-            )
-    e.ingest(one)  # type: ignore[attr-defined]
+            readings.append(reading._replace(samples=[(at, values[str(want)])]))
+    taken = e.ingest(one)
+    return next(iter(taken.values()))
 
 
-def test_queries_of_increases_are_events_and_of_rates_events_per_second() -> None:
-    increase = {"bad": "sum(increase(bad[{{.window}}]))", "total": "sum(increase(all[10s]))"}
-    rate = {"good": "sum(rate(good[10s]))", "total": "sum(rate(all[10s]))"}
-    e = engine(
-        slo(sli=query_slo(**increase)),
-        slo("rate", query_slo(**rate)),
-    )
+def fault(e: Engine, name: str = "slo") -> str:
+    return e.accounts[name].fault or ""
+
+
+@pytest.mark.parametrize(
+    ("unit", "reach", "good", "bad"),
+    [
+        ("events", 0.0, 16, 4),  # of the window, which is 10 s
+        ("events", 10.0, 16, 4),
+        ("events", 300.0, 16 / 30, 4 / 30),  # each answer is 10 of 300 s
+        ("rate", 0.0, 160, 40),
+        ("rate", 300.0, 160, 40),
+        ("ratio", 0.0, 160, 40),  # seconds
+    ],
+)
+def test_a_value_of_a_query_counts_by_its_unit(
+    unit: str, reach: float, good: float, bad: float
+) -> None:
+    e = engine(slo(sli=query_slo(unit, reach, bad="bad", total="all")))
     for at in (T, T + 10, T + 10):
-        answer(
-            e,
-            at,
-            {increase["bad"]: 2.0, increase["total"]: 10.0, rate["good"]: 0.5, rate["total"]: 2.0},
-        )
-    assert counted(e) == (16, 4) and counted(e, "rate") == (10, 30)
+        answer(e, at, {"bad": 2.0, "all": 10.0})
+    assert counted(e) == pytest.approx((good, bad))
+
+
+def test_queries_of_two_units_are_counted_each_by_its_own() -> None:
+    scales = {"good": Scale("rate", 60.0), "total": Scale("events", 20.0)}
+    sli = QuerySLI(good=Query("good"), total=Query("all"), scales=scales)
+    e = engine(slo(sli=sli))
+    answer(e, T, {"good": 3.0, "all": 80.0})
+    assert counted(e) == (30, 10)
+
+
+def test_the_unit_of_a_query_is_no_reason_for_a_new_ledger() -> None:
+    one, other = (slo(sli=query_slo(unit, bad="bad", total="all")) for unit in ("rate", "events"))
+    assert identity(one) == identity(other)
+    assert "scales" not in identity(one)
 
 
 def test_an_error_ratio_weighs_as_much_as_the_time_it_covers() -> None:
-    e = engine(slo(sli=query_slo(error_ratio="errors / all"), period="1h"))
+    e = engine(slo(sli=query_slo("ratio", error_ratio="errors / all"), period="1h"))
     answer(e, T, {"errors / all": 0.25})
     answer(e, T + 10, {"errors / all": nan})
-    answer(e, T + 20, {"errors / all": 3.0})
-    answer(e, T + 30, {"errors / all": -1.0})
-    assert counted(e) == (7.5, 12.5)
+    answer(e, T + 20, {"errors / all": 1.0 + 1e-12})
+    answer(e, T + 30, {"errors / all": -1e-12})
+    assert counted(e) == (17.5, 12.5)
     # Without traffic the ratio is NaN: an answer all the same.
     assert in_window(e, T + 30, "1h").coverage == pytest.approx(30 / 3600)
+
+
+@pytest.mark.parametrize("value", [1.5, 5.0, inf])
+def test_an_error_ratio_over_one_is_refused_and_said(value: float) -> None:
+    e = engine(slo(sli=query_slo("ratio", error_ratio="errors / all"), period="1h"))
+    answer(e, T, {"errors / all": 0.25})
+    taken = answer(e, T + 10, {"errors / all": value})
+    assert counted(e) == (7.5, 2.5)
+    assert taken.refused == {"ratio_over_1": 1}
+    assert f"error_ratio_query gives {value:g}, and a ratio is 0 to 1" in fault(e)
+    assert in_window(e, T + 10, "1h").coverage == 0
+    answer(e, T + 20, {"errors / all": 0.25})
+    assert fault(e) == "" and counted(e) == (15, 5)
+
+
+@pytest.mark.parametrize(
+    ("role", "value", "reason", "covered"),
+    [
+        ("error_ratio", -0.5, "negative", 10),
+        ("bad", -0.5, "negative", 10),
+        ("bad", inf, "not_a_number", 0),
+        ("bad", NativeHistogram(3.0, ()), "native_histogram", 0),
+        ("error_ratio", NativeHistogram(3.0, ()), "native_histogram", 0),
+    ],
+)
+def test_what_is_no_count_is_refused_by_reason(
+    role: str, value: Value, reason: str, covered: float
+) -> None:
+    texts = {role: "q"} if role == "error_ratio" else {role: "q", "total": "all"}
+    e = engine(slo(sli=query_slo("rate", **texts), period="1h"))
+    answer(e, T, {"q": 0.0})
+    taken = answer(e, T + 10, {"q": value})
+    assert taken.refused == {reason: 1} and fault(e) == ""
+    assert in_window(e, T + 10, "1h").coverage == pytest.approx(covered / 3600)
+
+
+def test_an_slo_that_is_faulty_as_it_is_configured_counts_nothing_and_asks_for_nothing() -> None:
+    faulty = replace(slo("q", query_slo(bad="bad", total="all")), fault="slo.q: cannot be read")
+    e = engine(faulty, slo("sound", CounterSLI(GOOD, TOTAL)))
+    answer(e, T, {"bad": 1.0, "all": 10.0})
+    assert counted(e, "q") == (0, 0) and fault(e, "q") == "slo.q: cannot be read"
+    assert [ask.slo for ask in e.asks("app")] == ["sound"]
+    e.configure([replace(faulty, fault="")], ())
+    assert fault(e, "q") == ""
+    answer(e, T + 10, {"bad": 1.0, "all": 10.0})
+    assert counted(e, "q") == (9, 1)
+    e.configure([faulty], ())
+    assert fault(e, "q") == "slo.q: cannot be read"
 
 
 def test_errors_that_never_happened_have_no_series_and_count_as_none() -> None:

@@ -48,10 +48,10 @@ def test_a_birth_is_proven_by_the_process_the_counter_or_the_upstream() -> None:
     of.ingest(late)
     feed(of, T + 40, {OK: 1.0, ERROR: 5.0}, target="a")
     assert births(of) == {
-        'http_requests_total{n="1"}': {"process start": 1},
-        'http_requests_total{n="2"}': {"created timestamp": 1},
-        'http_requests_total{n="3"}': {"target observed by the upstream before": 1},
-        ERROR: {"target observed before": 1},
+        'http_requests_total{n="1"}': {"process_start": 1},
+        'http_requests_total{n="2"}': {"created_timestamp": 1},
+        'http_requests_total{n="3"}': {"process_looked_at_before": 1},
+        ERROR: {"process_looked_at_before": 1},
     }
 
 

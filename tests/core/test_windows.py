@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.core.engine import Engine
 from exporter.core.slo import Calendar
 from exporter.core.status import WindowStatus
 from tests.core.builders import (
@@ -21,6 +22,7 @@ from tests.core.builders import (
     engine,
     feed,
     in_window,
+    rule,
     slo,
     status,
     workbook,
@@ -54,7 +56,7 @@ GAPS = st.lists(
 
 
 @settings(max_examples=60, deadline=None)
-@given(GAPS, st.floats(0, 280))
+@given(GAPS, st.floats(0, 40))
 def test_all_windows_at_once_equal_a_recount(
     gaps: list[tuple[float, int, int]], pause: float
 ) -> None:
@@ -94,16 +96,85 @@ def test_a_long_history_stays_within_one_percent_in_every_window() -> None:
     assert counted(e) == samples[-1][1:]
 
 
-def test_windows_end_at_the_newest_sample_until_it_is_older_than_patience() -> None:
+def test_windows_end_at_the_newest_sample_until_four_more_are_overdue() -> None:
     e = engine(slo(period="10m"))
     for i in range(61):
         feed(e, T + 10 * i, {OK: 10.0 * i, ERROR: 1.0 * i})
     newest = T + 600
-    for pause in (0, 5, 299):
+    for pause in (0, 5, 40):
         assert in_window(e, newest + pause, "10m").bad == pytest.approx(60)
+        assert in_window(e, newest + pause, "10m").coverage == 1
+    assert in_window(e, newest + 41, "10m").bad == pytest.approx(55.9)
+    assert in_window(e, newest + 41, "10m").coverage == pytest.approx(559 / 600)
     assert in_window(e, newest + 301, "10m").bad == pytest.approx(29.9)
     assert in_window(e, newest + 601, "10m").total == 0
     assert in_window(e, newest + 601, "10m").sli is None
+
+
+def test_a_window_that_begins_after_the_newest_sample_is_absent() -> None:
+    e = engine(slo(rules=(rule("page", "2m", "20s", 5.0),)))
+    for i in range(61):
+        feed(e, T + 10 * i, {OK: 10.0 * i, ERROR: 1.0 * i})
+    assert in_window(e, T + 640, "20s").sli == pytest.approx(1 - 1 / 11)
+    short = in_window(e, T + 641, "20s")
+    assert (short.sli, short.coverage) == (None, 0)
+    long = in_window(e, T + 641, "2m")
+    assert long.sli == pytest.approx(1 - 1 / 11) and long.coverage == pytest.approx(79 / 120)
+
+
+def arriving(e: Engine, polls: int, every: float, spacing: float, late: float) -> float:
+    """So many polls of an upstream; when the last of them was."""
+    newest = T - spacing
+    for k in range(polls):
+        at = T + every * k
+        fresh = []
+        while newest + spacing <= at - late:
+            newest += spacing
+            fresh.append((newest, newest - T))
+        feed(e, at, {OK: fresh} if fresh else {}, own_clock=False)
+    return T + every * (polls - 1)
+
+
+@pytest.mark.parametrize(
+    ("every", "spacing", "late", "grace"),
+    [(10, 10, 0, 40), (10, 10, 60, 100), (10, 10, 400, 300), (5, 60, 5, 245), (60, 15, 20, 270)],
+    ids=["at once", "a minute late", "later than patience", "scraped rarely", "in bursts"],
+)
+def test_the_grace_follows_how_samples_really_arrive(
+    every: float, spacing: float, late: float, grace: float
+) -> None:
+    e = engine(slo(rules=(rule("page", "1h", "1m", 5.0),), interval=every))
+    at = arriving(e, round(2000 / every), every, spacing, late)
+    (instance,) = e.accounts["slo"].memory.instances.values()
+    newest = instance.seen
+    assert newest is not None and at - newest <= late + max(every, spacing)
+    assert in_window(e, newest + grace - 0.1, "1m").good == pytest.approx(60)
+    assert in_window(e, newest + grace + 0.1, "1m").good < 30
+
+
+def test_the_grace_does_not_grow_with_an_outage_or_with_slod_being_away() -> None:
+    e = engine(slo(rules=(rule("page", "1h", "1m", 5.0),)))
+    feed(e, T, {OK: 0.0})
+    for pause in (0, 200, 500, 500):
+        at = e.accounts["slo"].memory.newest + pause
+        for k in range(1, 4):
+            feed(e, at + 10 * k, {OK: at + 10 * k - T})
+    newest = e.accounts["slo"].memory.newest
+    assert in_window(e, newest + 40, "1m").good > 0
+    assert in_window(e, newest + 61 + 40, "1m").sli is None
+
+
+def test_the_grace_begins_anew_with_another_interval_and_with_a_clock_that_is_set() -> None:
+    e = engine(slo(rules=(rule("page", "1h", "1m", 5.0),)))
+    at = arriving(e, 200, 10, 10, 60)
+    e.configure([slo(rules=(rule("page", "1h", "1m", 5.0),), interval=5.0)], [])
+    newest = e.accounts["slo"].memory.newest
+    assert in_window(e, newest + 20, "1m").good > 0
+    assert in_window(e, newest + 81, "1m").sli is None
+    for k in range(9):
+        feed(e, at - 5000 + 5 * k, {OK: 5000.0 + k})
+    assert in_window(e, at - 4960 + 20, "1m").good > 0
+    assert in_window(e, at - 4960 + 81, "1m").sli is None
 
 
 def test_a_sample_from_the_future_waits_until_its_time_has_come() -> None:

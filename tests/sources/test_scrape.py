@@ -216,25 +216,6 @@ async def test_a_target_that_is_listed_is_scraped_and_one_that_is_not_any_more_i
             assert list(listed.targets) == [f"{url}/two"]
 
 
-async def test_protobuf_is_asked_for_first_only_where_a_histogram_is_wanted() -> None:
-    asked: list[str] = []
-
-    async def answer(request: web.Request) -> web.Response:
-        asked.append(request.headers["Accept"].partition(";")[0])
-        return page()
-
-    histogram = [parse_selector(n) for n in ("h", "h_bucket", "h_count")]
-    async with serving(answer) as url:
-        for wants, more in (([M], {}), (histogram, {}), (histogram, {"protobuf": False})):
-            async with running(source(url, **more), wants) as polls:
-                await polls.count(1)
-    assert asked == [
-        "application/openmetrics-text",
-        "application/vnd.google.protobuf",
-        "application/openmetrics-text",
-    ]
-
-
 async def test_the_bucket_bounds_of_a_histogram_are_told() -> None:
     async def answer(request: web.Request) -> web.Response:
         return page('h_bucket{le="0.5"} 1\nh_bucket{le="1.0"} 2\nh_bucket{le="+Inf"} 3\n')

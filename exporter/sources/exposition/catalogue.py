@@ -9,8 +9,11 @@ from operator import itemgetter
 from weakref import WeakValueDictionary
 
 from exporter.core.sample import Series
-from exporter.core.selector import Selector
-from exporter.sources.exposition.labels import canonical
+from exporter.core.selector import Matcher, Selector
+from exporter.sources.exposition.labels import bound, canonical, parse_bound, spellings
+
+_NUMBERS = ("le", "quantile")
+"""Labels whose values are numbers, which each client and format spells in its own way."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
@@ -27,11 +30,16 @@ class Catalogue:
     """Makes each series once, in whatever way and format a page spells it.
 
     It holds on to none of them: a series lives as long as one of the readers remembers it, so what
-    they bound is bounded here too.
+    they bound is bounded here too. `process_labels`: labels that tell processes apart on a page
+    that passes others on.
     """
 
     def __init__(
-        self, wants: Sequence[Selector], target: str, target_labels: Mapping[str, str]
+        self,
+        wants: Sequence[Selector],
+        target: str,
+        target_labels: Mapping[str, str],
+        process_labels: Sequence[str] = (),
     ) -> None:
         self.wants: dict[str, list[Selector]] = {}
         for want in dict.fromkeys(wants):
@@ -39,6 +47,7 @@ class Catalogue:
         self._finders = {name: _Finder(found) for name, found in self.wants.items()}
         self._target = target
         self._target_labels = dict(target_labels)
+        self._process_labels = tuple(process_labels)
         self._known: WeakValueDictionary[str, Known] = WeakValueDictionary()
 
     def relabel(self, target_labels: Mapping[str, str]) -> None:
@@ -50,14 +59,26 @@ class Catalogue:
         """The series of a wanted metric that has these labels on the page."""
         # An empty label is an absent one, here as everywhere in Prometheus.
         labels = {k: v for k, v in labels.items() if v}
-        key = canonical(name, labels)
+        key = _key(name, labels)
         known = self._known.get(key)
         if known is None:
             merged = self._merged(labels)
             wanted_by = self._finders[name].matching(merged)
-            known = Known(Series(key, self._target, merged), origin(labels), wanted_by)
+            process, page = self.process(labels)
+            known = Known(Series(key, process, merged, page), origin(labels), wanted_by)
             self._known[key] = known
         return known
+
+    def process(self, labels: Mapping[str, str]) -> tuple[str, str]:
+        """The process whose sample has these labels on the page, and the page that passes it on.
+
+        The target itself and an empty page, unless one of the process labels is there: then it is
+        the page's address with these labels, quoted as on a page, so that no two read alike.
+        """
+        apart = {name: labels[name] for name in self._process_labels if labels.get(name)}
+        if not apart:
+            return self._target, ""
+        return self._target + canonical("", apart), self._target
 
     def _merged(self, labels: Mapping[str, str]) -> dict[str, str]:
         # As Prometheus does with honor_labels = false: the target's own label wins, the page's is
@@ -77,7 +98,14 @@ class _Finder:
     that a page with a series for each of 10,000 wants is not matched 10,000 times a series."""
 
     def __init__(self, wants: Sequence[Selector]) -> None:
-        pairs = [[(m.label, m.value) for m in w.matchers if m.op == "=" and m.value] for w in wants]
+        pairs = [
+            [
+                (m.label, m.value)
+                for m in want.matchers
+                if m.op == "=" and m.value and m.label not in _NUMBERS
+            ]
+            for want in wants
+        ]
         common = Counter(pair for some in pairs for pair in some)
         self._filed: dict[tuple[str, str] | None, list[tuple[int, Selector]]] = {}
         for i, (want, some) in enumerate(zip(wants, pairs, strict=True)):
@@ -90,9 +118,33 @@ class _Finder:
             one
             for key in (None, *labels.items())
             for one in self._filed.get(key, ())
-            if one[1].matches(labels)
+            if all(_meets(m, labels.get(m.label, "")) for m in one[1].matchers)
         ]
         return tuple(want for _, want in sorted(found, key=itemgetter(0)))
+
+
+def _key(name: str, labels: Mapping[str, str]) -> str:
+    """The name of a series within its page, the same in whichever format the page comes."""
+    for label in _NUMBERS:
+        # The same client writes le="1" in text and protobuf and le="1.0" in OpenMetrics.
+        value = parse_bound(labels.get(label, ""))
+        if value is not None:
+            labels = {**labels, label: bound(value)}
+    return canonical(name, labels)
+
+
+def _meets(matcher: Matcher, value: str) -> bool:
+    """Whether a label meets a condition, a bound or quantile however it is spelled."""
+    if matcher.label not in _NUMBERS or not value:
+        return matcher.matches(value)
+    if matcher.op in ("=", "!="):
+        number = parse_bound(value)
+        same = value == matcher.value or (
+            number is not None and number == parse_bound(matcher.value)
+        )
+        return same is (matcher.op == "=")
+    meets = [matcher.matches(form) for form in spellings(value)]
+    return any(meets) if matcher.op == "=~" else all(meets)
 
 
 def origin(labels: Mapping[str, str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from math import inf, isnan
+from math import inf, isfinite, isnan
 
 from exporter.core.selector import NAME, quote
 
@@ -77,3 +77,26 @@ def bound(value: float) -> str:
     if len(mantissa) > 1:
         mantissa = f"{mantissa[0]}.{mantissa[1:]}"
     return f"{'-' * sign}{mantissa}e{power:+03d}"
+
+
+def parse_bound(text: str) -> float | None:
+    """A bound or quantile as a number; None where the text is not one."""
+    # Python would also take 1_000.
+    try:
+        return None if "_" in text else float(text)
+    except ValueError:
+        return None
+
+
+def spellings(text: str) -> tuple[str, ...]:
+    """The ways in which clients write the same bound or quantile; only itself where it is no
+    number: `1`, `1.0`, `1000000`, `1e+06`, `0.00000025`."""
+    value = parse_bound(text)
+    if value is None:
+        return (text,)
+    short = bound(value)
+    forms = [text, short, repr(value)]
+    if isfinite(value):
+        plain = f"{Decimal(repr(value)):f}".removesuffix(".0")
+        forms += [plain, plain if "." in plain else f"{plain}.0"]
+    return tuple(dict.fromkeys(forms))

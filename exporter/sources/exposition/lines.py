@@ -25,6 +25,8 @@ _REST = re.compile(rb"[ \t]*+([^ \t\r#]++)(?:[ \t]++([^ \t\r#]++))?+[ \t\r]*+(?:
 
 _PYTHONIC = re.compile(rb"[_\x0b\x0c]")
 """Python reads 1_000 and takes form feeds for blanks, the formats do not."""
+_EARLIEST, _LATEST = 1e9, 1e10
+"""Unix seconds between which a counter can have been created: 2001 and 2286."""
 _json_numbers = msgspec.json.Decoder(list[float]).decode
 
 
@@ -34,6 +36,25 @@ class Key(NamedTuple):
     name: str
     labels: dict[str, str]
     length: int
+
+
+class Clock(NamedTuple):
+    """The time of a page's samples: `at`, or with `honor` what the lines say, in so many units
+    `per_second`."""
+
+    at: float
+    per_second: float
+    honor: bool
+
+    def time(self, stamp: float | None) -> float:
+        """The unix time of a sample with this timestamp on the page."""
+        return self.at if stamp is None or not self.honor else stamp / self.per_second
+
+
+def written(name: str) -> bytes:
+    """A name as it stands on a page, in quotes where it must."""
+    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return escaped.encode("utf-8", "surrogateescape")
 
 
 def name_of(line: bytes) -> str | None:
@@ -100,3 +121,8 @@ def plain_numbers(rests: Sequence[bytes]) -> list[float] | None:
         return list(map(float, rests))
     except ValueError:
         return None
+
+
+def plausible(created: float) -> float | None:
+    """A time of creation in unix seconds; None where it can be none, such as 0 for unknown."""
+    return created if _EARLIEST <= created <= _LATEST else None

@@ -11,17 +11,24 @@ from exporter.errors import SourceError
 
 @dataclass(slots=True)
 class Page:
-    """One page, read.
+    """One page, read `at` this time (unix seconds).
 
-    `started`: its `process_start_time_seconds`, in unix seconds. `refused`: wanted lines that could
-    not be used, by reason: `malformed`, or `duplicate_on_page`, of which the first one counts.
-    `samples`: how many wanted samples were taken, each once, however many selectors want it.
+    `started`: when the page's own process began, in unix seconds. `relayed`: (time of the sample,
+    start) of each process that the page passes on and has a start time of. `refused`: wanted lines
+    that could not be used, by reason: `malformed`, or `duplicate_on_page`, of which the first one
+    counts. `samples`: the number of wanted samples that were taken, each once, however many
+    selectors want it. `types`: the TYPE of wanted metrics, as far as the page says one. `protobuf`:
+    whether it came in that format.
     """
 
+    at: float
     readings: dict[Selector, list[Reading]]
     started: float | None = None
+    relayed: dict[str, tuple[float, float]] = field(default_factory=dict)
     refused: dict[str, int] = field(default_factory=dict)
     samples: int = 0
+    types: dict[str, str] = field(default_factory=dict)
+    protobuf: bool = False
 
     def refuse(self, reason: str) -> None:
         """One wanted line could not be used."""

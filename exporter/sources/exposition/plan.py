@@ -125,7 +125,8 @@ class Planner:
     def _entry(self, line: bytes) -> _Entry | None:
         """What the line's beginning tells; None when there is no telling."""
         if line.startswith(b"#"):
-            return _COMMENT
+            # Another TYPE is no page that only has other values.
+            return _Entry(line) if line[1:].lstrip(b" \t").startswith(b"TYPE") else _COMMENT
         length = line.rfind(b" ") + 1
         entry = self._entries.get(line[:length])
         if entry is not None and not line.startswith(b"{", length):

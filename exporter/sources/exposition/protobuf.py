@@ -1,21 +1,29 @@
 """Protobuf exposition: length-delimited `io.prometheus.client.MetricFamily` messages.
 
 Families nobody asked for are skipped as a whole. Histograms come as the series that text would
-show, and native ones under the metric's own name. A native histogram without classic buckets has
-no `_bucket`, `_count` and `_sum`, so that nobody compares a count with buckets that are not there.
-Gauge histograms count nothing and are left out. Source: client_model, metrics.proto.
+show, and native ones under the metric's own name. The `_bucket`, `_count` and `_sum` of a native
+histogram without classic buckets are marked as `bare`, so that nobody compares a count with buckets
+that are not there. Gauge histograms count nothing and are left out. Source: client_model,
+metrics.proto.
+
+From page to page nearly always nothing but the values change. So of each metric is remembered what
+stands around them (frames.py); a message with the same is read at once, any other field by field.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
 from math import inf
 from typing import NamedTuple
 
 from exporter.core.sample import Value
 from exporter.errors import SourceError
+from exporter.sources.exposition.frames import Frame, histogram_places, number_places
 from exporter.sources.exposition.labels import bound
+from exporter.sources.exposition.lines import plausible
 from exporter.sources.exposition.native import is_native, native, read
+from exporter.sources.exposition.starts import is_start
 from exporter.sources.exposition.wire import (
     Malformed,
     Raw,
@@ -31,6 +39,7 @@ from exporter.sources.exposition.wire import (
 
 _COUNTER, _GAUGE, _SUMMARY, _UNTYPED, _HISTOGRAM = range(5)
 _BODY = {_GAUGE: 2, _COUNTER: 3, _SUMMARY: 4, _UNTYPED: 5, _HISTOGRAM: 7}
+_TYPES = dict(enumerate(("counter", "gauge", "summary", "untyped", "histogram", "gaugehistogram")))
 _SUFFIXES = ("_bucket", "_count", "_sum")
 
 
@@ -57,46 +66,137 @@ class Name(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """One sample; times in unix seconds."""
+    """One sample; times in unix seconds. `bare`: of a native histogram without classic buckets,
+    under a name that only classic ones have."""
 
     name: Name
     value: Value
     time: float | None
     created: float | None
+    bare: bool = False
 
 
-def samples(body: bytes, wanted: frozenset[str], refuse: Callable[[str], None]) -> Iterator[Sample]:
-    """The samples of the wanted metrics; `SourceError` when the bytes are not such messages."""
-    try:
-        at = 0
-        while at < len(body):
-            length, at = varint(body, at)
-            if at + length > len(body):
-                raise Truncated("the page ends inside a metric family")
-            yield from _family(body, at, at + length, wanted, refuse)
-            at += length
-    except Malformed as error:
-        reason = "truncated" if isinstance(error, Truncated) else "malformed"
-        raise SourceError(reason, f"not protobuf metric families: {error}") from None
+class _Known(NamedTuple):
+    """A metric of the last page: its frame, and of each wanted number the sample but the value."""
+
+    frame: Frame
+    samples: list[Sample]
 
 
-def _family(
-    body: bytes, at: int, end: int, wanted: frozenset[str], refuse: Callable[[str], None]
-) -> Iterator[Sample]:
-    name, kind, metrics = "", _COUNTER, []
-    for number, value in fields(body, at, end):
-        if number == 1:
-            name = text(value)
-            if name not in wanted and not any(name + s in wanted for s in _SUFFIXES):
-                return
-        elif number == 3:
-            kind = integer(value)
-        elif number == 4:
-            metrics.append(raw(value))
-    if not name or kind not in _BODY:
-        return
-    for metric in metrics:
-        yield from _metric(name, kind, metric, wanted, refuse)
+class Families:
+    """Reads pages of one target.
+
+    `wanted`: the names of samples that are read, besides the start times of processes. `keeps`:
+    whether anybody wants the series of this name; asked once it was handed out.
+    """
+
+    def __init__(self, wanted: frozenset[str], keeps: Callable[[Name], bool]) -> None:
+        self._wanted = wanted
+        self._keeps = keeps
+        self._last: dict[tuple[str, int], list[_Known | None]] = {}
+        """The metrics of the last page, by name and kind of their family."""
+        self._next: dict[tuple[str, int], list[_Known | None]] = {}
+
+    def forget(self) -> None:
+        """Read every message of the next page field by field."""
+        self._next = {}
+
+    def samples(
+        self, body: bytes, refuse: Callable[[str], None], declared: dict[str, str]
+    ) -> Iterator[Sample]:
+        """The samples of the wanted metrics; `SourceError` when the bytes are not such messages.
+
+        `declared` takes the types of the families that they are of, by name.
+        """
+        self._last, self._next = self._next, {}
+        try:
+            at = 0
+            while at < len(body):
+                length, at = varint(body, at)
+                if at + length > len(body):
+                    raise Truncated("the page ends inside a metric family")
+                yield from self._family(body, at, at + length, refuse, declared)
+                at += length
+        except Malformed as error:
+            reason = "truncated" if isinstance(error, Truncated) else "malformed"
+            raise SourceError(reason, f"not protobuf metric families: {error}") from None
+
+    def _is_wanted(self, family: str) -> bool:
+        wanted = self._wanted
+        return family in wanted or any(family + s in wanted for s in _SUFFIXES) or is_start(family)
+
+    def _family(
+        self,
+        body: bytes,
+        at: int,
+        end: int,
+        refuse: Callable[[str], None],
+        declared: dict[str, str],
+    ) -> Iterator[Sample]:
+        name, kind, metrics = "", _COUNTER, []
+        for number, value in fields(body, at, end):
+            if number == 1:
+                name = text(value)
+                if not self._is_wanted(name):
+                    return
+            elif number == 3:
+                kind = integer(value)
+            elif number == 4:
+                metrics.append(raw(value))
+        if kind in _TYPES:
+            declared[name] = _TYPES[kind]
+        if name and kind in _BODY:
+            yield from self._metrics(name, kind, metrics, refuse)
+
+    def _metrics(
+        self, name: str, kind: int, messages: Sequence[bytes], refuse: Callable[[str], None]
+    ) -> Iterator[Sample]:
+        """The samples of a family."""
+        last = self._last.get((name, kind), [])
+        metrics: list[_Known | None] = []
+        for message, known in zip_longest(messages, last[: len(messages)]):
+            if known is not None and known.frame.fits(message):
+                metrics.append(known)
+                for sample, value in zip(known.samples, known.frame.values(message), strict=True):
+                    yield Sample(sample.name, value, None, sample.created)
+                continue
+            samples = list(_metric(name, kind, message, self._wanted, refuse))
+            yield from samples
+            metrics.append(self._framed(name, kind, message, samples))
+        self._next[name, kind] = metrics
+
+    def _framed(
+        self, name: str, kind: int, message: bytes, samples: Sequence[Sample]
+    ) -> _Known | None:
+        """What to know of a metric for the next page; None where it has to be read anew."""
+        if kind == _SUMMARY:
+            return None
+        find = histogram_places if kind == _HISTOGRAM else number_places
+        try:
+            places = find(message, _BODY[kind])
+        except Malformed:
+            # In a part that nobody wants.
+            return None
+        spans = [
+            span
+            for suffix, span in places or ()
+            if name + suffix in self._wanted or kind != _HISTOGRAM
+        ]
+        if places is None or len(spans) != len(samples):
+            return None
+        kept = [pair for pair in zip(samples, spans, strict=True) if self._keeps(pair[0].name)]
+        frame = Frame(message, places, [span for _, span in kept])
+        return _Known(frame, [sample for sample, _ in kept])
+
+
+def outline(body: bytes) -> tuple[int, bytes]:
+    """The number of a page's families and the name of the last one; the page can be read."""
+    count = at = begin = 0
+    while at < len(body):
+        length, begin = varint(body, at)
+        at = begin + length
+        count += 1
+    return count, raw(dict(fields(body, begin, at)).get(1, b"")) if count else b""
 
 
 def _metric(
@@ -120,7 +220,7 @@ def _metric(
         yield from _histogram(name, labels, time, body, wanted)
     elif kind == _SUMMARY:
         yield from _summary(name, labels, time, body, wanted)
-    elif name in wanted:
+    elif name in wanted or is_start(name):
         found = dict(fields(body))
         created = _seconds(found.get(3)) if kind == _COUNTER else None
         yield Sample(Name(name, labels), double(found.get(1, 0.0)), time, created)
@@ -159,16 +259,16 @@ def _histogram(
     created = _seconds(found.one.get(15))
     count = found.number(1, 4)
     has_native = is_native(found)
-    if found.many[3] or not has_native:
-        if name + "_count" in wanted:
-            yield Sample(Name(name + "_count", labels), count, time, created)
-        if name + "_sum" in wanted:
-            total = double(found.one.get(2, 0.0))
-            yield Sample(Name(name + "_sum", labels), total, time, created)
-        if name + "_bucket" in wanted:
-            for upper, value in _classic(found.many[3], count):
-                besides = ("le", upper)
-                yield Sample(Name(name + "_bucket", labels, besides), value, time, created)
+    bare = has_native and not found.many[3]
+    if name + "_count" in wanted:
+        yield Sample(Name(name + "_count", labels), count, time, created, bare)
+    if name + "_sum" in wanted:
+        total = double(found.one.get(2, 0.0))
+        yield Sample(Name(name + "_sum", labels), total, time, created, bare)
+    if name + "_bucket" in wanted:
+        for upper, value in _classic(found.many[3], count):
+            besides = ("le", upper)
+            yield Sample(Name(name + "_bucket", labels, besides), value, time, created, bare)
     if has_native and name in wanted:
         yield Sample(Name(name, labels), native(found), time, created)
 
@@ -187,8 +287,8 @@ def _classic(buckets: list[Raw], count: float) -> Iterator[tuple[float, float]]:
 
 
 def _seconds(value: Raw | None) -> float | None:
-    """A google.protobuf.Timestamp in unix seconds."""
+    """A google.protobuf.Timestamp in unix seconds; None where it can be no time of creation."""
     if value is None:
         return None
     found = dict(fields(raw(value)))
-    return signed(found.get(1, 0)) + signed(found.get(2, 0)) / 1e9
+    return plausible(signed(found.get(1, 0)) + signed(found.get(2, 0)) / 1e9)

@@ -13,33 +13,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import NamedTuple
 
 from exporter.core.sample import Reading, Value
 from exporter.sources.exposition.catalogue import Catalogue
-from exporter.sources.exposition.lines import parse_rest, plain_numbers
+from exporter.sources.exposition.lines import Clock, parse_rest, plain_numbers, plausible, written
 from exporter.sources.exposition.page import Page, too_many
 from exporter.sources.exposition.plan import Plan, Planner
+from exporter.sources.exposition.types import text_types
 
 _SUFFIXES = ("_total", "_bucket", "_count", "_sum")
 _UNTIDY = re.compile(rb"\n[ \t\r\n]")
 _BLANK = re.compile(rb"\n[ \t\r\n]+")
-_EARLIEST, _LATEST = 1e9, 1e10
 _FOREIGN = 1024
 """So many foreign lines between a family's own are worth a search of their own."""
 _NEAR = 4096
 """By so many bytes a family's lines may grow from page to page and be found at once."""
 _reading = partial(tuple.__new__, Reading)
 """A `Reading` of a tuple, three times as fast as by its constructor."""
-
-
-class Clock(NamedTuple):
-    """The time of a page's samples: `at`, or with `honor` what the lines say, in so many units
-    `per_second`."""
-
-    at: float
-    per_second: float
-    honor: bool
 
 
 def families(catalogue: Catalogue) -> list[Family]:
@@ -55,14 +45,16 @@ class Family:
     """Metrics that differ in their suffix only, with their `_created` lines."""
 
     def __init__(self, base: str, names: Iterable[str], catalogue: Catalogue) -> None:
-        self._names = frozenset(names)
+        self.base = base
+        self.names = frozenset(names)
         created = base + "_created"
         # All their names begin with it; the longer, the faster found.
-        stem = base + "_" if all(n.startswith(base + "_") for n in self._names) else base
-        self._needle = _written(stem)
+        stem = base + "_" if all(n.startswith(base + "_") for n in self.names) else base
+        self._needle = written(stem)
         self._own = re.compile(rb"\n(" + re.escape(self._needle) + rb"[^\n]*+)")
-        self._planner = Planner(self._names, created, catalogue)
+        self._planner = Planner(self.names, created, catalogue)
         self._plan: Plan | None = None
+        self._types: dict[str, str] = {}
         self._length = 0
         self._mixed = False
 
@@ -73,7 +65,8 @@ class Family:
 
     def read(self, page: Page, body: bytes, clock: Clock, max_series: int) -> None:
         """Put the wanted samples of a page into `page`; `SourceError` when they are too many."""
-        block = self._block(body)
+        begin, end = self._span(body)
+        block = body[begin:end].rstrip(b" \t\r\n")
         plan = self._plan
         rests = plan.fitting(block) if plan and not self._mixed else None
         if plan is None or rests is None:
@@ -85,15 +78,17 @@ class Family:
             # What is refused is to be counted on each page: such a page is learnt each time.
             self._plan = plan if plan.regular else None
             rests = plan.rests(lines)
+            self._types = text_types(self.base, self.names, body, begin, end)
+        page.types.update(self._types)
         if page.samples + len(plan.places) > max_series:
             raise too_many(max_series)
         _take(page, plan, rests, clock)
 
-    def _block(self, body: bytes) -> bytes:
-        """All lines from the first to the last one that names the family, these included."""
+    def _span(self, body: bytes) -> tuple[int, int]:
+        """Where the lines are from the first to the last one that names the family."""
         first = last = body.rfind(self._needle)
         if last < 0:
-            return b""
+            return 0, 0
         # CPython searches bytes more than twice as fast backwards. So the first one is looked for
         # near where it should be, and that none is before it is seen backwards too.
         reach = self._length + _NEAR
@@ -103,7 +98,7 @@ class Family:
         begin = body.rfind(b"\n", 0, first) + 1
         end = body.find(b"\n", last)
         self._length = last - first
-        return body[begin : end if end >= 0 else len(body)].rstrip(b" \t\r\n")
+        return begin, end if end >= 0 else len(body)
 
     def _tidied(self, block: bytes) -> bytes:
         """Without blanks before a line, empty lines, and foreign lines where they are many."""
@@ -114,12 +109,6 @@ class Family:
         own = block.count(b"\n" + self._needle)
         self._mixed = 4 * own + _FOREIGN < block.count(b"\n") and b'"' + self._needle not in block
         return b"\n".join(self._own.findall(b"\n" + block)) if self._mixed else block
-
-
-def _written(name: str) -> bytes:
-    """A name as it stands on a page, in quotes where it must."""
-    escaped = name.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-    return escaped.encode("utf-8", "surrogateescape")
 
 
 def _take(page: Page, plan: Plan, rests: Sequence[bytes], clock: Clock) -> None:
@@ -149,7 +138,7 @@ def _samples(rest: bytes, clock: Clock) -> list[tuple[float, Value]]:
     if parsed is None:
         return []
     value, stamp = parsed
-    return [(clock.at if stamp is None or not clock.honor else stamp / clock.per_second, value)]
+    return [(clock.time(stamp), value)]
 
 
 def _created_times(rests: Sequence[bytes]) -> list[float | None]:
@@ -158,4 +147,4 @@ def _created_times(rests: Sequence[bytes]) -> list[float | None]:
     values: Sequence[float | None] | None = plain_numbers(rests)
     if values is None:
         values = [parsed and parsed[0] for parsed in map(parse_rest, rests)]
-    return [v if v is not None and _EARLIEST <= v <= _LATEST else None for v in values]
+    return [None if v is None else plausible(v) for v in values]

@@ -7,13 +7,24 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from typing import NamedTuple
 
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+VARINT, FIXED64, BYTES, _FIXED32 = 0, 1, 2, 5
+"""Wire types: how a field is written."""
 _LONGEST = 10
 _double = struct.Struct("<d").unpack_from
 
 Raw = int | float | bytes
 """A field's value: a varint, a double, or the bytes of a string, a message or packed numbers."""
+
+
+class Span(NamedTuple):
+    """A field of a message: its wire type, and from where to where its value stands."""
+
+    field: int
+    wire: int
+    start: int
+    stop: int
 
 
 class Malformed(ValueError):
@@ -42,26 +53,43 @@ def fields(message: bytes, at: int = 0, end: int | None = None) -> Iterator[tupl
     while at < stop:
         key, at = varint(message, at)
         wire = key & 7
-        if wire == _BYTES:
+        if wire == BYTES:
             length, at = varint(message, at)
             if at + length > stop:
                 raise Truncated("a field is longer than its message")
             yield key >> 3, message[at : at + length]
             at += length
-        elif wire == _VARINT:
+        elif wire == VARINT:
             value, at = varint(message, at)
             yield key >> 3, value
-        elif wire in (_FIXED64, _FIXED32):
-            length = 8 if wire == _FIXED64 else 4
+        elif wire in (FIXED64, _FIXED32):
+            length = 8 if wire == FIXED64 else 4
             if at + length > stop:
                 raise Truncated("a field is longer than its message")
-            if wire == _FIXED64:
+            if wire == FIXED64:
                 yield key >> 3, _double(message, at)[0]
             at += length
         else:
             raise Malformed(f"wire type {wire} is not known")
     if at > stop:
         raise Truncated("a field is longer than its message")
+
+
+def spans(message: bytes, within: Span | None = None) -> Iterator[Span]:
+    """The fields of a message that `fields` has read, or of one inside it, and where they are."""
+    at, stop = (0, len(message)) if within is None else (within.start, within.stop)
+    while at < stop:
+        key, at = varint(message, at)
+        wire = key & 7
+        length = 8 if wire == FIXED64 else 4
+        if wire == BYTES:
+            length, at = varint(message, at)
+        elif wire == VARINT:
+            length = varint(message, at)[1] - at
+        if at + length > stop:
+            raise Truncated("a field is longer than its message")
+        yield Span(key >> 3, wire, at, at + length)
+        at += length
 
 
 def raw(value: Raw) -> bytes:
@@ -90,6 +118,12 @@ def double(value: Raw) -> float:
     """A double."""
     if not isinstance(value, float):
         raise Malformed("a double was expected")
+    return value
+
+
+def double_at(message: bytes, place: int) -> float:
+    """The double whose eight bytes begin at a place."""
+    value: float = _double(message, place)[0]
     return value
 
 

@@ -1,0 +1,56 @@
+"""What the start time of a look says, beside the one before: it is weighed, never believed."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from math import log
+
+from exporter.core.verdicts import MOST_AHEAD, START_JITTER, Process, start_moved
+
+
+class Start(StrEnum):
+    """What the start time of a look says, beside the one before."""
+
+    NONE = "none"
+    SAME = "same"
+    INSIDE = "inside"
+    PAST = "past"
+    FUTURE = "future"
+    BACK = "back"
+
+
+OF_NEW = {
+    Start.NONE: log(0.02),
+    Start.SAME: log(0.001),
+    Start.INSIDE: log(0.5),
+    Start.PAST: log(0.002),
+    Start.FUTURE: log(0.01),
+    Start.BACK: log(0.001),
+}
+OF_SAME = {
+    Start.NONE: 0.0,
+    Start.SAME: 0.0,
+    Start.INSIDE: log(0.05),
+    Start.PAST: log(0.02),
+    Start.FUTURE: log(0.02),
+    Start.BACK: log(0.02),
+}
+
+
+def start_of(process: Process) -> Start:
+    """What the start time of a look says, beside the last one that was shown."""
+    before, now = process.was_start, process.start
+    if now is None:
+        return Start.NONE
+    if before is None:
+        return Start.INSIDE if _where(process, now) is Start.INSIDE else Start.NONE
+    if not start_moved(before, now):
+        return Start.SAME
+    return Start.BACK if now < before else _where(process, now)
+
+
+def _where(process: Process, start: float) -> Start:
+    """Where a start lies: between the last look and this one, or before or after both."""
+    if start > process.look + MOST_AHEAD:
+        return Start.FUTURE
+    return Start.INSIDE if process.before < start + START_JITTER else Start.PAST

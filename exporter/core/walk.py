@@ -1,0 +1,532 @@
+"""Through the looks of a batch, a process at a time, where more than the usual sample came.
+
+The samples of all its series, and what an upstream tells of its own scrapes, are put in order of
+looks. A look in which something is unusual (a fall, a new series, one that returns, a start that
+moved) is explained by `evidence`; all between are counted at one go. So what comes out does not
+depend on where a history is cut into batches.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import heapify, heappop, heappush
+from math import inf
+from operator import itemgetter, sub
+
+from exporter.core import evidence
+from exporter.core.away import BIRTH_GRACE
+from exporter.core.counters import Counters, Line
+from exporter.core.looks import NONE, Cursor, clustered, spacing, unusual_of
+from exporter.core.memory import LOST, TargetState
+from exporter.core.sample import Target
+from exporter.core.series import LOOKS, Last, pace_of, with_pace
+from exporter.core.siblings import Siblings
+from exporter.core.verdicts import GOES_ON, Decision, Kind, Process, Seen, Verdict, start_moved
+
+_SHARED_FROM = 4
+"""Trouble (see `_weight`) within `_FEW` looks from which on several processes share an address."""
+_FEW = 10
+
+_NO_BUCKET = Verdict(Kind.UNKNOWN, "no_bucket")
+_FIRST_BUCKET = Verdict(Kind.BASELINE, "no_bucket_before")
+_SHARED = Verdict(Kind.REFUSED, "several_processes")
+_ZERO = Verdict(Kind.RESET, "created_zero")
+_NO_LOOK = "created_zero"
+"""In place of an explanation, of what an upstream stored between two looks."""
+
+
+class Walk:
+    """One process of one batch; `before`: when it was looked at last, 0 if never."""
+
+    def __init__(
+        self,
+        counters: Counters,
+        target: str,
+        state: TargetState | None,
+        before: float,
+        lines: Sequence[Line],
+    ) -> None:
+        self._counters = counters
+        self._memory, self._batch = counters.memory, counters.batch
+        self._target = target
+        self._state = state
+        self._facts = self._batch.targets.get(target) or Target()
+        self._first = self._before = before
+        self._shown = (
+            max((s.look for some in state.series for s in some.values()), default=0.0)
+            if state
+            else 0.0
+        )
+        self._earliest = self._began_after(lines)
+        self._looks = self._looks_of(lines)
+        self._cursors = [self._cursor(line) for line in lines]
+        self._held: int | None = None
+        self._counted = -1
+        """The last look that counted; -1 for those before the batch."""
+        self._met = state is not None and any(state.series)
+        self._down = state is not None and state.down
+        self._started = state.started if state is not None else None
+        self._belief = state.belief if state is not None else 0
+        self._troubled = list(state.troubled) if state is not None else []
+        self._siblings = Siblings(self._memory.targets)
+        self._page = lines[0].wanted.reading.series.page if lines else ""
+
+    def walk(self) -> None:
+        """Count everything; the lines hold what came of it."""
+        state, done = self._state, 0
+        todo = self._unusual()
+        while todo:
+            look = heappop(todo)
+            if look < done:
+                continue
+            self._go_on(done, look)
+            if (term := self._missing(look)) is not None:
+                self._hold(look, term)
+            else:
+                for again in self._explain(look):
+                    heappush(todo, again)
+            done = look + 1
+        self._go_on(done, len(self._looks))
+        if self._before > self._first:
+            self._counters.looked[self._target] = self._before
+        if self._held is not None:
+            self._counters.held[self._target] = self._held
+        for cursor in self._cursors:
+            if cursor.mark is not cursor.line.last:
+                cursor.line.newest = cursor.mark or cursor.lost
+        before = (state.belief, state.troubled) if state is not None else (0, ())
+        if (self._belief, tuple(self._troubled)) != (before[0], tuple(before[1])):
+            self._memory.do("process", self._target, self._belief, self._troubled)
+
+    # --- holding back -----------------------------------------------------------------------------
+
+    def _missing(self, look: int) -> int | None:
+        """A term without which nothing can be told, that had series at the last look that counted
+        and has none at this one: errors without a total would all be 100%."""
+        present = [c for c in self._cursors if c.next == look]
+        if not present or self._first <= 0:
+            return None
+        there = {cursor.index for cursor in present}
+        for index in self._counters.required:
+            if index in there or not self._was_there(index):
+                continue
+            # All events of a new process may be of one kind.
+            if index in self._counters.derived_good and self._may_be_new(look, present):
+                continue
+            return index
+        return None
+
+    def _was_there(self, index: int) -> bool:
+        """Whether a term had series at the last look that counted."""
+        if any(c.index == index and c.look >= self._counted for c in self._cursors):
+            return True
+        return self._counted < 0 and any(
+            term == index and last.look >= self._first for term, _, last in self._unwalked()
+        )
+
+    def _may_be_new(self, look: int, present: Sequence[Cursor]) -> bool:
+        if start_moved(self._started, self._start_at(look)):
+            return True
+        return any(c.mark is not None and c.line.values[c.at] < c.mark.value for c in present)
+
+    def _hold(self, look: int, term: int) -> None:
+        """Count nothing of a look; the next one that counts bridges it."""
+        for cursor in self._cursors:
+            if cursor.next == look:
+                cursor.at, cursor.look = cursor.at + 1, look
+        self._held = term
+
+    # --- looks ------------------------------------------------------------------------------------
+
+    def _began_after(self, lines: Sequence[Line]) -> float:
+        """From when on a process that was never looked at would have been seen."""
+        memory = self._memory
+        times = [line.times[0] for line in lines if line.times]
+        if memory.polled is None or not times:
+            return inf
+        looked = self._counters.away.looked(min(times), memory.polled)
+        return max(memory.since or 0.0, looked - BIRTH_GRACE)
+
+    def _looks_of(self, lines: Sequence[Line]) -> list[float]:
+        """The times of the looks after the last one, each that of its newest sample."""
+        if self._batch.own_clock and all(len(line.times) <= 1 for line in lines):
+            return [self._batch.at]
+        with_samples = [line.times for line in lines if line.times]
+        times: Sequence[float]
+        if with_samples and all(t == with_samples[0] for t in with_samples):
+            times = with_samples[0]
+        else:
+            times = sorted({time for some in with_samples for time in some})
+        after = self._first or self._earliest
+        if known := [t for t in self._facts.looks if after < t <= self._batch.at]:
+            times = sorted({*times, *known})
+        return clustered(times, spacing(lines, self._memory.slo.interval))
+
+    def _cursor(self, line: Line) -> Cursor:
+        present = line.last is not None and line.last.look >= self._first > 0
+        looks: Sequence[int] = range(len(self._looks))
+        if len(line.times) != len(self._looks):
+            looks = [bisect_left(self._looks, time) for time in line.times]
+        return Cursor(line, looks, present=present)
+
+    def _unusual(self) -> list[int]:
+        """The looks that have to be explained, as a heap."""
+        found: set[int] = set()
+        for cursor in self._cursors:
+            if cursor.line.times:
+                found.update(unusual_of(cursor))
+        shown = min((c.looks[0] for c in self._cursors if c.line.times), default=None)
+        if self._down and shown is not None:
+            found.add(shown)
+        started = self._started
+        for time, start in self._facts.starts:
+            if started is None or start_moved(started, start):
+                found.add(bisect_left(self._looks, time))
+            started = start
+        found |= self._incomplete()
+        if self._troubled:
+            found.update(range(len(self._looks)))
+        todo = [look for look in found if look < len(self._looks)]
+        heapify(todo)
+        return todo
+
+    def _incomplete(self) -> set[int]:
+        """The looks without a bucket of a count, or without any series of a required term."""
+        found: set[int] = set()
+        for bucket, count in self._pairs():
+            if bucket.looks != count.looks:
+                odd = set(bucket.looks) ^ set(count.looks)
+                found |= odd | {look + 1 for look in odd}
+        for index in self._counters.required:
+            there = [set(c.looks) for c in self._cursors if c.index == index]
+            if there or (self._state is not None and self._state.series[index]):
+                found.update(set(range(len(self._looks))).difference(*there))
+        return found
+
+    def _pairs(self) -> Iterator[tuple[Cursor, Cursor]]:
+        """The bucket and the count of each histogram of which both are here."""
+        twins = {c.line.wanted.twin: c for c in self._cursors if c.line.wanted.term == 0}
+        for cursor in self._cursors:
+            twin = cursor.line.wanted.twin
+            if twin is not None and cursor.index and twin in twins:
+                yield twins[twin], cursor
+
+    # --- counting what goes on --------------------------------------------------------------------
+
+    def _date(self, time: float) -> float:
+        """When events happened: no page knows of a future, however far its clock is ahead."""
+        return min(time, self._batch.at) if self._batch.own_clock else time
+
+    def _go_on(self, first: int, end: int) -> None:
+        """Count the looks from `first` up to `end`, of which none is unusual."""
+        for cursor in self._cursors:
+            if cursor.next >= end:
+                continue
+            stop = bisect_left(cursor.looks, end, cursor.at)
+            mark, line = cursor.mark, cursor.line
+            assert mark is not None  # the first sample of a series is explained
+            values, unders = line.values[cursor.at : stop], line.unders[cursor.at : stop]
+            gained = list(map(sub, values, [mark.value, *values[:-1]]))
+            under = gained
+            if unders != values:
+                steps = map(sub, unders, [mark.under, *unders[:-1]])
+                under = [min(g, max(0.0, u)) for g, u in zip(gained, steps, strict=True)]
+            self._counters.readings[GOES_ON] += len(values)
+            self._add(cursor, stop, gained, under, values[-1], unders[-1], paced=True)
+        if end > first:
+            self._before = self._looks[end - 1]
+            self._counted = end - 1
+            self._held = None
+            shown = max((c.look for c in self._cursors), default=-1)
+            if shown >= first:
+                self._shown = self._looks[shown]
+
+    def _add(
+        self,
+        cursor: Cursor,
+        stop: int,
+        gained: Sequence[float],
+        under: Sequence[float],
+        value: float,
+        below: float,
+        *,
+        paced: bool = False,
+        begin: float | None = None,
+    ) -> None:
+        """Take the samples up to `stop`: what they gained, and the mark that they leave."""
+        line, start, mark = cursor.line, cursor.at, cursor.mark
+        times = line.times[start:stop]
+        if not line.data:
+            known = mark.time if mark is not None else times[0]
+            line.begin = self._date(min(known if begin is None else begin, times[0]))
+        dated = [self._date(time) for time in times] if self._batch.own_clock else times
+        line.data += dated
+        line.ends += dated
+        line.gained += gained
+        line.under += under
+        paces = mark.paces if mark is not None else b""
+        if paced:
+            assert mark is not None  # the difference to it has a pace
+            looks = [mark.look, *(self._looks[look] for look in cursor.looks[start:stop])]
+            for i in range(max(0, len(times) - LOOKS), len(times)):
+                if (spent := looks[i + 1] - looks[i]) > 0:
+                    paces = with_pace(paces, gained[i] / spent)
+        look = cursor.looks[stop - 1]
+        seen = None if self._looks[look] == times[-1] else self._looks[look]
+        created = line.wanted.reading.created
+        cursor.mark = Last(times[-1], value, below, created, seen, paces)
+        cursor.at, cursor.look = stop, look
+
+    # --- explaining one look ----------------------------------------------------------------------
+
+    def _explain(self, look: int) -> Iterable[int]:
+        """Count one look by its explanation; the looks that have to be explained because of it."""
+        time = self._looks[look]
+        present = [c for c in self._cursors if c.next == look]
+        start = self._start_at(look)
+        rows: dict[str, Seen] = {}
+        for cursor in present:
+            if cursor.key not in rows:
+                rows[cursor.key] = self._seen(cursor, look)
+        absent = [] if self._before <= 0 else list(self._absent(look, rows))
+        decision = self._decide(look, start, [*rows.values(), *absent])
+        verdicts = dict(zip(rows, decision.verdicts, strict=False))
+        self._correct(look, verdicts, decision)
+        for cursor in present:
+            self._count(cursor, verdicts[cursor.key])
+        if decision.explanation is _NO_LOOK:
+            return []
+        if decision.explanation is evidence.NEW and present:
+            self._begin_anew(look, start)
+        if present:
+            self._met, self._down, self._shown = True, False, time
+        self._belief = decision.belief
+        self._started = start if start is not None else self._started
+        self._before, self._counted, self._held = time, look, None
+        if self._troubled and look + 1 < len(self._looks):
+            return [look + 1]
+        return [
+            cursor.next
+            for cursor in present
+            if cursor.next != NONE and cursor.mark and cursor.mark.value > cursor.shown
+        ]
+
+    def _start_at(self, look: int) -> float | None:
+        """The newest start time that was known by a look; None where it tells none."""
+        time = self._looks[look]
+        known = [start for when, start in self._facts.starts if when <= time]
+        if known:
+            return known[-1]
+        return self._started if not self._facts.starts and not self._batch.own_clock else None
+
+    def _seen(self, cursor: Cursor, look: int) -> Seen:
+        mark, time = cursor.mark, self._looks[look]
+        value = cursor.line.values[cursor.at]
+        if mark is None:
+            idle = time - self._before if self._before > 0 else 0.0
+            twins = None if self._met else self._siblings.of_twins(cursor.index, cursor.key)
+            pace = self._usual_pace() if twins is None else twins
+            return Seen(
+                cursor.index, cursor.key, value, None, pace, idle,
+                created=cursor.line.wanted.reading.created,
+            )  # fmt: skip
+        own = pace_of(mark.paces)
+        return Seen(
+            cursor.index,
+            cursor.key,
+            value,
+            mark.value,
+            self._usual_pace() if own is None else own,
+            max(0.0, time - mark.look),
+            absent=cursor.look < self._counted,
+            created=cursor.line.wanted.reading.created,
+            was_created=mark.created,
+        )
+
+    def _absent(self, look: int, shown: Iterable[str]) -> Iterator[Seen]:
+        """The known series of the process that a look does not show, each once."""
+        done, time = set(shown), self._looks[look]
+        if self._batch.own_clock:
+            # A page may show a series with a time that was counted already.
+            done.update(c.key for c in self._cursors if c.line.wanted.reading.samples)
+        known = [(c.index, c.key, c.mark, c.look) for c in self._cursors]
+        for index, key, last in self._unwalked():
+            known.append((index, key, last, -1 if last.look >= self._first else -2))
+        for index, key, mark, newest in sorted(known, key=itemgetter(0, 1)):
+            if mark is None or key in done:
+                continue
+            done.add(key)
+            pace, idle = pace_of(mark.paces), time - mark.look
+            absent = newest < self._counted
+            yield Seen(index, key, None, mark.value, pace, idle, absent=absent)
+
+    def _unwalked(self) -> Iterator[tuple[int, str, Last]]:
+        """What is known of series that the batch has nothing of: term, key, newest sample."""
+        if self._state is None:
+            return
+        walked = {(c.index, c.key) for c in self._cursors}
+        for index, series in enumerate(self._state.series):
+            for key, last in list(series.items()):
+                if (index, key) not in walked and last.value != LOST:
+                    yield index, key, last
+
+    def _decide(self, look: int, start: float | None, rows: Sequence[Seen]) -> Decision:
+        process = Process(
+            self._looks[look],
+            # A process may have begun while nothing of it was there to be seen.
+            self._shown or self._before,
+            start,
+            self._started,
+            self._belief,
+            down=self._down,
+            passed_on=bool(self._page),
+            met=self._met,
+            troubled=sum(weight for _, weight in self._troubled) > 1,
+        )
+        if self._before <= 0:
+            verdicts = evidence.meet(process, rows, self._earliest)
+            return Decision(evidence.SAME, verdicts, self._belief)
+        zeros = not self._batch.own_clock and all(not s.value for s in rows if s.value is not None)
+        if zeros and any(s.value is None and not s.absent for s in rows):
+            # A zero at a created time, which an upstream put between its scrapes: nothing was
+            # looked at, so what is not here is not gone.
+            kinds = [None if s.value is None else _ZERO for s in rows]
+            return Decision(_NO_LOOK, [*kinds], self._belief)
+        return evidence.decide(process, rows)
+
+    def _correct(self, look: int, verdicts: dict[str, Verdict | None], decision: Decision) -> None:
+        """What one decision about the process does not know: addresses that several processes
+        share, and histograms without their bucket."""
+        self._note_trouble(decision, self._looks[look])
+        if sum(weight for _, weight in self._troubled) >= _SHARED_FROM:
+            self._counters.shared.add(self._target)
+            verdicts.update(dict.fromkeys(verdicts, _SHARED))
+        if decision.explanation is evidence.PART_LEFT:
+            lost = [k for k, v in verdicts.items() if v is not None and v.kind is Kind.UNKNOWN]
+            self._counters.fell.update(lost)
+        for bucket, count in self._pairs():
+            if count.next != look:
+                continue
+            if bucket.next != look:
+                verdicts[count.key] = _NO_BUCKET
+            elif (
+                bucket.look < self._counted
+                and count.look >= self._counted
+                and not _begins(verdicts[count.key])
+            ):
+                # The count is known, its bucket is not: what it had before is no news.
+                verdicts[bucket.key], verdicts[count.key] = _FIRST_BUCKET, _NO_BUCKET
+
+    def _note_trouble(self, decision: Decision, time: float) -> None:
+        spent = max(time - self._before, 1.0)
+        kept = [(when, weight) for when, weight in self._troubled if time - when <= _FEW * spent]
+        if (weight := _weight(decision)) and self._before > 0:
+            kept.append((time, weight))
+        self._troubled = kept[-_FEW:]
+
+    def _count(self, cursor: Cursor, verdict: Verdict | None) -> None:
+        """Count one sample as its verdict says."""
+        assert verdict is not None  # the look showed it
+        mark, line, at = cursor.mark, cursor.line, cursor.at
+        value, below, time = line.values[at], line.unders[at], line.times[at]
+        self._counters.readings[verdict] += 1
+        line.verdicts.append(verdict)
+        begin: float | None = None
+        gained, under = 0.0, 0.0
+        if verdict.kind in (Kind.BIRTH, Kind.RESET):
+            gained, under = value, below
+            if mark is None:
+                begin = self._born_at(cursor, time)
+        elif verdict.kind is Kind.INCREASE:
+            if verdict.before:
+                mark = self._twin(cursor.index, verdict.before)
+                begin = mark.time if mark is not None else None
+            if mark is not None:
+                gained = max(0.0, value - mark.value)
+                under = min(gained, max(0.0, below - mark.under))
+        elif verdict.kind is Kind.BASELINE and mark is None:
+            self._base(cursor)
+            return
+        elif verdict.kind is Kind.JITTER and mark is not None:
+            value, below = mark.value, mark.under
+        paced = verdict.kind is Kind.INCREASE and not verdict.before
+        self._add(cursor, at + 1, [gained], [under], value, below, paced=paced, begin=begin)
+
+    def _base(self, cursor: Cursor) -> None:
+        """The first sample of a series, of which nothing counts."""
+        line, time = cursor.line, cursor.line.times[cursor.at]
+        dated = self._date(time)
+        if line.data:
+            # It was counted under this name before, in this very batch.
+            line.ends.append(dated)
+            line.gained.append(0.0)
+            line.under.append(0.0)
+        else:
+            line.begin = dated
+        line.data.append(dated)
+        look = cursor.looks[cursor.at]
+        seen = None if self._looks[look] == time else self._looks[look]
+        value, below = line.values[cursor.at], line.unders[cursor.at]
+        cursor.mark = Last(time, value, below, line.wanted.reading.created, seen)
+        cursor.at, cursor.look = cursor.at + 1, look
+
+    def _born_at(self, cursor: Cursor, time: float) -> float:
+        """When a new series may have begun: one sample before its first, after the last look."""
+        times, look = cursor.line.times, self._looks[cursor.looks[cursor.at]]
+        following = times[cursor.at + 1] if cursor.at + 1 < len(times) else None
+        spacing = self._memory.slo.interval if following is None else following - time
+        looked = self._before - (look - time)
+        return max(time - spacing, looked) if 0.0 < looked < time else time - spacing
+
+    def _twin(self, index: int, key: str) -> Last | None:
+        """The newest sample of a series that goes on under another name; its own name is over."""
+        cursor = next((c for c in self._cursors if (c.index, c.key) == (index, key)), None)
+        if cursor is not None and cursor.mark is not None:
+            mark, cursor.mark = cursor.mark, None
+            cursor.lost = mark._replace(value=LOST)
+            return mark
+        last = self._state.series[index].get(key) if self._state is not None else None
+        if last is not None:
+            self._memory.do("lost", self._target, index, key)
+        return last
+
+    def _begin_anew(self, look: int, start: float | None) -> None:
+        """What a new process has not shown yet will begin at 0, however high it is then."""
+        begun = max(self._before, start if start is not None else 0.0)
+        for cursor in self._cursors:
+            if cursor.look != look and cursor.mark is not None:
+                cursor.mark = _at_zero(cursor.mark, begun)
+                line, dated = cursor.line, self._date(cursor.mark.time)
+                if line.data and dated > (line.ends or [line.begin])[-1]:
+                    line.ends.append(dated)
+                    line.gained.append(0.0)
+                    line.under.append(0.0)
+        for index, key, last in self._unwalked():
+            if self._memory.tally is not None:
+                self._memory.tally.lost((index, self._target, key), last)
+            self._memory.do("series", self._target, index, key, *_at_zero(last, begun))
+
+    def _usual_pace(self) -> float | None:
+        own = [(c.index, c.mark) for c in self._cursors if c.mark is not None]
+        own += [(index, last) for index, _, last in self._unwalked()]
+        return self._siblings.usual(own)
+
+
+def _begins(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.kind in (Kind.BIRTH, Kind.RESET)
+
+
+def _weight(decision: Decision) -> int:
+    """How much a look speaks for several processes at one address."""
+    if decision.explanation is evidence.OTHER:
+        return 2
+    if decision.explanation is evidence.PART_LEFT:
+        return 1
+    unproven = any(v is not None and v.evidence == "all_fell" for v in decision.verdicts)
+    return 1 if decision.explanation is evidence.NEW and unproven else 0
+
+
+def _at_zero(last: Last, begun: float) -> Last:
+    # What comes of the old process after all is from before this moment.
+    return last._replace(time=max(last.time, begun), value=0.0, under=0.0, seen=last.look)

@@ -1,0 +1,109 @@
+"""Asks one target for its page and reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from exporter.clock import Clock
+from exporter.config.settings import ScrapeSource as Settings
+from exporter.core.selector import Selector
+from exporter.errors import SourceError
+from exporter.http import Client, Response, TransportError
+from exporter.sources.exposition import Page, PageReader
+from exporter.sources.formats import Formats, needs_utf8
+
+
+class PageClient:
+    """The pages of one target, asked for in the format that says the most of what is wanted."""
+
+    def __init__(
+        self, client: Client, target: str, reader: PageReader, formats: Formats, timeout: float
+    ) -> None:
+        self._client = client
+        self._target = target
+        self._reader = reader
+        self._formats = formats
+        self._timeout = timeout
+
+    def relabel(self, target_labels: Mapping[str, str]) -> None:
+        """The target has other labels now."""
+        self._reader.relabel(target_labels)
+
+    async def page(self, url: str, clock: Clock) -> Page:
+        """The page as it is now; `SourceError` says why there is none."""
+        answer = await self._ask(url)
+        try:
+            page = self._read(answer, clock.now())
+        except SourceError as error:
+            if not _chokes_on_protobuf(answer, error) or not self._formats.fall_back():
+                raise
+            page = self._read(await self._ask(url), clock.now())
+        self._formats.learn(page)
+        return page
+
+    async def _ask(self, url: str) -> Response:
+        headers = {
+            "Accept": self._formats.accept,
+            "Accept-Encoding": "gzip",
+            "X-Prometheus-Scrape-Timeout-Seconds": f"{self._timeout:g}",
+        }
+        try:
+            return await self._client.request("GET", url, headers=headers, within=self._timeout)
+        except TransportError as error:
+            raise SourceError(error.reason, str(error)) from error
+
+    def _read(self, answer: Response, at: float) -> Page:
+        if answer.status != 200:
+            raise SourceError("http_status", f"{self._target} answered {answer.status}")
+        kind = answer.headers.get("Content-Type", "")
+        try:
+            delimited = _delimited(answer.headers)
+            return self._reader.read(answer.body, kind, at, delimited=delimited)
+        except SourceError as error:
+            raise SourceError(error.reason, f"{self._target}: {error}") from None
+
+
+def page_clients(
+    settings: Settings,
+    client: Client,
+    target: str,
+    target_labels: Mapping[str, str],
+    selectors: Sequence[Selector],
+) -> list[PageClient]:
+    """One, or two where some selectors need names as they are and others are written with the
+    underscores that clients put in their place: each is answered as if it were alone."""
+    process_labels = settings.target_labels
+    utf8: list[Selector] = []
+    plain: list[Selector] = []
+    for selector in selectors:
+        needy = needs_utf8(selector, {*target_labels, *settings.labels}, process_labels)
+        (utf8 if needy else plain).append(selector)
+    timeout = float(min(settings.timeout, settings.interval))
+    clients = []
+    for some, as_they_are in ((plain, False), (utf8, True)):
+        if some or (not utf8 and not as_they_are):
+            reader = PageReader(
+                some,
+                target,
+                target_labels,
+                max_series=settings.max_series,
+                process_labels=process_labels,
+                honor_timestamps=settings.honor_timestamps,
+            )
+            formats = Formats(settings.protobuf, some, utf8=as_they_are)
+            clients.append(PageClient(client, target, reader, formats, timeout))
+    return clients
+
+
+def _chokes_on_protobuf(answer: Response, error: SourceError) -> bool:
+    """Whether a server that was asked for protobuf first may do better with text."""
+    if answer.status in (406, 415):
+        return True
+    protobuf = "protobuf" in answer.headers.get("Content-Type", "").lower()
+    return protobuf and error.reason in ("unsupported_format", "malformed")
+
+
+def _delimited(headers: Mapping[str, str]) -> bool:
+    """Whether an answer with these headers says where it ends, other than by closing."""
+    chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
+    return chunked or "Content-Length" in headers
