@@ -40,9 +40,9 @@ class Account:
         """Why its source cannot be read; empty where it can."""
         self._intake = Intake(self.memory, self.patience)
         self._dirty = False
-        self._watched_since: float | None = None
-        self._still = (inf, -inf)
-        """From when until when no window moves unless data come."""
+        self._watched_since = inf
+        self._still_until = -inf
+        """Until then no window moves unless data come."""
         self._excluded: tuple[Span, ...] = ()
 
     def configure(self, slo: SLO) -> None:
@@ -107,20 +107,20 @@ class Account:
         if self._dirty:
             self._dirty = False
             # Fresh samples are not overdue before another interval is over.
-            self._still = (now, now + self.slo.interval)
-            since = self._watched_since or now
+            self._still_until = now + self.slo.interval
+            since = self._watched_since
             for group, instance in self.memory.instances.items():
                 at = instance.as_of(now, since)
                 if not instance.is_calm(at):
                     out += self._evaluate(group, instance, at, show)
-        elif not self._still[0] <= now < self._still[1] and not self.behind:
+        elif now >= self._still_until and not self.behind:
             out += self._slide(now, show)
         return out + self._watch_for_data(now, show)
 
     def _slide(self, now: float, show: Show) -> list[Notification]:
         """Evaluate the instances whose samples are overdue: their windows move with time alone."""
         out: list[Notification] = []
-        since, until = self._watched_since or now, now + self.patience
+        since, until = self._watched_since, now + self.patience
         for group, instance in self.memory.instances.items():
             overdue = instance.overdue(since)
             if now <= overdue:
@@ -129,7 +129,7 @@ class Account:
             until = min(until, now + _SLIDE)
             if not instance.is_calm(now):
                 out += self._evaluate(group, instance, now, show)
-        self._still = (now, until)
+        self._still_until = until
         return out
 
     def _evaluate(
@@ -164,17 +164,21 @@ class Account:
     def watch_anew(self, now: float) -> None:
         """Nobody looked until now, so data may have come."""
         self._watched_since = now
-        self._still = (inf, -inf)
+        self.clock_was_set()
+
+    def clock_was_set(self) -> None:
+        """Evaluate again at the next tick, whatever time it is then."""
+        self._still_until = -inf
 
     def _watch_for_data(self, now: float, show: Show) -> list[Notification]:
         # Our clock may have been set back.
-        if self._watched_since is None or now < self._watched_since:
+        if now < self._watched_since:
             self.watch_anew(now)
         if any(start <= now < end for start, end in self._excluded):
             # Nobody expects data of what is taken down on purpose.
             self._watched_since = now
         newest, alert = self.memory.newest, self.memory.missing
-        silence = now - max(newest, self._watched_since or now)
+        silence = now - max(newest, self._watched_since)
         missing = silence > self.patience
         if alert is None and not missing:
             return []

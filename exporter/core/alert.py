@@ -85,10 +85,6 @@ class Alert:
         """Whether the annotations of a firing alert are missing or out of date."""
         return self.firing and abs(now - self.worded) >= WORDS_LAST
 
-    def word(self, annotations: Mapping[str, str], now: float) -> None:
-        """Say it anew."""
-        self.annotations, self.worded = annotations, now
-
     def is_past(self, now: float) -> bool:
         """Whether nobody is to hear of it any more."""
         if self.firing or self.said:

@@ -35,9 +35,9 @@ class Arrivals:
         if polls and newest <= polls[-1][1]:
             return
         polls.append((at, newest))
-        self._grace = None
         if len(polls) > _POLLS:
             del polls[0]
+        self._grace = None
 
     @property
     def grace(self) -> float:

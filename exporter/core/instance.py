@@ -131,10 +131,10 @@ class Instance:
         still for longer would call the past the present: a target that is gone has no burn rate.
         """
         last = self.seen
-        if last is None or now < last:
-            return now
         # Mostly the newest sample is so young that nothing else matters; this is asked often.
-        return last if now <= last + self._soon or now <= self.overdue(since) else now
+        if last is not None and last <= now <= last + self._soon:
+            return last
+        return last if last is not None and last <= now <= self.overdue(since) else now
 
     def overdue(self, since: float = -inf) -> float:
         """Return when the sample after the newest one is overdue, in unix seconds; minus infinity

@@ -109,12 +109,11 @@ class Steps:
             if alert.step(condition, now) and not alert.firing:
                 words.ended(alert, now)
             if alert.needs_words(now):
-                known = condition is Condition.ABOVE and left is not None
-                if known or not alert.annotations:
+                if left is not None or not alert.annotations:
                     alert.annotations = words.budget(title, self._slo, step, left, alert.since)
-                window = step.over or self._slo.period
-                note = "" if known else words.no_events(window.label)
                 # What is left of the budget is known without new data, and still true.
+                known = condition is Condition.ABOVE
+                note = "" if known else words.no_events((step.over or self._slo.period).label)
                 words.hold(alert, note, None if known else silent, left, show)
                 alert.worded = now
 

@@ -20,12 +20,14 @@ BURN = "ErrorBudgetBurn 1h"
 class Fleet:
     """Targets that are polled by the clock, each with its groups: good and bad events so far."""
 
-    def __init__(self, of: Engine, *, upstream: bool = False) -> None:
+    def __init__(self, of: Engine, *, upstream: bool = False, every: float = 10.0) -> None:
         self.engine, self.now = of, T
         self.pages: dict[str, dict[str, list[float]]] = {}
         self.down: set[str] = set()
         self.log: list[tuple[float, str, str, str]] = []
         self._upstream = upstream
+        self._every = every
+        """Seconds from one look of the upstream to the next."""
 
     def serve(self, target: str, *groups: str, bad: str = "") -> None:
         """From now on a target has these groups, and all events of one of them are bad."""
@@ -63,7 +65,8 @@ class Fleet:
             own_clock=not self._upstream,
         )
         if self._upstream:
-            one.targets = {t: Target(looks=[self.now]) for t in pages}
+            look = self.now - self.now % self._every
+            one.targets = {t: Target(looks=[look - self._every, look]) for t in pages}
             one.targets |= {t: Target(down=True) for t in self.down}
         self.engine.ingest(one)
 
@@ -156,6 +159,8 @@ def test_a_target_that_was_removed_is_no_reason_to_hold() -> None:
     fleet.run(600)
     del fleet.pages["1"]
     fleet.engine.removed("app", "1")
+    fleet.engine.removed("app", "that was never polled")
+    fleet.engine.removed("other", "2")
     assert fleet.run(290) == []
     assert [what[1:] for what in fleet.run(20)] == [("resolved", "b", BURN)]
 
@@ -284,6 +289,43 @@ def test_the_place_of_a_group_is_free_after_four_polls_without_it() -> None:
     fleet.serve("1", "v1")
     fleet.run(60)
     assert fleet.engine.accounts["slo"].memory.instances[("v1",)].seen == fleet.now
+
+
+def test_an_upstream_that_is_asked_more_often_than_it_looks_is_no_reason_to_hurry() -> None:
+    fleet = Fleet(engine(slo(group_by=("route",), max_groups=1)), upstream=True, every=50.0)
+    fleet.serve("1", "v1")
+    fleet.run(100)
+    # The target answers, and has no group at all: only its looks tell.
+    fleet.serve("1")
+    fleet.run(190)
+    fleet.serve("1", "v2")
+    fleet.run(10)
+    assert fleet.groups() == {"v1"}
+    fleet.run(20)
+    assert fleet.groups() == {"v1", "v2"}
+
+
+def test_a_target_whose_connection_was_refused_fails() -> None:
+    fleet = paging()
+    fleet.serve("1", "a")
+    for k in range(1, 60):
+        at = fleet.now + 10 * k
+        refused = batch(fleet.engine, at, {})
+        refused.targets = {"1": Target(down=True), "9": Target(down=True)}
+        fleet.engine.ingest(refused)
+        fleet.engine.ingest(batch(fleet.engine, at, {"2": {}}))
+        fleet.engine.tick(at)
+    assert ("b", "ErrorBudgetBurn") in fired(fleet)
+
+
+def test_a_target_that_failed_last_and_is_not_named_any_more_has_not_answered() -> None:
+    fleet = paging(upstream=True)
+    fleet.down.add("1")
+    fleet.run(600)
+    fleet.down.clear()
+    del fleet.pages["1"]
+    assert fleet.run(300) == []
+    assert [what[1:] for what in fleet.run(700)] == [("resolved", "b", BURN)]
 
 
 def test_a_target_that_fails_keeps_the_places_of_its_groups() -> None:

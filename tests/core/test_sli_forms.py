@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from math import inf, nan
@@ -332,3 +333,21 @@ def test_errors_that_never_happened_have_no_series_and_count_as_none() -> None:
     e = engine(slo(sli=query_slo(bad="increase(bad)", total="increase(all)")))
     answer(e, T, {"increase(all)": 10.0})
     assert counted(e) == (10, 0)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "listed"),
+    [
+        ([0.1, 0.1 + 0.2, 1024.0**2], "0.1, 0.30000000000000004, 1048576"),
+        ([1e-5, 2.5e-7, 1.0, 2.0**53, 1e300], "1e-05, 2.5e-07, 1, 9007199254740992.0, 1e+300"),
+    ],
+)
+def test_the_bounds_there_are_can_be_copied_into_the_configuration(
+    bounds: list[float], listed: str
+) -> None:
+    e = engine(slo(sli=histogram(0.3)))
+    e.bounds("slo", bounds)
+    fault = e.accounts["slo"].fault
+    assert fault == f"slo.slo: threshold 0.3 is not a bucket bound of latency; there are {listed}"
+    written = tomllib.loads(f"bounds = [{listed}]")["bounds"]
+    assert [float(bound) for bound in written] == bounds

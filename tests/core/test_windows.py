@@ -122,6 +122,18 @@ def test_a_window_that_begins_after_the_newest_sample_is_absent() -> None:
     assert long.sli == pytest.approx(1 - 1 / 11) and long.coverage == pytest.approx(79 / 120)
 
 
+def test_the_windows_of_an_slo_as_a_whole_end_with_its_newest_group() -> None:
+    grouped = slo(group_by=("route",))
+    e = engine(grouped)
+    account = e.accounts["slo"]
+    assert account.as_of(T) == T
+    for k in range(60):
+        page = {f'http_requests_total{{route="{r}"}}': 1.0 * k for r in "ab" if k < 9 or r == "b"}
+        feed(e, T + 10 * k, page)
+    assert account.as_of(T + 600) == T + 590
+    assert account.as_of(T + 640) == T + 640
+
+
 def arriving(e: Engine, polls: int, every: float, spacing: float, late: float) -> float:
     """So many polls of an upstream; when the last of them was."""
     newest = T - spacing

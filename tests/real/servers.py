@@ -23,8 +23,26 @@ T = TypeVar("T")
 
 def need(program: str) -> str:
     """The path of a program; without it the test is skipped, or fails where they are required."""
-    path = shutil.which(program)
+    path = shutil.which(program, path=environment()["PATH"])
     return path if path is not None else missing(f"{program} is not installed")
+
+
+def unpacked() -> Path | None:
+    """The folder that `tests/real/install` made, if `SLOD_SERVERS` names one."""
+    folder = os.environ.get("SLOD_SERVERS")
+    return Path(folder) if folder else None
+
+
+def environment() -> dict[str, str]:
+    """The environment for a server: programs and libraries are found where they were unpacked."""
+    variables = dict(os.environ)
+    # Servers are in sbin, which only root has in its path.
+    variables["PATH"] += ":/usr/sbin"
+    if folder := unpacked():
+        variables["PATH"] += f":{folder}/usr/bin:{folder}/usr/sbin"
+        libraries = (folder / "usr/lib").glob("*-linux-*")
+        variables["LD_LIBRARY_PATH"] = ":".join([*map(str, libraries), f"{folder}/usr/lib/dovecot"])
+    return variables
 
 
 def missing(what: str) -> NoReturn:
@@ -56,10 +74,12 @@ async def eventually(look: Callable[[], Awaitable[T]], what: str, *, seconds: fl
 
 
 @contextlib.asynccontextmanager
-async def process(command: Sequence[str], log: Path) -> AsyncIterator[subprocess.Popen[bytes]]:
+async def process(
+    command: Sequence[str], log: Path, env: dict[str, str] | None = None
+) -> AsyncIterator[subprocess.Popen[bytes]]:
     """A child that is ended when the block is left, however it is left."""
     with log.open("ab") as out:
-        child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)
+        child = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=env)
     try:
         yield child
     finally:
@@ -142,16 +162,21 @@ async def fetch(url: str, **headers: str) -> tuple[int, bytes]:
 
 
 @contextlib.asynccontextmanager
-async def victoria_metrics(folder: Path) -> AsyncIterator[str]:
-    """A VictoriaMetrics that answers; its URL."""
+async def victoria_metrics(
+    folder: Path, *flags: str, latency_offset: str | None = "0s"
+) -> AsyncIterator[str]:
+    """A VictoriaMetrics that answers; its URL. It holds back what is younger than
+    `latency_offset`; None leaves its own default, 30 s."""
     program, port = need("victoria-metrics"), free_port()
     command = [
         program,
         f"-httpListenAddr=127.0.0.1:{port}",
         f"-storageDataPath={folder}/victoria",
         "-retentionPeriod=2",
-        "-search.latencyOffset=0s",
+        *flags,
     ]
+    if latency_offset is not None:
+        command.append(f"-search.latencyOffset={latency_offset}")
     async with process(command, folder / "victoria.log"):
         url = f"http://127.0.0.1:{port}"
         await answers(f"{url}/health")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from aiohttp import web
@@ -66,9 +67,11 @@ class Shop:
         self.served: Counter[str] = Counter()
         self._write()
 
-    async def add(self) -> Pod:
-        """A new pod, listed at once."""
+    async def add(self, *, age: float = 0, counts: Mapping[str, int] | None = None) -> Pod:
+        """A pod, listed at once, which has run for `age` seconds and served `counts` before."""
         pod = Pod()
+        pod.started -= age
+        pod.counts.update(counts or {})
         await pod.start()
         self.pods.append(pod)
         self._write()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
+from urllib.parse import urlencode
 
 import aiohttp
 import pytest
@@ -14,7 +16,9 @@ from exporter.core.selector import Query, parse_selector
 from exporter.http import Client
 from exporter.sources.prometheus import PrometheusSource as Source
 from tests.real import servers
-from tests.real.servers import eventually
+from tests.real.counts import slo, slod, upstream
+from tests.real.servers import eventually, fetch
+from tests.real.shop import Shop
 from tests.sources.kit import running
 
 pytestmark = pytest.mark.real
@@ -57,3 +61,53 @@ async def test_raw_history_is_filled_up_in_chunks_each_sample_as_it_was_stored(
             for sample in reading.samples
         }
         assert found == set(stored.items())
+
+
+QUERIES = """bad_query = 'sum(increase(http_requests_total{code=~"5.."}[{{.window}}]))',
+ total_query = 'sum(increase(http_requests_total[{{.window}}]))'""".replace("\n", "")
+SELECTORS = """bad = 'http_requests_total{code=~"5.."}', total = 'http_requests_total'"""
+SCRAPES = """
+global: {{scrape_interval: 1s, scrape_timeout: 900ms}}
+scrape_configs:
+  - job_name: shop
+    file_sd_configs: [{{files: ["{folder}/targets.json"]}}]
+"""
+
+
+async def test_queries_and_selectors_count_all_that_victoria_metrics_holds_back_at_first(
+    tmp_path: Path,
+) -> None:
+    """With the server's own defaults `query_range` has no points of its last 30 seconds."""
+    shop = Shop(tmp_path)
+    # Both codes are there from the beginning: increase() may take a first value for nothing.
+    pods = [await shop.add(age=3600, counts={"200": 900, "503": 600}) for _ in range(2)]
+    (tmp_path / "scrapes.yml").write_text(SCRAPES.format(folder=tmp_path))
+    flag = f"-promscrape.config={tmp_path}/scrapes.yml"
+    try:
+        async with servers.victoria_metrics(tmp_path, flag, latency_offset=None) as url:
+            await eventually(lambda: has_scraped(url, len(pods)), "VictoriaMetrics scrapes")
+            config = upstream("vm", url, "2s") + slo("selected", "vm", SELECTORS)
+            config += slo("queried", "vm", QUERIES)
+            async with slod(tmp_path, config) as daemon:
+                await daemon.looks("vm")
+                for _ in range(3):
+                    shop.serve(pods[0], "200", 400)
+                    shop.serve(pods[1], "200", 300)
+                    shop.serve(pods[1], "503", 5)
+                    await daemon.counts({"selected": shop.served})
+                pods[0].restart()
+                shop.serve(pods[0], "200", 50)
+                await daemon.counts({"selected": shop.served})
+                await daemon.counts({"selected": shop.served, "queried": shop.served}, seconds=60)
+                await daemon.is_calm()
+    finally:
+        await shop.stop()
+
+
+async def has_scraped(url: str, pods: int) -> bool:
+    """Whether each pod's series have two samples."""
+    # Raw samples are there at once: only what is evaluated is held back.
+    parameters = urlencode({"query": "http_requests_total[20s]", "time": time.time()})
+    _, body = await fetch(f"{url}/api/v1/query?{parameters}")
+    result = json.loads(body)["data"]["result"]
+    return len(result) == 2 * pods and all(len(series["values"]) >= 2 for series in result)

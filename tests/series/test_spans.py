@@ -22,7 +22,7 @@ def fired(groups: int) -> Fired:
 def asked(groups: int) -> int:
     """Every region asks for its own; how many instructions that takes."""
     found = fired(groups)
-    past = History(Instance(slo(), {}, 10.0), 60.0)
+    past = History(Instance(slo(), {}, 10.0))
     reads = [found.where("s", {"region": f"r{n}", "severity": "page"}) for n in range(groups)]
 
     def work() -> None:
@@ -37,7 +37,7 @@ def test_each_of_many_groups_finds_its_alerts_as_fast_as_each_of_few() -> None:
 
 
 def test_only_an_alert_of_the_slo_with_these_labels_counts_and_others_may_take_its_place() -> None:
-    found, past = fired(2), History(Instance(slo(), {}, 10.0), 60.0)
+    found, past = fired(2), History(Instance(slo(), {}, 10.0))
     all_of_it, other = found.where("s", {"severity": "page"}), found.where("t", {})
     assert (all_of_it(past, [T]), other(past, [T])) == ([1.0], [0.0])
     found.take([Firing({"slo": "t"}, [(T, T + 1.0)])])
