@@ -108,6 +108,9 @@ class Dump:
             for number, column in enumerate(self._facts):
                 if column.looked.portions:
                     index.looks[str(number)] = column.looked
+                if column.fact is not None and column.fact.metric[NAME] == UP:
+                    for time, text in column.fact.values:
+                        index.note_down(column.looked.series.target, time, text == "0")
             for strand in index.strands.values():
                 target = processes.target_of(strand.series.labels)
                 strand.series = replace(strand.series, target=target)
