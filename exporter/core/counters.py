@@ -232,7 +232,7 @@ class Counters:
         self.samples += len(line.data)
         if line.newest is not None:
             self.memory.do("series", target, line.wanted.term, line.key, *line.newest)
-        elif line.last is not None and self.batch.own_clock and line.wanted.reading.samples:
+        elif line.last is not None and self.batch.own_clock and not line.times:
             # The page shows it, with a time that was counted already: it is still there.
             shown = line.last._replace(seen=self.batch.at)
             self.memory.do("series", target, line.wanted.term, line.key, *shown)

@@ -103,7 +103,7 @@ _LN = {
 _FALL_AND_MOVE = log(0.00001)
 """A process that goes on while a value falls and its start moves."""
 _BELIEF = 2.0
-_MOST_BELIEF = 2
+MOST_BELIEF = 2
 _LITTLE_LEFT = 0.2
 
 
@@ -388,7 +388,7 @@ def _believe(process: Process, name: str, start: Start, seen: Sequence[Seen]) ->
             belief -= 1
     elif start is Start.SAME and name is NEW:
         belief += 1
-    return max(-_MOST_BELIEF, min(_MOST_BELIEF, belief))
+    return max(-MOST_BELIEF, min(MOST_BELIEF, belief))
 
 
 # --- a process that is met for the first time ----------------------------------------------------

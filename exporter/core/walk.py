@@ -105,7 +105,7 @@ class Walk:
         """A term without which nothing can be told, that had series at the last look that counted
         and has none at this one: errors without a total would all be 100%."""
         present = [c for c in self._cursors if c.next == look]
-        if not present or self._first <= 0:
+        if not present or self._before <= 0:
             return None
         there = {cursor.index for cursor in present}
         for index in self._counters.required:
@@ -423,6 +423,8 @@ class Walk:
         spent = max(time - self._before, 1.0)
         kept = [(when, weight) for when, weight in self._troubled if time - when <= _FEW * spent]
         back = start_moved(self._started, start) and (start or 0.0) < (self._started or 0.0)
+        # A start time that wobbles while the counters go on is no process' at all.
+        back = back and decision.belief < evidence.MOST_BELIEF
         if (weight := _weight(decision, back=back, again=bool(kept))) and self._before > 0:
             kept.append((time, weight))
         self._troubled = kept[-_FEW:]
