@@ -6,7 +6,7 @@ import pytest
 
 from exporter.core.selector import parse_selector
 from exporter.core.slo import CounterSLI
-from tests.core.builders import LONG_AGO, T, Reader, slo, told
+from tests.core.builders import LONG_AGO, Reader, T, slo, told
 from tests.core.conftest import Begin
 
 GOOD, BAD, TOTAL = (parse_selector(name) for name in ("good", "bad", "total"))
@@ -37,9 +37,9 @@ def test_errors_may_be_away_at_any_time(begin: Begin) -> None:
 
 
 @pytest.mark.parametrize("of", [GOOD_OF_TOTAL, GOOD_AND_BAD])
-def test_good_events_that_vanish_while_the_others_go_on_are_not_known(of: object, begin: Begin) -> (
-    None
-):
+def test_good_events_that_vanish_while_the_others_go_on_are_not_known(
+    of: object, begin: Begin
+) -> None:
     r = begin(of)
     r.poll(0, {"good": 0.0, "bad": 0.0, "total": 0.0})
     r.poll(10, {"good": 10.0, "bad": 1.0, "total": 11.0})

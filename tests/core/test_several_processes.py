@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.core.builders import ERROR, LONG_AGO, OK, T, Reader, told
+from tests.core.builders import ERROR, LONG_AGO, OK, Reader, T, told
 from tests.core.conftest import Begin
 
 SHARED = {("refused", "several_processes")}
