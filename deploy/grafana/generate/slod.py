@@ -175,9 +175,7 @@ def _samples() -> list[timeseries.Panel]:
             "Resets, births, groups left out",
             "Counters that began anew, series that appeared, and samples of groups beyond "
             "max_groups. The first two are what a deployment looks like.",
-            over_time(
-                f"sum(rate(slod_counter_resets_total{{{DAEMON}}}[$__rate_interval]))", "resets"
-            ),
+            over_time(f"sum(rate(slod_resets_total{{{DAEMON}}}[$__rate_interval]))", "resets"),
             over_time(
                 f"sum(rate(slod_series_births_total{{{DAEMON}}}[$__rate_interval]))", "births"
             ),
