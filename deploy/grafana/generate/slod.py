@@ -161,8 +161,8 @@ def _samples() -> list[timeseries.Panel]:
         ),
         graph_of(
             "Samples refused",
-            "By source and reason; what is refused is not counted. Without those that one answer has "
-            "twice or out of order, which lose no event.",
+            "By source and reason; what is refused is not counted. Without those that one answer "
+            "has twice or out of order, which lose no event.",
             over_time(
                 "sum by (source, reason) (rate(slod_samples_refused_total"
                 f'{{{DAEMON},reason!~"duplicate|out_of_order"}}[$__rate_interval]))',
