@@ -24,6 +24,7 @@ from exporter.core.sample import Ask, Batch
 from exporter.core.slo import SLO, CompositeSLI, HistogramSLI, bound_text
 from exporter.core.status import SLOStatus, Snapshot
 from exporter.core.taken import Taken
+from exporter.core.wrong_kind import Shape, wrong_histogram
 
 FORGET_EVERY = 3600.0
 """How often, in seconds, what is too old is dropped."""
@@ -151,7 +152,9 @@ class Engine:
         account.memory.do("bucket", sli.threshold in bounds)
         if account.memory.bucket_known:
             account.fault = None
-        elif bounds:
+        elif not bounds:
+            account.fault = wrong_histogram(sli, {}, Shape(count=True), "")
+        else:
             listed = ", ".join(map(bound_text, bounds))
             account.fault = (
                 f"slo.{slo}: threshold {bound_text(sli.threshold)} is not a bucket bound of "

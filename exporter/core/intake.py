@@ -24,6 +24,7 @@ from exporter.core.slo import GaugeSLI, HistogramSLI
 from exporter.core.taken import Taken
 from exporter.core.tally import LONG_GAP, Tally
 from exporter.core.values import Values
+from exporter.core.wrong_kind import shape_of, wrong_histogram, wrong_kind
 
 _CLOCK_SET_BACK = 1.0
 """Smaller steps back (in seconds) cost one refused sample, which the next one bridges."""
@@ -99,6 +100,9 @@ class Intake:
         counted = counters.counted
         taken.samples, taken.fell = counted.samples, counted.fell
         taken.readings, taken.refused = counted.readings, counted.refused
+        for target in batch.targets if batch.types else ():
+            for text in wrong_kind(self.memory.slo.sli, batch.types, "").values():
+                taken.notes[target] = text
         for target, index in counters.held.items():
             taken.notes[target] = (
                 f"{self._terms[index].want} had series there and has none, so nothing is known of "
@@ -128,6 +132,8 @@ class Intake:
             if paired.found and not self.memory.bucket_known:
                 self.memory.do("bucket", True)
             taken.bucket_missing = bool(paired.without) and not self.memory.bucket_known
+            if not self.memory.bucket_known:
+                self._judge_kind(sli, batch, taken)
             for target in paired.without if self.memory.bucket_known else ():
                 taken.notes[target] = (
                     f"{sli.histogram.name} has no bucket that ends at {sli.threshold!r} there, so "
@@ -138,6 +144,14 @@ class Intake:
         for one in found:
             out.setdefault(one.reading.series.target, []).append(one)
         return followed, out
+
+    def _judge_kind(self, sli: HistogramSLI, batch: Batch, taken: Taken) -> None:
+        """Say what a metric is that is no histogram; of a count alone its bounds tell more."""
+        shape = shape_of(sli, batch.readings)
+        kind = batch.types.get(sli.histogram.name, "")
+        if shape.plain or shape.ranges or kind not in ("", "histogram", "untyped", "unknown"):
+            taken.fault = wrong_histogram(sli, batch.types, shape, "")
+            taken.bucket_missing = taken.bucket_missing and taken.fault is None
 
     def _book_line(self, line: Line, followed: bool, booked: Booked, taken: Taken) -> None:
         """What a series gained goes to its group."""
