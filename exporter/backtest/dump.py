@@ -104,24 +104,16 @@ class Dump:
                 column.looked.series, target=processes.target_of(column.looked.series.labels)
             )
         for index in self._spool.indexes.values():
-            index.downs = self._downs(processes)
             index.starts = {name: list(target.starts) for name, target in targets.items()}
             for number, column in enumerate(self._facts):
                 if column.looked.portions:
                     index.looks[str(number)] = column.looked
+                if column.fact is not None and column.fact.metric[NAME] == UP:
+                    for time, text in column.fact.values:
+                        index.note_down(column.looked.series.target, time, text == "0")
             for strand in index.strands.values():
                 target = processes.target_of(strand.series.labels)
                 strand.series = replace(strand.series, target=target)
-
-    def _downs(self, processes: Processes) -> dict[str, list[float]]:
-        """Return when targets did not answer."""
-        out: dict[str, list[float]] = {}
-        for column in self._facts:
-            if column.fact is not None and column.fact.metric[NAME] == UP:
-                target = processes.target_of(column.looked.series.labels)
-                down = [time for time, text in column.fact.values if text == "0"]
-                out.setdefault(target, []).extend(down)
-        return {target: sorted(times) for target, times in out.items() if times}
 
     def _lines(self, lines: Iterable[bytes], raw: IO[bytes], tell: Tell) -> None:
         size = max(1, self._path.stat().st_size)

@@ -50,18 +50,24 @@ class Strand:
 class Index:
     """Where the samples of one SLO are. `starts`: by target, start times of its processes, as in
     `Target`; `looks`: when targets were scraped, as samples whose values do not matter, each strand
-    of whichever target its series names; `downs`: by target, times at which it did not answer;
-    `widths`: as in `Batch`."""
+    of whichever target its series names; `downs`: when it went down or was up again; `widths`: as
+    in `Batch`."""
 
     source: str
     wants: tuple[Want, ...]
     strands: dict[tuple[Want, str, str], Strand] = field(default_factory=dict)
     starts: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
     looks: dict[str, Strand] = field(default_factory=dict)
-    downs: dict[str, list[float]] = field(default_factory=dict)
+    downs: dict[str, list[tuple[float, bool]]] = field(default_factory=dict)
     widths: dict[Want, float] = field(default_factory=dict)
     start: float = inf
     end: float = -inf
+
+    def note_down(self, target: str, time: float, down: bool) -> None:
+        """At this time a target was down, or was not."""
+        downs = self.downs.setdefault(target, [])
+        if down != (downs[-1][1] if downs else False):
+            downs.append((time, down))
 
 
 class Spool:
@@ -97,8 +103,7 @@ class Spool:
             index = self.indexes[slo]
             for name, target in batch.targets.items():
                 self.learn(index, name, target, looks)
-                if target.down:
-                    index.downs.setdefault(name, []).append(batch.at)
+                index.note_down(name, batch.at, target.down)
             for want in index.wants:
                 if want in batch.widths:
                     index.widths[want] = batch.widths[want]
@@ -218,9 +223,7 @@ def _targets(index: Index, looks: Sequence[_Cursor], start: float, end: float) -
         if began := [one for one in starts if start < one[0] <= end]:
             out.setdefault(name, Target()).starts = began
     for name, downs in index.downs.items():
-        newest = downs[bisect_right(downs, end) - 1]
-        looked = out[name].looks if name in out else ()
-        if start < newest <= end and (not looked or looked[-1] < newest):
+        if [down for time, down in downs if time <= end][-1:] == [True]:
             out.setdefault(name, Target()).down = True
     return out
 

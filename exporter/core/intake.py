@@ -20,7 +20,8 @@ from exporter.core.memory import Memory
 from exporter.core.query_sli import QuerySLI
 from exporter.core.runs import LONG, Row, Run, ascending, settled
 from exporter.core.sample import Batch, Reading, Target
-from exporter.core.slo import GaugeSLI, HistogramSLI
+from exporter.core.selector import Want
+from exporter.core.slo import CounterSLI, GaugeSLI, HistogramSLI
 from exporter.core.taken import Taken
 from exporter.core.tally import LONG_GAP, Tally
 from exporter.core.values import Values
@@ -90,9 +91,15 @@ class Intake:
     def _take_counters(self, batch: Batch, taken: Taken, booked: Booked) -> None:
         counters = Counters(self.memory, batch, self._away)
         followed, by_target = self._wanted(batch, taken)
+        untold = self._total_is_nowhere(by_target)
+        if untold is not None:
+            taken.fault = (
+                f"{untold} matches nothing, so nothing is known of its events; see whether the "
+                "metric has this name"
+            )
         for target, wanted in by_target.items():
             lines = counters.process(target, wanted)
-            for line in lines:
+            for line in lines if untold is None else ():
                 self._book_line(line, (target, line.key) in followed, booked, taken)
             if self.memory.tally is not None:
                 self.memory.tally.took(target, lines)
@@ -144,6 +151,18 @@ class Intake:
         for one in found:
             out.setdefault(one.reading.series.target, []).append(one)
         return followed, out
+
+    def _total_is_nowhere(self, by_target: Mapping[str, Sequence[Wanted]]) -> Want | None:
+        """The selector of all events where no target ever had any, though others count: errors
+        without a total would all be 100%."""
+        for index, term in enumerate(self._terms):
+            if term.role != "total" or not isinstance(self.memory.slo.sli, CounterSLI):
+                continue
+            known = any(state.series[index] for state in self.memory.targets.values())
+            there = any(one.term == index for some in by_target.values() for one in some)
+            if by_target and not known and not there:
+                return term.want
+        return None
 
     def _judge_kind(self, sli: HistogramSLI, batch: Batch, taken: Taken) -> None:
         """Say what a metric is that is no histogram; of a count alone its bounds tell more."""

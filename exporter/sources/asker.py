@@ -18,7 +18,7 @@ from exporter.http import redact
 from exporter.sources.base import Poll
 from exporter.sources.facts import Facts
 from exporter.sources.lane import Due, Lane
-from exporter.sources.lateness import LATE, OVERLAP, Lateness
+from exporter.sources.lateness import OVERLAP, Lateness
 from exporter.sources.narrowing import Selection, halves, selection, text
 from exporter.sources.processes import Processes
 from exporter.sources.promapi import Row
@@ -141,7 +141,9 @@ class Asker:
             elif live:
                 self._lateness.note(want, answer.rows, end)
         lane.moved(slos, end)
-        lane.got(sum(len(r.samples) for some in readings.values() for r in some))
+        samples = sum(len(r.samples) for some in readings.values() for r in some)
+        # A start time comes with each look.
+        lane.got(samples + sum(2 * len(target.looks) for target in targets.values()))
         return poll
 
     def failed(self, begun: float, error: SourceError | None) -> Poll:
@@ -155,7 +157,8 @@ class Asker:
             async with self._pace(live):
                 width = await self._server.width(want, end)
                 newest = self._server.last_step(end, width)
-                first = lane.first_step(want, due, LATE if live else 0.0, newest, width)
+                late = self._lateness.reach(want, end) if live else 0.0
+                first = lane.first_step(want, due, late, newest, width)
                 rows = await self._server.steps(want, first, newest, width)
                 return _Answer(rows, first, width)
         start = due.cursor - OVERLAP

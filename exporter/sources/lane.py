@@ -18,8 +18,8 @@ from exporter.errors import SourceError
 FIRST_CHUNK = 2 * 3600.0
 """Seconds to ask for before it is known how many samples they bring."""
 _OWN_FAULT = frozenset({"bad_query", "too_much", "too_large"})
-_ENOUGH = 30_000
-"""Samples that one chunk should bring: some megabytes."""
+_ENOUGH = 100_000
+"""Samples that one chunk should bring, those about targets among them: some megabytes."""
 
 
 class Due(NamedTuple):

@@ -53,19 +53,23 @@ class Lateness:
     def __init__(self) -> None:
         self._wants: dict[Want, _Seen] = {}
 
+    def reach(self, want: Want, end: float) -> float:
+        """Seconds to reach back before the cursor this time, whatever is known to be late."""
+        seen = self._wants.setdefault(want, _Seen(-inf))
+        if end - seen.long < _EVERY:
+            return OVERLAP
+        seen.long = end
+        return LATE
+
     def start(self, want: Want, cursor: float, end: float, *, fresh: bool) -> float:
         """From when on to ask, so that nothing after `cursor` is missed and little that was late.
 
         `fresh`: nothing was asked for before. What is older than that first range is never counted.
         """
-        seen = self._wants.get(want)
-        if seen is None:
-            floor = cursor - OVERLAP if fresh else -inf
-            seen = self._wants[want] = _Seen(floor)
-        start = cursor - OVERLAP
-        if end - seen.long >= _EVERY:
-            seen.long = end
-            start = cursor - LATE
+        if want not in self._wants:
+            self._wants[want] = _Seen(cursor - OVERLAP if fresh else -inf)
+        seen = self._wants[want]
+        start = cursor - self.reach(want, end)
         active = (newest for newest, came in seen.series.values() if end - came <= _ACTIVE)
         start = min(start, max(min(active, default=inf), end - LATEST))
         return max(start, seen.floor)

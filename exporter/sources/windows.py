@@ -24,8 +24,6 @@ _WINDOW = re.compile(r"\{\{\s*\.window\s*\}\}")
 _PLAIN = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _SENTINEL = 7_654.321
 """Seconds that stand for the window while a query is parsed: nobody writes them."""
-_LONGEST = 16_384
-"""Characters of a query that is parsed; the parser takes time by the square of its depth."""
 _REACHES = (120.0, 600.0, 3600.0)
 """Seconds of raw samples that tell how often series are scraped: enough for intervals of half a
 minute, of two, and of a quarter of an hour."""
@@ -91,7 +89,7 @@ def expression(want: Query, width: float) -> str:
 def selectors(expr: str) -> list[str]:
     """The range selectors of a query whose range is the window; none where it has no window, or is
     written in a dialect that only its server reads."""
-    if len(expr) > _LONGEST or not _WINDOW.search(expr):
+    if not _WINDOW.search(expr):
         return []
     tree = _parsed(_WINDOW.sub(format_duration(_SENTINEL), expr))
     found = [] if tree is None else [_text(node) for node in _nodes(tree) if _is_window(node)]
@@ -100,14 +98,11 @@ def selectors(expr: str) -> list[str]:
 
 def _parsed(text: str) -> Any:
     # Late: the library takes 3 MB, and only queries need it.
-    import promql_parser
+    from exporter import promql_text
 
     try:
-        return promql_parser.parse(text)
-    except BaseException as error:
-        # A panic of the parser is no Exception, and its class can be told by its module alone.
-        if not isinstance(error, ValueError) and type(error).__module__ != "pyo3_runtime":
-            raise
+        return promql_text.read(text)
+    except ValueError:
         return None
 
 

@@ -54,6 +54,10 @@ async def prometheus(request: web.Request) -> web.StreamResponse:
     """A server that knows what there was from five days before T on, a sample a minute."""
     form = await request.post()
     selector, _, span = str(form["query"]).rpartition("[")
+    if not span.endswith("]"):
+        # Nothing is known of the targets.
+        nothing = {"resultType": "vector", "result": list[Any]()}
+        return web.json_response({"status": "success", "data": nothing})
     end, reach = float(str(form["time"])), float(parse_duration(span.rstrip("]")))
     began = T // 60 * 60 - 5 * DAY
     result: list[dict[str, Any]] = []
