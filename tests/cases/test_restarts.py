@@ -1,0 +1,17 @@
+"""What looks like a restart and is none, and restarts that do not look like one."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.cases.players import Situation, Way, judge, play, play_ids, plays
+from tests.cases.situations import RESTARTS
+from tests.cases.stage import Stage
+
+
+@pytest.mark.parametrize(("situation", "way"), plays(RESTARTS), ids=play_ids(RESTARTS))
+async def test_restarts_are_told_from_what_goes_on(
+    stage: Stage, situation: Situation, way: Way
+) -> None:
+    await play(stage, situation, way)
+    judge(stage, situation, way, await stage.metrics())
