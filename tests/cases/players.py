@@ -41,7 +41,7 @@ class Situation:
     sample's own time is how old it is, in seconds. `own`: labels of a target behind a Prometheus,
     where they are not a job and an instance of its own. `kinds`: kinds of readings that have to be
     counted. `told`: slod has to say that something is wrong. `zeros`: the Prometheus stores a zero
-    at each created time. `groups`: good and bad events of groups, by label and value.
+    at each created time. `restarts`: also played with restarts of slod. `groups`: good and bad events of groups, by label and value.
     """
 
     name: str
@@ -61,6 +61,7 @@ class Situation:
     zeros: bool = False
     shows_stale_markers: bool = False
     own: Mapping[str, Mapping[str, str]] | None = None
+    restarts: bool = True
     groups: Mapping[tuple[str, str], tuple[Number, Number]] | None = None
 
     @property
@@ -87,6 +88,8 @@ class Way:
 
     def fits(self, situation: Situation) -> bool:
         """Whether a situation can be shown in this way."""
+        if self.restarts and not situation.restarts:
+            return False
         return self.kind in situation.ways and (
             self.kind != SCRAPE or self.content in situation.formats
         )
@@ -313,5 +316,5 @@ def told_of(stage: Stage, metrics: Metrics) -> bool:
     return (
         metrics.sum("slod_slo_errors", slo="case") > 0
         or 0.0 in metrics.select("slod_source_up")
-        or bool(stage.warned("process", "reset", "fell", "fall", "several", "restart"))
+        or bool(stage.warned("process", "reset", "fell", "fall", "several", "bucket"))
     )

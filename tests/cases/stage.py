@@ -231,7 +231,7 @@ class Stage:
 
     async def slos(self, name: str = "case") -> list[dict[str, Any]]:
         """The instances of an SLO, as the API shows them."""
-        return [one for one in await self.api("slos") if one["slo"] == name]
+        return [one for one in (await self.api("slos"))["slos"] if one["slo"] == name]
 
     async def slo(self, name: str = "case") -> dict[str, Any]:
         """The only instance of an SLO."""
@@ -257,6 +257,13 @@ class Stage:
         assert status == 200, found
         result: list[dict[str, Any]] = json.loads(found)["data"]["result"]
         return result
+
+    async def fetch_alerts(self) -> list[dict[str, Any]]:
+        """The alerts of Prometheus' API."""
+        status, found = await self.fetch("/api/v1/alerts")
+        assert status == 200, found
+        alerts: list[dict[str, Any]] = json.loads(found)["data"]["alerts"]
+        return alerts
 
     def warned(self, *words: str) -> list[str]:
         """Log lines of level warning or error that have one of these words, if any are given."""
