@@ -29,7 +29,7 @@ def _aged(page: Look, age: Callable[[str], float]) -> Look:
 
 N = None
 
-# --- error series that expire while traffic goes on ------------------------------------------------
+# --- error series that expire while traffic goes on -----------------------------------------------
 
 EXPIRING = (
     Situation(
@@ -92,7 +92,7 @@ EXPIRING = (
 )  # fmt: skip
 
 
-# --- all series of a target under other labels -----------------------------------------------------
+# --- all series of a target under other labels ----------------------------------------------------
 
 
 def _renamed(restarts: bool) -> list[Look]:
@@ -122,7 +122,7 @@ RENAMED = (
 )  # fmt: skip
 
 
-# --- births on pages with times of their own -------------------------------------------------------
+# --- births on pages with times of their own ------------------------------------------------------
 
 _LATE = _columns({
     'disk_total{op="read"}': (1000, 1010, 1020, 1030, 1040),
@@ -162,7 +162,7 @@ OLD_TIMES = (
 )  # fmt: skip
 
 
-# --- a look at which nobody listened ---------------------------------------------------------------
+# --- a look at which nobody listened --------------------------------------------------------------
 
 
 def _joins(*before: Look, ok: float = 14, failed: float = 3) -> list[Look]:
@@ -206,7 +206,7 @@ LOOKS = (
 )  # fmt: skip
 
 
-# --- created timestamps ----------------------------------------------------------------------------
+# --- created timestamps ---------------------------------------------------------------------------
 
 
 def _made(*rows: tuple[float, float, float] | None) -> list[Look]:
@@ -223,7 +223,9 @@ def _made(*rows: tuple[float, float, float] | None) -> list[Look]:
 
 
 def _old_error(index: int) -> Look:
-    page: dict[str, float | Sample] = {'sink_total{code="200"}': Sample(600 + 5 * index, created=-900)}
+    page: dict[str, float | Sample] = {
+        'sink_total{code="200"}': Sample(600 + 5 * index, created=-900)
+    }
     if index >= 2:
         page['sink_total{code="500"}'] = Sample(80 + index, created=-700)
     return page
@@ -259,7 +261,7 @@ CREATED = (
 )  # fmt: skip
 
 
-# --- label values that need care -------------------------------------------------------------------
+# --- label values that need care ------------------------------------------------------------------
 
 _QUOTES = Situation(
     "quotes-in-label-values", "two series whose labels differ only by where quotes stand",
@@ -282,5 +284,3 @@ _COMMAS = Situation(
 BIRTHS = (
     *EXPIRING, *RENAMED, *OLD_TIMES, *LOOKS, *CREATED, _QUOTES, _COMMAS,
 )  # fmt: skip
-
-

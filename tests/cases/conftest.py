@@ -15,7 +15,6 @@ from exporter.http import Client
 from exporter.sources import beats
 from tests.cases.stage import Network, Stage, inline
 
-
 _components = msgspec.json.schema_components
 _schemas: dict[tuple[Any, ...], Any] = {}
 

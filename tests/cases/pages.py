@@ -6,6 +6,7 @@ adds a time of its own or a created timestamp. Times are unix seconds.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -102,12 +103,20 @@ def _text(found: Sequence[Row], known: Mapping[str, str], *, openmetrics: bool) 
 def _line(name: str, row: Row, value: float, *, openmetrics: bool) -> str:
     time = row.sample.time
     tail = "" if time is None else f" {time:.3f}" if openmetrics else f" {round(time * 1000)}"
-    return f"{name}{_labels(row.labels)} {number(value)}{tail}"
+    return f"{_series(name, row.labels)} {number(value)}{tail}"
 
 
-def _labels(labels: Mapping[str, str]) -> str:
-    inside = ",".join(f'{k}="{_escaped(v)}"' for k, v in labels.items())
-    return "{" + inside + "}" if inside else ""
+_PLAIN = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+
+
+def _series(name: str, labels: Mapping[str, str]) -> str:
+    """A series as it is written; names that are not plain stand in quotes inside the braces."""
+    plain = _PLAIN.fullmatch(name) is not None
+    inside = [] if plain else [f'"{_escaped(name)}"']
+    for key, value in labels.items():
+        shown = key if _PLAIN.fullmatch(key) else f'"{_escaped(key)}"'
+        inside.append(f'{shown}="{_escaped(value)}"')
+    return (name if plain else "") + ("{" + ",".join(inside) + "}" if inside else "")
 
 
 def _escaped(value: str) -> str:

@@ -1,19 +1,22 @@
-"""Players: each shows slod the same situation in another way and gives back the stage.
+"""Players: each shows slod the same situation in another way.
 
-A situation is a list of looks for each target. A player that scrapes serves them one after the
-other, a player with a Prometheus stores them as that would have, and slod polls it meanwhile or
-fills up afterwards. `restarts`: slod is stopped and started again before every second look.
+A situation is a list of looks for each target. They are served one after the other to a slod that
+scrapes, or stored as a Prometheus would have, and slod polls that meanwhile or fills up afterwards.
+With `restarts` slod is stopped and started again before every second look. The situations of a
+table are shown to one slod at once, each from a source of its own, since a daemon's start costs
+more than what it reads.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from exporter.http import Response, TransportError
 from tests.cases.pages import OPENMETRICS, PROTOBUF, START, TEXT, Page, Sample, render, rows
-from tests.cases.stage import Metrics, Request, Stage, T, answer
+from tests.cases.stage import Handler, Metrics, Request, Stage, T, answer
 from tests.cases.upstream import STALE, Flavour, Upstream
 
 
@@ -41,7 +44,8 @@ class Situation:
     sample's own time is how old it is, in seconds. `own`: labels of a target behind a Prometheus,
     where they are not a job and an instance of its own. `kinds`: kinds of readings that have to be
     counted. `told`: slod has to say that something is wrong. `zeros`: the Prometheus stores a zero
-    at each created time. `restarts`: also played with restarts of slod. `groups`: good and bad events of groups, by label and value.
+    at each created time. `restarts`: also played with restarts of slod. `groups`: good and bad
+    events of groups, by label and value.
     """
 
     name: str
@@ -63,6 +67,13 @@ class Situation:
     own: Mapping[str, Mapping[str, str]] | None = None
     restarts: bool = True
     groups: Mapping[tuple[str, str], tuple[Number, Number]] | None = None
+
+    @property
+    def troupe(self) -> tuple[float, str]:
+        """Situations with the same may be played at once; one whose targets come and go needs
+        restarts of its own."""
+        alone = any(look is Away.UNKNOWN for looks in self.looks.values() for look in looks)
+        return (self.interval, self.name if alone else "")
 
     @property
     def count(self) -> int:
@@ -126,14 +137,6 @@ def play_ids(situations: Sequence[Situation]) -> list[str]:
     return [f"{situation.name}-{way.name}" for situation, way in plays(situations)]
 
 
-async def play(stage: Stage, situation: Situation, way: Way) -> None:
-    """Play a situation to its end."""
-    if way.kind == SCRAPE:
-        await Scraped(stage, situation, way).play()
-    else:
-        await _play_upstream(stage, situation, way)
-
-
 def absolute(page: Page, base: float, look: float) -> Page:
     """The page with times in unix seconds; `look`: the time of this look."""
     out: dict[str, float | Sample] = {}
@@ -147,143 +150,261 @@ def absolute(page: Page, base: float, look: float) -> Page:
     return out
 
 
-class Scraped:
-    """A site whose targets show the looks of a situation, one for each interval."""
+@dataclass
+class Member:
+    """A situation that is played together with others: `name` is that of its source and SLO."""
 
-    def __init__(self, stage: Stage, situation: Situation, way: Way) -> None:
-        self._stage, self._situation, self._way = stage, situation, way
-        for target in situation.looks:
-            stage.network.hosts[f"{target}:80"] = self._handler(target)
+    name: str
+    situation: Situation
 
-    def _handler(self, target: str) -> Callable[[Request], Response]:
-        situation = self._situation
+    def host(self, target: str) -> str:
+        """Host and port of a target."""
+        return f"{target}.{self.name}:80"
+
+    def handler(self, stage: Stage, target: str, content: str) -> Handler:
+        """What serves the looks of a target, one for each interval; the last one stays."""
+        situation = self.situation
 
         def serve(request: Request) -> Response:
-            now = self._stage.now
             looks = situation.looks[target]
-            index = min(round((now - T) / situation.interval), len(looks) - 1)
-            look = looks[index]
+            look = looks[min(round((stage.now - T) / situation.interval), len(looks) - 1)]
+            if look is Away.FAILED:
+                return answer("out of order", status=503)
             if isinstance(look, Away):
-                if look is Away.FAILED:
-                    return answer("out of order", status=503)
                 raise TransportError("refused", f"{request.url}: connection refused")
-            page = absolute(look, T, now)
-            content = self._way.content
+            page = absolute(look, T, stage.now)
             return answer(render(page, content, situation.types), content)
 
         return serve
 
-    def config(self, index: int) -> str:
-        """The configuration while a look is the newest: which targets there are may change."""
-        situation = self._situation
-        targets = [
-            f"http://{target}:80/metrics"
-            for target, looks in situation.looks.items()
+    def targets(self, index: int) -> list[str]:
+        """The URLs of the targets that there are at a look."""
+        return [
+            f"http://{self.host(target)}/metrics"
+            for target, looks in self.situation.looks.items()
             if looks[min(index, len(looks) - 1)] is not Away.UNKNOWN
         ]
+
+    def scraped(self, index: int) -> str:
+        """The configuration of a slod that scrapes, at a look."""
         return f"""
-[source.x]
+[source.{self.name}]
 type = "scrape"
-targets = {targets}
+targets = {json.dumps(self.targets(index))}
+{self._rest}
+"""
+
+    def asked(self, backfill: float = 0.0, chunk: str = "1d") -> str:
+        """The configuration of a slod that asks a Prometheus."""
+        return f"""
+[source.{self.name}]
+type = "prometheus"
+url = "http://prom.{self.name}:9090"
+backfill = "{backfill:.0f}s"
+chunk = "{chunk}"
+{self._rest}
+"""
+
+    @property
+    def _rest(self) -> str:
+        situation = self.situation
+        return f"""
 interval = "{situation.interval * 1000:.0f}ms"
 {situation.source}
-{slo(situation)}
-""".replace("'http", '"http').replace("metrics'", 'metrics"')
-
-    async def play(self) -> None:
-        """Show all looks."""
-        stage, situation = self._stage, self._situation
-        await stage.start(self.config(0))
-        for index in range(1, situation.count):
-            changed = self.config(index) != self.config(index - 1)
-            if changed or (self._way.restarts and index % 2):
-                # A new target is found between two looks; slod then looks at all of them at once.
-                await stage.stop()
-                await stage.advance(situation.interval)
-                await stage.start(self.config(index))
-            else:
-                await stage.advance(situation.interval)
-
-
-def slo(situation: Situation) -> str:
-    """The SLO of a situation."""
-    return f"""
-[slo.case]
+[slo.{self.name}]
 objective = 99
 window = "30d"
+source = "{self.name}"
 sli = {situation.sli}
 {situation.slo}
 """
 
+    def store(self, stage: Stage, base: float, count: int) -> None:
+        """Store what a Prometheus has whose first scrape was at `base`, of so many looks."""
+        upstream = Upstream(stage.clock.now, Flavour(self.situation.shows_stale_markers))
+        stage.network.hosts[f"prom.{self.name}:9090"] = upstream
+        for target in self.situation.looks:
+            self._store(upstream, target, base, count)
 
-LAG = 4.0
-"""Seconds from an upstream's scrape to slod's poll."""
-
-
-def store(situation: Situation, upstream: Upstream, base: float) -> None:
-    """All samples that a Prometheus has of a situation whose first scrape was at `base`."""
-    for target, looks in situation.looks.items():
-        before: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
-        created: dict[tuple[tuple[str, str], ...], float] = {}
-        for index, look in enumerate(looks):
+    def _store(self, upstream: Upstream, target: str, base: float, count: int) -> None:
+        situation = self.situation
+        looks = situation.looks[target]
+        own = (situation.own or {}).get(target, {"job": "shop", "instance": f"{target}:80"})
+        before: dict[Key, dict[str, str]] = {}
+        created: dict[Key, float] = {}
+        for index in range(count):
+            look = looks[min(index, len(looks) - 1)]
             at = base + index * situation.interval
-            own = (situation.own or {}).get(target, {"job": "shop", "instance": f"{target}:80"})
             if look is Away.UNKNOWN:
                 continue
             upstream.write({"__name__": "up", **own}, at, 0.0 if isinstance(look, Away) else 1.0)
-            there: dict[tuple[tuple[str, str], ...], dict[str, str]] = {}
+            there: dict[Key, dict[str, str]] = {}
             page: Page = {} if isinstance(look, Away) else absolute(look, base, at)
             for row in rows(page):
                 labels = {"__name__": row.name, **own, **row.labels}
                 key = tuple(sorted(labels.items()))
                 there[key] = labels
-                begun = row.sample.created
+                value, time, begun = row.sample
                 if situation.zeros and begun is not None and created.get(key) != begun:
                     if index:
                         upstream.write(labels, begun, 0.0, at + 0.5)
                     created[key] = begun
-                time = row.sample.time
-                upstream.write(labels, at if time is None else time, row.sample.value, at + 0.5)
+                upstream.write(labels, at if time is None else time, value, at + 0.5)
             for key in before.keys() - there.keys():
                 upstream.write(before[key], at, STALE)
             before = there
 
 
-def upstream_config(situation: Situation, backfill: float = 0.0, chunk: str = "1d") -> str:
-    """The configuration of a slod that asks a Prometheus."""
-    return f"""
-[source.x]
-type = "prometheus"
-url = "http://prom:9090"
-interval = "{situation.interval * 1000:.0f}ms"
-backfill = "{backfill:.0f}s"
-chunk = "{chunk}"
-{situation.source}
-{slo(situation)}
-"""
+Key = tuple[tuple[str, str], ...]
+LAG = 4.0
+"""Seconds from an upstream's scrape to slod's poll."""
 
 
-async def _play_upstream(stage: Stage, situation: Situation, way: Way) -> None:
-    upstream = Upstream(stage.clock.now, Flavour(situation.shows_stale_markers))
-    stage.network.hosts["prom:9090"] = upstream
-    interval = situation.interval
-    if way.kind == BACKFILL:
-        whole = interval * situation.count
-        store(situation, upstream, T)
-        await stage.advance(whole + 60)
-        await stage.start(upstream_config(situation, whole + 60 + 3 * interval, way.chunk))
-        for _ in range(3):
-            await stage.advance(interval)
-        return
-    store(situation, upstream, T - LAG)
-    await stage.start(upstream_config(situation))
-    for index in range(1, situation.count + 1):
-        if way.restarts and index % 2 == 0:
-            await stage.stop()
-            await stage.advance(interval)
-            await stage.start()
+class Cast:
+    """Situations of one interval that one slod is shown at once, each from a source of its own."""
+
+    def __init__(self, stage: Stage, situations: Sequence[Situation], way: Way) -> None:
+        self.members = [Member(f"s{i}", one) for i, one in enumerate(situations)]
+        self._stage, self._way = stage, way
+        self._interval = situations[0].interval
+        self._count = max(one.count for one in situations)
+
+    async def play(self) -> Metrics:
+        """Show all looks; the metrics page in the end."""
+        if self._way.kind == SCRAPE:
+            await self._scraped()
+        elif self._way.kind == BACKFILL:
+            await self._filled_up()
         else:
-            await stage.advance(interval)
+            await self._live()
+        return await self._stage.metrics()
+
+    async def _scraped(self) -> None:
+        stage, way = self._stage, self._way
+        for member in self.members:
+            for target in member.situation.looks:
+                handler = member.handler(stage, target, way.content)
+                stage.network.hosts[member.host(target)] = handler
+        await stage.start(self._targets(0))
+        for index in range(1, self._count):
+            changed = self._targets(index) != self._targets(index - 1)
+            if changed or (way.restarts and index % 2):
+                await stage.stop()
+                await stage.advance(self._interval)
+                await stage.start(self._targets(index))
+            else:
+                await stage.advance(self._interval)
+
+    def _targets(self, index: int) -> str:
+        return "".join(member.scraped(index) for member in self.members)
+
+    async def _filled_up(self) -> None:
+        stage, whole = self._stage, self._interval * self._count
+        for member in self.members:
+            member.store(stage, T, self._count)
+        await stage.advance(whole + 60)
+        reach = whole + 60 + 3 * self._interval
+        await stage.start("".join(m.asked(reach, self._way.chunk) for m in self.members))
+        for _ in range(3):
+            await stage.advance(self._interval)
+
+    async def _live(self) -> None:
+        stage = self._stage
+        for member in self.members:
+            member.store(stage, T - LAG, self._count)
+        await stage.start("".join(member.asked() for member in self.members))
+        for index in range(1, self._count + 1):
+            if self._way.restarts and index % 2 == 0:
+                await stage.stop()
+                await stage.advance(self._interval)
+                await stage.start()
+            else:
+                await stage.advance(self._interval)
+
+
+# --- outcomes -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What slod counted and said of a situation; `error`: why it could not be played."""
+
+    good: float = 0.0
+    bad: float = 0.0
+    groups: Mapping[tuple[str, str], tuple[float, float]] | None = None
+    kinds: frozenset[str] = frozenset()
+    told: bool = False
+    error: BaseException | None = None
+
+
+class Theatre:
+    """Plays the situations of a table, all of a kind at once, and remembers what came of them."""
+
+    def __init__(self, situations: Sequence[Situation]) -> None:
+        self._situations = situations
+        self._outcomes: dict[tuple[str, str], Outcome] = {}
+
+    async def outcome(self, stage: Stage, situation: Situation, way: Way) -> Outcome:
+        """What came of a situation that was played in a way."""
+        key = (situation.name, way.name)
+        if key not in self._outcomes:
+            together = [
+                one
+                for one, how in plays(self._situations)
+                if how is way and one.troupe == situation.troupe and stage.accepts(_alone(one, way))
+            ]
+            if situation not in together:
+                together = [situation]
+            for one, outcome in zip(together, await _perform(stage, together, way), strict=True):
+                self._outcomes[one.name, way.name] = outcome
+        return self._outcomes[key]
+
+
+def _alone(situation: Situation, way: Way) -> str:
+    member = Member("s0", situation)
+    return member.scraped(situation.count) if way.kind == SCRAPE else member.asked()
+
+
+async def _perform(stage: Stage, together: Sequence[Situation], way: Way) -> list[Outcome]:
+    cast = Cast(stage, together, way)
+    try:
+        metrics = await cast.play()
+    except Exception as error:
+        if len(together) == 1:
+            return [Outcome(error=error)]
+        # One of them ended the daemon: each alone tells which one.
+        out = []
+        for one in together:
+            await stage.clear()
+            out += await _perform(stage, [one], way)
+        return out
+    return [_outcome(stage, member, metrics) for member in cast.members]
+
+
+def _outcome(stage: Stage, member: Member, metrics: Metrics) -> Outcome:
+    name = member.name
+    groups = {
+        (label, value): metrics.events(name, **{label: value})
+        for label, value in member.situation.groups or {}
+    }
+    kinds = {
+        labels["kind"]
+        for own, labels, value in metrics.samples
+        if own == "slod_readings_total" and labels["source"] == name and value > 0
+    }
+    told = (
+        metrics.sum("slod_slo_errors", slo=name) > 0
+        or 0.0 in metrics.select("slod_source_up", source=name)
+        or any(_is_about(line, name) for line in stage.warned(*_WORDS))
+    )
+    return Outcome(*metrics.events(name), groups, frozenset(kinds), told)
+
+
+_WORDS = ("process", "reset", "fell", "fall", "several", "bucket")
+
+
+def _is_about(line: str, name: str) -> bool:
+    return any(f"{key}={name} " in f"{line} " for key in ("slo", "source")) or f".{name}:" in line
 
 
 def fits(seen: float, expected: Number) -> bool:
@@ -293,28 +414,19 @@ def fits(seen: float, expected: Number) -> bool:
     return low - slack <= seen <= high + slack
 
 
-def judge(stage: Stage, situation: Situation, way: Way, metrics: Metrics) -> None:
+def judge(outcome: Outcome, situation: Situation, way: Way) -> None:
     """Compare what was counted with what is right."""
-    good, bad = metrics.events()
+    if outcome.error is not None:
+        raise outcome.error
+    good, bad = outcome.good, outcome.bad
     expected = f"expected {situation.good} good, {situation.bad} bad; {situation.why}"
-    told = told_of(stage, metrics)
     if situation.told:
-        assert told, f"nothing is said; counted {good:g} good, {bad:g} bad; {expected}"
+        assert outcome.told, f"nothing is said; counted {good:g} good, {bad:g} bad; {expected}"
     right = fits(good, situation.good) and fits(bad, situation.bad)
     assert right, f"counted {good:g} good, {bad:g} bad; {expected}"
-    for (label, value), (most, worst) in (situation.groups or {}).items():
-        own = metrics.events(**{label: value})
-        assert fits(own[0], most) and fits(own[1], worst), (label, value, own, most, worst)
+    for group, (most, worst) in (situation.groups or {}).items():
+        own = (outcome.groups or {})[group]
+        assert fits(own[0], most) and fits(own[1], worst), (group, own, most, worst)
     if not way.restarts:
-        for kind in situation.kinds:
-            assert metrics.sum("slod_readings_total", kind=kind) > 0, f"no reading is {kind}"
-
-
-def told_of(stage: Stage, metrics: Metrics) -> bool:
-    """Whether slod says that something is wrong: an error of the SLO or of a target, or a line in
-    the log."""
-    return (
-        metrics.sum("slod_slo_errors", slo="case") > 0
-        or 0.0 in metrics.select("slod_source_up")
-        or bool(stage.warned("process", "reset", "fell", "fall", "several", "bucket"))
-    )
+        missing = set(situation.kinds) - outcome.kinds
+        assert not missing, f"no reading is {missing}"

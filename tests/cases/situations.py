@@ -34,7 +34,7 @@ def one(page: Sequence[Look]) -> dict[str, Sequence[Look]]:
     return {"web": page}
 
 
-# --- an exporter restarts, what it watches does not ------------------------------------------------
+# --- an exporter restarts, what it watches does not -----------------------------------------------
 
 
 def _edge(index: int) -> Page:
@@ -135,7 +135,7 @@ EXPORTERS = (
 )  # fmt: skip
 
 
-# --- a clock that is set moves the start time of a process that goes on ----------------------------
+# --- a clock that is set moves the start time of a process that goes on ---------------------------
 
 
 def _stepped(start: Callable[[int], float], name: str = "orders_total") -> Callable[[int], Look]:
@@ -152,7 +152,13 @@ def _stepped(start: Callable[[int], float], name: str = "orders_total") -> Calla
 def _steps(name: str, why: str, start: Callable[[int], float], **more: float) -> Situation:
     page = one(looks(7, _stepped(start)))
     return Situation(
-        name, why, page, 420, 12, ratio("orders_total", 'status="failed"'), **more  # type: ignore[arg-type]
+        name,
+        why,
+        page,
+        420,
+        12,
+        ratio("orders_total", 'status="failed"'),
+        **more,  # type: ignore[arg-type]
     )
 
 
@@ -167,7 +173,7 @@ CLOCKS = (
 )
 
 
-# --- a process restarts and has more than before ---------------------------------------------------
+# --- a process restarts and has more than before --------------------------------------------------
 
 
 def _overtakes(why: Away) -> list[Look]:
@@ -250,7 +256,7 @@ OVERTAKING = (
 )  # fmt: skip
 
 
-# --- a new process without any start time ----------------------------------------------------------
+# --- a new process without any start time ---------------------------------------------------------
 
 
 def _quiet(index: int) -> Look:
@@ -283,22 +289,31 @@ STARTLESS = (
     Situation(
         "errors-come-back-higher",
         "traffic fell, so the process is new; its errors come two looks later, over the old value",
-        one(looks(6, _quiet)), 50 + 52, 1 + 49, ratio("app_requests_total", 'outcome="crashed"'),
+        one(looks(6, _quiet)),
+        50 + 52,
+        1 + 49,
+        ratio("app_requests_total", 'outcome="crashed"'),
     ),
     Situation(
         "errors-overtake-at-once",
         "traffic fell, and errors are higher in the same look",
-        one(looks(5, _at_once)), 50 + 54, 5, "{ bad = 'broken', good = 'served' }",
+        one(looks(5, _at_once)),
+        50 + 54,
+        5,
+        "{ bad = 'broken', good = 'served' }",
     ),
     Situation(
         "two-errors-come-back",
         "two error series come back at different looks",
-        one(looks(6, _codes)), 120 + 160, 1 + 5 + 6, ratio("h_total", 'c=~"5.."'),
+        one(looks(6, _codes)),
+        120 + 160,
+        1 + 5 + 6,
+        ratio("h_total", 'c=~"5.."'),
     ),
 )
 
 
-# --- falls that are no resets ----------------------------------------------------------------------
+# --- falls that are no resets ---------------------------------------------------------------------
 
 
 def _by_one(start: float | None, drop: float = 1) -> Callable[[int], Look]:
@@ -350,7 +365,7 @@ JITTER = (
 )  # fmt: skip
 
 
-# --- sums over workers or channels that go ---------------------------------------------------------
+# --- sums over workers or channels that go --------------------------------------------------------
 
 
 def _workers(start: float | None) -> Callable[[int], Look]:
@@ -405,7 +420,7 @@ WORKERS = (
 )  # fmt: skip
 
 
-# --- several processes behind one address ----------------------------------------------------------
+# --- several processes behind one address ---------------------------------------------------------
 
 
 def _turns(workers: Sequence[tuple[float, float, float | None]], pace: float = 0) -> list[Look]:
@@ -443,7 +458,7 @@ SHARED = (
 )  # fmt: skip
 
 
-# --- a target that is found late -------------------------------------------------------------------
+# --- a target that is found late ------------------------------------------------------------------
 
 
 def _found(start: float | None, why: Away, ok: float = 50_000, failed: float = 100) -> list[Look]:
@@ -467,9 +482,7 @@ def _known(index: int) -> Look:
     }  # fmt: skip
 
 
-def _late(
-    name: str, why: str, page: list[Look], good: float = 80, bad: float = 1
-) -> Situation:
+def _late(name: str, why: str, page: list[Look], good: float = 80, bad: float = 1) -> Situation:
     where = {"web": looks(7, _known), "new": page}
     return Situation(name, why, where, good, bad, ratio("mails_total", 'state="bounced"'))
 
@@ -486,7 +499,7 @@ FOUND_LATE = (
 )
 
 
-# --- several processes that share job and instance behind a Prometheus -----------------------------
+# --- several processes that share job and instance behind a Prometheus ----------------------------
 
 
 def _cluster(index: int, first: float, restart: bool = False) -> Look:
@@ -544,7 +557,7 @@ SHARED_INSTANCE = (
 )  # fmt: skip
 
 
-# --- pages that pass others on ---------------------------------------------------------------------
+# --- pages that pass others on --------------------------------------------------------------------
 
 
 def _federated(*members: tuple[str, float, float, int], failed: bool = False) -> list[Look]:

@@ -8,6 +8,7 @@ event loop runs until nobody has anything left to do.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
@@ -21,7 +22,8 @@ from multidict import CIMultiDict
 
 from exporter.app.daemon import Daemon
 from exporter.clock import Clock
-from exporter.config.load import load
+from exporter.config.load import load, parse
+from exporter.errors import ConfigError
 from exporter.http import Response, TransportError
 from tests.support import ManualClock
 
@@ -156,6 +158,8 @@ class Stage:
         self.clock = ManualClock(T)
         self.network = network
         self.log = log
+        self._folder = folder
+        self._stages = 0
         self.file = folder / "slod.toml"
         self._head = _HEAD.format(folder=folder)
         self._task: asyncio.Task[None] | None = None
@@ -165,6 +169,25 @@ class Stage:
     def write(self, config: str) -> None:
         """Write the configuration, everything but `[server]` and `[state]`."""
         self.file.write_text(self._head + config)
+
+    def accepts(self, config: str) -> bool:
+        """Whether slod takes a configuration."""
+        try:
+            parse(self._head + config, "slod.toml")
+        except ConfigError:
+            return False
+        return True
+
+    async def clear(self) -> None:
+        """Begin anew: another state file, another clock, an empty network."""
+        with contextlib.suppress(Exception):
+            await self.stop()
+        self._stages += 1
+        folder = self._folder / str(self._stages)
+        folder.mkdir()
+        self._head = _HEAD.format(folder=folder)
+        self.clock = ManualClock(T)
+        self.network.hosts.clear()
 
     @property
     def now(self) -> float:
@@ -270,9 +293,7 @@ class Stage:
         return list(_lines(self.log, words))
 
 
-def _lines(
-    log: Sequence[MutableMapping[str, Any]], words: Sequence[str]
-) -> Iterator[str]:
+def _lines(log: Sequence[MutableMapping[str, Any]], words: Sequence[str]) -> Iterator[str]:
     for line in log:
         text = " ".join(f"{k}={v}" for k, v in line.items())
         if line["log_level"] in ("warning", "error"):

@@ -29,7 +29,14 @@ from tests.cases.players import (
     EVERYWHERE,
     LIVE,
     SCRAPE,
-    Look, Situation, Way, judge, play, play_ids, plays)
+    Look,
+    Situation,
+    Theatre,
+    Way,
+    judge,
+    play_ids,
+    plays,
+)
 from tests.cases.situations import looks
 from tests.cases.stage import Request, Stage, T, answer
 from tests.cases.upstream import Upstream, series
@@ -46,7 +53,7 @@ def page(bounds: Mapping[str, float], labels: str = "", name: str = "d_seconds")
     return {**out, f"{name}_sum{whole}": 3.5, f"{name}_count{whole}": bounds["+Inf"]}
 
 
-# --- however a bound is spelled --------------------------------------------------------------------
+# --- however a bound is spelled -------------------------------------------------------------------
 
 SPELLED = (
     ("00.500", "500ms"),
@@ -71,7 +78,9 @@ def _toml(threshold: str) -> str:
 def _spelled(le: str, threshold: str, index: int) -> Situation:
     def one(look: int) -> Look:
         low = 0.5 * (900 + 90 * look)
-        return page({"-1e3": low, le: 900 + 90 * look, "1e30": 990 + 99 * look, "+Inf": 1000 + 100 * look})
+        return page(
+            {"-1e3": low, le: 900 + 90 * look, "1e30": 990 + 99 * look, "+Inf": 1000 + 100 * look}
+        )
 
     name = f"le-{index}-{le}"
     sli = f"{{ histogram = 'd_seconds', threshold = {_toml(threshold)} }}"
@@ -171,12 +180,14 @@ LAYOUTS = (
 COUNTED = (*BOUNDS, *LAYOUTS)
 
 
+THEATRE = Theatre(COUNTED)
+
+
 @pytest.mark.parametrize(("situation", "way"), plays(COUNTED), ids=play_ids(COUNTED))
 async def test_buckets_are_found_by_number_and_without_one_nothing_is_bad(
     stage: Stage, situation: Situation, way: Way
 ) -> None:
-    await play(stage, situation, way)
-    judge(stage, situation, way, await stage.metrics())
+    judge(await THEATRE.outcome(stage, situation, way), situation, way)
 
 
 async def test_the_message_has_bounds_as_they_have_to_be_written(stage: Stage) -> None:
@@ -189,7 +200,7 @@ async def test_the_message_has_bounds_as_they_have_to_be_written(stage: Stage) -
     assert "1048576" in fault and "1.04858e+06" not in fault
 
 
-# --- what is no histogram --------------------------------------------------------------------------
+# --- what is no histogram -------------------------------------------------------------------------
 
 SCRAPE = """
 [source.x]
@@ -318,7 +329,7 @@ async def test_check_says_that_a_gauge_is_no_counter(
     assert "slo.case.sli.bad" in found[0] and "sessions" in found[0]
 
 
-# --- native histograms and those with custom bounds ------------------------------------------------
+# --- native histograms and those with custom bounds -----------------------------------------------
 
 Buckets = Sequence[tuple[float, float, float]]
 
@@ -374,7 +385,7 @@ async def test_exponential_buckets_interpolate_on_their_scale(stage: Stage) -> N
     assert (good, bad) == (pytest.approx(70), pytest.approx(30))
 
 
-# --- one form and then the other -------------------------------------------------------------------
+# --- one form and then the other ------------------------------------------------------------------
 
 
 def _forms(look: int, *, classic: bool, native: bool) -> bytes:

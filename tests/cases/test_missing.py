@@ -91,7 +91,7 @@ class World:
 KINDS = pytest.mark.parametrize("kind", ["scrape", "prometheus"])
 
 
-# --- one of the selectors has no series any more ---------------------------------------------------
+# --- one of the selectors has no series any more --------------------------------------------------
 
 
 def _renamed_total(look: int) -> Page:
@@ -172,7 +172,7 @@ async def test_errors_that_never_were_or_expired_are_none(stage: Stage, kind: st
     assert (await stage.slo())["unknown"] is None
 
 
-# --- a part that is more than the whole ------------------------------------------------------------
+# --- a part that is more than the whole -----------------------------------------------------------
 
 
 @KINDS
@@ -221,7 +221,7 @@ async def test_a_surplus_of_a_moment_is_taken_back_and_no_error(stage: Stage, ki
     assert metrics.get("slod_slo_errors", slo="case") == 0
 
 
-# --- groups that are gone --------------------------------------------------------------------------
+# --- groups that are gone -------------------------------------------------------------------------
 
 TENANTS = "{ bad = 'e_total', total = 'r_total' }"
 
@@ -284,7 +284,7 @@ async def test_a_group_that_is_gone_frees_its_place(
     assert {a["labels"]["v"] for a in world.hook.named()} == {f"v{newest}"}
 
 
-# --- windows after the newest sample ---------------------------------------------------------------
+# --- windows after the newest sample --------------------------------------------------------------
 
 SHORT = """
 [alert_policy.short]

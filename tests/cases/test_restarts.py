@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cases.players import Situation, Way, judge, play, play_ids, plays
+from tests.cases.players import Situation, Theatre, Way, judge, play_ids, plays
 from tests.cases.situations import RESTARTS
 from tests.cases.stage import Stage
+
+THEATRE = Theatre(RESTARTS)
 
 
 @pytest.mark.parametrize(("situation", "way"), plays(RESTARTS), ids=play_ids(RESTARTS))
 async def test_restarts_are_told_from_what_goes_on(
     stage: Stage, situation: Situation, way: Way
 ) -> None:
-    await play(stage, situation, way)
-    judge(stage, situation, way, await stage.metrics())
+    judge(await THEATRE.outcome(stage, situation, way), situation, way)

@@ -31,7 +31,7 @@ def serve(stage: Stage, name: str, page: Callable[[int, float], bytes], content:
     stage.network.hosts[f"{name}:80"] = handler  # type: ignore[assignment]
 
 
-# --- pages whose clock is ahead --------------------------------------------------------------------
+# --- pages whose clock is ahead -------------------------------------------------------------------
 
 
 def two_targets(stage: Stage, ahead: float, content: str) -> None:
@@ -95,7 +95,7 @@ async def test_a_page_that_is_far_ahead_is_refused_and_the_others_count(
     assert metrics.sum("slod_samples_refused_total", reason="too_far_ahead") > 10
 
 
-# --- timestamps in another unit --------------------------------------------------------------------
+# --- timestamps in another unit -------------------------------------------------------------------
 
 UNITS = {
     "milliseconds-in-openmetrics": (OPENMETRICS, 1e3),
@@ -181,7 +181,7 @@ async def test_samples_older_than_the_ledger_are_refused(stage: Stage) -> None:
     assert metrics.sum("slod_samples_refused_total", reason="too_old") > 0
 
 
-# --- samples that come late ------------------------------------------------------------------------
+# --- samples that come late -----------------------------------------------------------------------
 
 LATE = """
 [source.prom]
@@ -257,7 +257,7 @@ async def test_one_of_three_instances_is_late(stage: Stage) -> None:
     assert bad == 2 * 39
 
 
-# --- zeros at created times ------------------------------------------------------------------------
+# --- zeros at created times -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("interval", [40.0, 60.0, 110.0])
@@ -283,5 +283,3 @@ async def test_a_zero_that_is_stored_long_before_its_value_tells_of_a_restart(
         if restarts and step % 4 == 3:
             await stage.restart()
     assert (await stage.metrics()).events() == (40 + 770, 1 + 32)
-
-

@@ -8,10 +8,12 @@ what is held back, how parts that are missing are told, and what is too much for
 from __future__ import annotations
 
 import json
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
 from math import isnan, nan
+from operator import itemgetter
 from typing import Any
 
 from exporter.core.sample import NativeHistogram
@@ -49,12 +51,27 @@ class Flavour:
     partial: str = "isPartial"
 
 
+_TIME = itemgetter(0)
+
+
 @dataclass
 class Strand:
-    """One series: (time, value, when it arrived), all in unix seconds."""
+    """One series. `shown`: (time, value) of the samples that have arrived, ascending; `coming`:
+    (arrival, order, time, value) of the others, as a heap. Times in unix seconds."""
 
     labels: dict[str, str]
-    samples: list[tuple[float, Value, float]] = field(default_factory=list)
+    shown: list[tuple[float, Value]] = field(default_factory=list)
+    coming: list[tuple[float, int, float, Value]] = field(default_factory=list)
+
+    def visible(self, now: float) -> list[tuple[float, Value]]:
+        """What has arrived by now."""
+        while self.coming and self.coming[0][0] <= now:
+            _, _, time, value = heappop(self.coming)
+            if self.shown and self.shown[-1][0] > time:
+                insort(self.shown, (time, value), key=_TIME)
+            else:
+                self.shown.append((time, value))
+        return self.shown
 
 
 class _Refused(Exception):
@@ -72,6 +89,7 @@ class Upstream:
         self.types: dict[str, str] = {}
         self.asked: list[Request] = []
         self._now = now
+        self._order = 0
         self._strands: dict[tuple[tuple[str, str], ...], Strand] = {}
 
     def write(
@@ -81,10 +99,9 @@ class Upstream:
         told."""
         key = tuple(sorted(labels.items()))
         strand = self._strands.setdefault(key, Strand(dict(labels)))
-        strand.samples.append((time, value, time + 0.5 if arrived is None else arrived))
-        # In ascending time however they came: a late sample, a zero at a created time.
-        if len(strand.samples) > 1 and strand.samples[-2][0] > time:
-            strand.samples.sort(key=lambda sample: sample[0])
+        at = time + 0.5 if arrived is None else arrived
+        self._order += 1
+        heappush(strand.coming, (at, self._order, time, value))
 
     def __call__(self, request: Request) -> Response:
         """Answer a request."""
@@ -93,7 +110,7 @@ class Upstream:
         try:
             found = self._answer(path, request.form)
         except BadData as error:
-            return _error(400, "bad_data", f"invalid parameter \"query\": {error}")
+            return _error(400, "bad_data", f'invalid parameter "query": {error}')
         except QueryError as error:
             return _error(422, "execution", str(error))
         except _Refused as error:
@@ -122,7 +139,7 @@ class Upstream:
         text, at = form["query"], float(form.get("time") or self._now())
         node = parse(text)
         if isinstance(node, Select) and node.range > 0:
-            return self._raw(text, node, at - node.offset)
+            return self._raw(form, node, at - node.offset)
         more = self._parts(form)
         at -= self._held_back(form) if at > self._now() - self._held_back(form) else 0.0
         return {"data": _data(self._evaluate(Query(text, at, at))), **more}
@@ -157,14 +174,14 @@ class Upstream:
             raise _Refused(422, "execution", text)
         return {"warnings": [text]}
 
-    def _raw(self, text: str, node: Select, end: float) -> dict[str, Any]:
+    def _raw(self, form: Mapping[str, str], node: Select, end: float) -> dict[str, Any]:
         flavour = self.flavour
         if flavour.longest is not None and node.range > flavour.longest:
             limit = f"limit: {flavour.longest:.0f}s"
             raise _Refused(400, "bad_data", f"the query time range exceeds the limit ({limit})")
         if self.hidden is not None and flavour.partial == "isPartial":
             raise _Refused(503, "503", "cannot fetch query results from vmstorage nodes")
-        more = self._parts({})
+        more = self._parts(form)
         result = [self._row(s, end - node.range, end) for s in self._select(node.matchers)]
         result = [row for row in result if len(row) > 1]
         count = sum(len(row.get("values", ())) for row in result)
@@ -173,7 +190,7 @@ class Upstream:
             raise _Refused(
                 422,
                 "422",
-                f'error when executing query="{text}": cannot select more than '
+                f"error when executing query={form['query']!r}: cannot select more than "
                 f"-search.maxSamplesPerQuery={flavour.most_samples} samples; possible solutions: "
                 "increase the -search.maxSamplesPerQuery; reduce time range for the query",
             )
@@ -181,19 +198,15 @@ class Upstream:
 
     def _row(self, strand: Strand, start: float, end: float) -> dict[str, Any]:
         flavour, row = self.flavour, dict[str, Any](metric=strand.labels)
-        for time, value in self._visible(strand):
-            if not start < time <= end:
-                continue
+        shown = strand.visible(self._now())
+        low, high = (bisect_right(shown, at, key=_TIME) for at in (start, end))
+        for time, value in shown[low:high]:
             if isinstance(value, NativeHistogram):
                 row.setdefault("histograms", []).append([time, _histogram(value)])
             elif not isnan(value) or flavour.shows_stale_markers:
                 at = round(time, 3)
                 row.setdefault("values", []).extend([[at, number(value)]] * (1 + flavour.twice))
         return row
-
-    def _visible(self, strand: Strand) -> list[tuple[float, Value]]:
-        now = self._now()
-        return [(time, value) for time, value, arrived in strand.samples if arrived <= now]
 
     def _select(self, matchers: Iterable[Matcher]) -> list[Strand]:
         conditions = list(matchers)
@@ -216,7 +229,7 @@ class Upstream:
 
     def _plain(self, strand: Strand) -> list[tuple[float, float]]:
         return [
-            (t, v) for t, v in self._visible(strand) if not isinstance(v, NativeHistogram)
+            (t, v) for t, v in strand.visible(self._now()) if not isinstance(v, NativeHistogram)
         ]
 
     def _names(self, path: str, form: Mapping[str, str]) -> list[Any]:
@@ -225,7 +238,7 @@ class Upstream:
             node = parse(form["match[]"])
             assert isinstance(node, Select)
             chosen = self._select(node.matchers)
-        chosen = [strand for strand in chosen if self._visible(strand)]
+        chosen = [strand for strand in chosen if strand.visible(self._now())]
         if path == "series":
             return [strand.labels for strand in chosen]
         if path == "labels":
