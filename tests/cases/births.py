@@ -235,7 +235,9 @@ _SINK = ratio("sink_total", 'code="500"')
 CREATED = (
     Situation(
         "comes-back-higher", "series that rest leave the page and begin at 0 when they return",
-        one(_made((54, 6, -5), (139, 11, -5), (139, 11, -5), N, N, N, (630, 70, 80), (640, 70, 80))),
+        one(_made(
+            (54, 6, -5), (139, 11, -5), (139, 11, -5), N, N, N, (630, 70, 80), (640, 70, 80),
+        )),
         85 + 640, 5 + 70, _SINK, formats=_CREATED, zeros=True,
     ),
     Situation(

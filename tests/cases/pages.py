@@ -10,6 +10,7 @@ import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import NamedTuple
 
 from exporter.core.selector import parse_selector
@@ -125,7 +126,7 @@ def _escaped(value: str) -> str:
 
 def number(value: float) -> str:
     """A value as clients write it: whole numbers without a fraction, large ones by exponent."""
-    if value != value or value in (float("inf"), float("-inf")):
+    if not isfinite(value):
         return {"nan": "NaN", "inf": "+Inf", "-inf": "-Inf"}[str(float(value))]
     if value == int(value) and abs(value) < 1e15:
         return str(int(value))

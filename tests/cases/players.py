@@ -369,7 +369,7 @@ async def _perform(stage: Stage, together: Sequence[Situation], way: Way) -> lis
     cast = Cast(stage, together, way)
     try:
         metrics = await cast.play()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it is raised where it is judged
         if len(together) == 1:
             return [Outcome(error=error)]
         # One of them ended the daemon: each alone tells which one.

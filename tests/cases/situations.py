@@ -74,6 +74,11 @@ def _away(why: Away) -> Callable[[int], Look]:
     return page
 
 
+_SQUID = (
+    "{ bad = 'squid_requests_total{kind=\"error\"}', good = 'squid_requests_total{kind=\"all\"}' }"
+)
+
+
 def _pushed(index: int) -> Page:
     done = 46_000 + (150 if index >= 2 else 0)
     return {
@@ -113,13 +118,13 @@ EXPORTERS = (
         "exporter-fails-and-restarts",
         "an exporter answers 503 for two looks and has a new start time after them",
         one(looks(8, _away(FAILED))), 2100, 21,
-        "{ bad = 'squid_requests_total{kind=\"error\"}', good = 'squid_requests_total{kind=\"all\"}' }",
+        _SQUID,
     ),
     Situation(
         "exporter-is-gone-and-back",
         "nobody listens for two looks; the exporter that answers then shows counters of millions",
         one(looks(8, _away(REFUSED))), 2100, 21,
-        "{ bad = 'squid_requests_total{kind=\"error\"}', good = 'squid_requests_total{kind=\"all\"}' }",
+        _SQUID,
     ),
     Situation(
         "pushgateway-restarts-with-its-file",
@@ -478,7 +483,9 @@ def _found(start: float | None, why: Away, ok: float = 50_000, failed: float = 1
 
 def _known(index: int) -> Look:
     return {
-        'mails_total{state="sent"}': 1000 + 10 * index, 'mails_total{state="bounced"}': 1, START: -500,
+        'mails_total{state="sent"}': 1000 + 10 * index,
+        'mails_total{state="bounced"}': 1,
+        START: -500,
     }  # fmt: skip
 
 
@@ -526,30 +533,38 @@ def _staging(index: int) -> Look:
     return {'req_total{status="ok"}': 500 + index, START: -_DAY if index < 4 else 55}
 
 
+_CLUSTERS = {
+    "a": looks(9, lambda index: _cluster(index, 100_000)),
+    "b": looks(9, lambda index: _cluster(index, 5000, restart=True)),
+}
+_PRODUCTION = (
+    '{ bad = \'req_total{namespace="prod",status="error"}\', '
+    "total = 'req_total{namespace=\"prod\"}' }"
+)
 _SAME = {"job": "pods", "instance": "10.9.0.7:8443"}
 SHARED_INSTANCE = (
     Situation(
         "clusters-share-an-instance", "two clusters have the same addresses; one pod restarts",
-        {"a": looks(9, lambda i: _cluster(i, 100_000)), "b": looks(9, lambda i: _cluster(i, 5000, True))},
+        _CLUSTERS,
         80 + 40 + 40, 0, ratio("web_total", 'code="500"'), ways=BEHIND,
         own={"a": {**_SAME, "cluster": "a"}, "b": {**_SAME, "cluster": "b"}},
     ),
     Situation(
         "namespaces-share-a-name", "staging is deployed, then production has its first error",
         {"prod": looks(9, _production), "staging": looks(9, _staging)},
-        400, 2, "{ bad = 'req_total{namespace=\"prod\",status=\"error\"}', total = 'req_total{namespace=\"prod\"}' }",
+        400, 2, _PRODUCTION,
         ways=BEHIND,
         own={n: {**_SAME, "instance": "web-0", "namespace": n} for n in ("prod", "staging")},
     ),
     Situation(
         "tasks-without-instance", "no instance at all; the source is told what tells tasks apart",
-        {"a": looks(9, lambda i: _cluster(i, 100_000)), "b": looks(9, lambda i: _cluster(i, 5000, True))},
+        _CLUSTERS,
         80 + 40 + 40, 0, ratio("web_total", 'code="500"'), ways=BEHIND,
         own={n: {"job": "otel", "task": n} for n in ("a", "b")}, source='target_labels = ["task"]',
     ),
     Situation(
         "nodes-as-instance", "instance is the node; pods of one node restart at different times",
-        {"a": looks(9, lambda i: _cluster(i, 100_000)), "b": looks(9, lambda i: _cluster(i, 5000, True))},
+        _CLUSTERS,
         80 + 40 + 40, 0, ratio("web_total", 'code="500"'), ways=BEHIND,
         own={n: {**_SAME, "namespace": "shop", "pod": f"web-{n}"} for n in ("a", "b")},
         source='target_labels = ["instance", "namespace", "pod"]',
@@ -597,7 +612,9 @@ FEDERATED = (
     ),
     Situation(
         "federation-of-three", "three instances, one of them behind by more than a look",
-        one(_federated(("a:1", 1000, 2, 0), ("b:1", 9e6, 22, 0), ("c:1", 31, 14.5, 0), failed=True)),
+        one(_federated(
+            ("a:1", 1000, 2, 0), ("b:1", 9e6, 22, 0), ("c:1", 31, 14.5, 0), failed=True,
+        )),
         150, 0, _SEEN, ways=AGED,
     ),
     Situation(

@@ -1,4 +1,4 @@
-"""What is missing is unknown: selectors without series, surpluses, groups and data that are gone."""
+"""What is missing is unknown: series that are gone, surpluses, groups, windows without data."""
 
 from __future__ import annotations
 

@@ -85,7 +85,9 @@ UNITS = {
     "increases": INCREASES,
     "rates": RATES,
     "an-increase-and-a-rate": pair("sum(increase(err_total[W]))", "sum(rate(req_total[W]))"),
-    "a-blank-before-the-bracket": pair("sum(increase (err_total[W]))", "sum(increase\t(req_total[W]))"),
+    "a-blank-before-the-bracket": pair(
+        "sum(increase (err_total[W]))", "sum(increase\t(req_total[W]))"
+    ),
     "count-over-time": pair("sum(increase(err_total[W]))", "sum(count_over_time(up[W])) * 50"),
     "sum-over-time": pair("sum(increase(err_total[W]))", "sum(sum_over_time(batch_size[W]))"),
     "delta": pair("sum(increase(err_total[W]))", "sum(delta(req_level[W]))"),
@@ -93,7 +95,9 @@ UNITS = {
     "a-rate-with-increase-in-a-label": pair(
         'sum(rate(err_total{job!="increase("}[W]))', 'sum(rate(req_total{job!="increase("}[W]))'
     ),
-    "a-rate-of-a-part": pair("sum(rate(err_total[W])) * 60 / 60", "sum by (job) (irate(req_total[W]))"),
+    "a-rate-of-a-part": pair(
+        "sum(rate(err_total[W])) * 60 / 60", "sum by (job) (irate(req_total[W]))"
+    ),
 }  # fmt: skip
 
 
@@ -144,8 +148,14 @@ def test_check_asks_for_the_unit_of_a_recorded_series(
             "{ error_ratio_query = 'avg(shop:error_share)', unit = \"ratio\" }",
             290.0,
         ),
-        (pair("sum(shop:errors:rate1m) * 10", "sum(shop:requests:rate1m) * 10", ', unit = "events"'),
-         290 * PACE),
+        (
+            pair(
+                "sum(shop:errors:rate1m) * 10",
+                "sum(shop:requests:rate1m) * 10",
+                ', unit = "events"',
+            ),
+            290 * PACE,
+        ),
     ],
     ids=["rate", "ratio", "events"],
 )  # fmt: skip

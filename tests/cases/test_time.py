@@ -1,4 +1,4 @@
-"""Times of samples: ahead, in another unit, late, and zeros long before the value they belong to."""
+"""Times of samples: ahead, in another unit, late, and zeros long before their value."""
 
 from __future__ import annotations
 
