@@ -181,18 +181,22 @@ CLOCKS = (
 # --- a process restarts and has more than before --------------------------------------------------
 
 
-def _overtakes(why: Away) -> list[Look]:
-    def page(ok: float, failed: float, start: float) -> Look:
+def _overtakes(why: Away, old: tuple[int, int], new: tuple[int, int], start: float) -> list[Look]:
+    """(good, bad) before the looks that failed and after them; traffic is 24 in a busy look."""
+
+    def page(ok: float, failed: float, begun: float) -> Look:
         return {
             'calls_total{code="0"}': ok,
             'calls_total{code="14"}': failed,
-            START: start,
+            START: begun,
         }
 
+    (ok, failed), (more, worse) = old, new
     return [
-        page(200, 8, -900), page(200, 8, -900), page(224, 10, -900), page(224, 10, -900),
+        page(ok, failed, -900), page(ok, failed, -900),
+        page(ok + 24, failed + 2, -900), page(ok + 24, failed + 2, -900),
         why, why,
-        page(236, 13, 85), page(240, 13, 85), page(244, 14, 85),
+        page(more, worse, start), page(more + 4, worse, start), page(more + 8, worse + 1, start),
     ]  # fmt: skip
 
 
@@ -229,12 +233,14 @@ OVERTAKING = (
     Situation(
         "restart-overtakes-after-failures",
         "the new process has more of everything at its first look than the old one had",
-        one(_overtakes(FAILED)), 24 + 244, 2 + 14, ratio("calls_total", 'code="14"'),
+        one(_overtakes(FAILED, (40, 1), (71, 5), 47)), 24 + 79, 2 + 6,
+        ratio("calls_total", 'code="14"'),
     ),
     Situation(
         "restart-overtakes-after-refusals",
-        "as before, and nobody listened meanwhile",
-        one(_overtakes(REFUSED)), 24 + 244, 2 + 14, ratio("calls_total", 'code="14"'),
+        "as before, with more than its pace would make; nobody listened meanwhile",
+        one(_overtakes(REFUSED, (200, 8), (236, 13), 85)), 24 + 244, 2 + 14,
+        ratio("calls_total", 'code="14"'),
     ),
     Situation(
         "start-under-a-prefix",

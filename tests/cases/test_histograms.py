@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from math import inf
 from pathlib import Path
@@ -38,7 +39,7 @@ from tests.cases.players import (
     plays,
 )
 from tests.cases.situations import looks
-from tests.cases.stage import Request, Stage, T, answer
+from tests.cases.stage import Request, Stage, T, answer, settle
 from tests.cases.upstream import Upstream, series
 
 TYPES = {"d_seconds": "histogram"}
@@ -280,7 +281,12 @@ async def told(stage: Stage) -> None:
 
 async def live_check(stage: Stage) -> list[str]:
     """What `slod check --live` finds, without the file's name."""
-    found = await check_live(load(stage.file), stage.clock)
+    looking = asyncio.create_task(check_live(load(stage.file), stage.clock))
+    await settle()
+    while not looking.done():
+        # It may wait for a second page.
+        await stage.advance(1)
+    found = await looking
     return [str(finding).partition("slod.toml:")[2] for finding in found]
 
 
