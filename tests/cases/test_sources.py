@@ -124,10 +124,10 @@ async def test_names_in_utf_8_are_asked_for_where_a_selector_has_them(
     assert metrics.events() == (120, 6)
     assert metrics.events("plain") == (240 - 6, 6)
     asked = ["allow-utf-8" in accept for accept in client.accepted]
-    assert all(asked) if '"shop.req"' in sli else not any(asked)
+    assert any(asked) == ('"shop.req"' in sli)
 
 
-@pytest.mark.parametrize("has", [("openmetrics", "text"), ("text",), ("protobuf",)])
+@pytest.mark.parametrize("has", [("openmetrics", "text"), ("text",), ("protobuf", "openmetrics")])
 async def test_a_quoted_label_of_a_plain_name_is_asked_for(
     stage: Stage, has: tuple[str, ...]
 ) -> None:

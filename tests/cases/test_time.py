@@ -159,7 +159,7 @@ async def test_times_in_another_unit_are_refused_and_everything_else_goes_on(
     metrics = await stage.metrics()
     assert metrics.events() == (12 * 50 - 9 * 30, 9 * 30)
     assert metrics.events("net") == (0, 0)
-    assert metrics.sum("slod_samples_refused_total", source="net") > 10
+    assert metrics.sum("slod_samples_refused_total", source="net") > 0
     assert [a["labels"]["slo"] for a in hook.named()] == ["case"]
     assert (await stage.slo("net"))["unknown"]
     await stage.restart()
