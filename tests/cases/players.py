@@ -2,9 +2,9 @@
 
 A situation is a list of looks for each target. They are served one after the other to a slod that
 scrapes, or stored as a Prometheus would have, and slod polls that meanwhile or fills up afterwards.
-With `restarts` slod is stopped and started again before every second look. The situations of a
-table are shown to one slod at once, each from a source of its own, since a daemon's start costs
-more than what it reads.
+With `restarts` slod is stopped and started again meanwhile. The situations of a table are shown to
+one slod at once, each from a source of its own, since a daemon's start costs more than what it
+reads.
 """
 
 from __future__ import annotations
@@ -258,6 +258,9 @@ sli = {situation.sli}
 Key = tuple[tuple[str, str], ...]
 LAG = 4.0
 """Seconds from an upstream's scrape to slod's poll."""
+_SCRAPED_ANEW, _ASKED_ANEW = (1, 3, 4, 6), (2, 4, 5, 7)
+"""Looks before which slod is started again, where a way has restarts: about those at which most
+situations turn. Behind a Prometheus the poll sees the look before it."""
 
 
 class Cast:
@@ -288,7 +291,7 @@ class Cast:
         await stage.start(self._targets(0))
         for index in range(1, self._count):
             changed = self._targets(index) != self._targets(index - 1)
-            if changed or (way.restarts and index % 2):
+            if changed or (way.restarts and index in _SCRAPED_ANEW):
                 await stage.stop()
                 await stage.advance(self._interval)
                 await stage.start(self._targets(index))
@@ -314,7 +317,7 @@ class Cast:
             member.store(stage, T - LAG, self._count)
         await stage.start("".join(member.asked() for member in self.members))
         for index in range(1, self._count + 1):
-            if self._way.restarts and index % 2 == 0:
+            if self._way.restarts and index in _ASKED_ANEW:
                 await stage.stop()
                 await stage.advance(self._interval)
                 await stage.start()

@@ -197,13 +197,13 @@ Arrival = Callable[[str, float], float]
 """When a sample of a series (its code) and time arrives."""
 
 ARRIVALS: dict[str, tuple[float, Arrival]] = {
-    "all-a-minute-late": (5, lambda code, t: t + 60),
-    "errors-late": (5, lambda code, t: t + (42 if code == "500" else 0.5)),
-    "traffic-late": (5, lambda code, t: t + (75 if code == "200" else 0.5)),
+    "all-a-minute-late": (10, lambda code, t: t + 60),
+    "errors-late": (7, lambda code, t: t + (42 if code == "500" else 0.5)),
+    "traffic-late": (10, lambda code, t: t + (75 if code == "200" else 0.5)),
     "almost-two-minutes": (15, lambda code, t: t + 110),
-    "once-a-minute": (5, lambda code, t: (t // 60 + 1) * 60 + 1),
+    "once-a-minute": (10, lambda code, t: (t // 60 + 1) * 60 + 1),
     "errors-once-a-minute": (15, lambda code, t: (t // 60 + 1) * 60 + 2 if code == "500" else t),
-    "more-and-more-late": (5, lambda code, t: t + 0.5 + (t - T) * 0.2),
+    "more-and-more-late": (15, lambda code, t: t + 0.5 + (t - T) * 0.2),
     "in-disorder": (5, lambda code, t: t + (50 if int(t - T) % 15 == 0 else 10)),
 }
 
