@@ -409,7 +409,7 @@ class Walk:
     def _correct(self, look: int, verdicts: dict[str, Verdict | None], decision: Decision) -> None:
         """What one decision about the process does not know: addresses that several processes
         share, and histograms without their bucket."""
-        self._note_trouble(decision, self._looks[look])
+        self._note_trouble(decision, look)
         if sum(weight for _, weight in self._troubled) >= _SHARED_FROM:
             self._counters.shared.add(self._target)
             verdicts.update(dict.fromkeys(verdicts, _SHARED))
@@ -426,10 +426,12 @@ class Walk:
                 # The count is known, its bucket is not: what it had before is no news.
                 verdicts[bucket.key], verdicts[count.key] = _FIRST_BUCKET, _NO_BUCKET
 
-    def _note_trouble(self, decision: Decision, time: float) -> None:
+    def _note_trouble(self, decision: Decision, look: int) -> None:
+        time, start = self._looks[look], self._start_at(look)
         spent = max(time - self._before, 1.0)
         kept = [(when, weight) for when, weight in self._troubled if time - when <= _FEW * spent]
-        if (weight := _weight(decision)) and self._before > 0:
+        back = start_moved(self._started, start) and (start or 0.0) < (self._started or 0.0)
+        if (weight := _weight(decision, back=back, again=bool(kept))) and self._before > 0:
             kept.append((time, weight))
         self._troubled = kept[-_FEW:]
 
@@ -543,14 +545,18 @@ def _begins(verdict: Verdict | None) -> bool:
     return verdict is not None and verdict.kind in (Kind.BIRTH, Kind.RESET)
 
 
-def _weight(decision: Decision) -> int:
-    """How much a look speaks for several processes at one address."""
+def _weight(decision: Decision, *, back: bool, again: bool) -> int:
+    """How much a look speaks for several processes at one address; `back`: its start time moved
+    back, `again`: so did one of the last few looks.
+    """
     if decision.explanation is evidence.OTHER:
         return 2
-    if decision.explanation is evidence.PART_LEFT:
+    # The starts of one process that crashes all the time only ever move forward.
+    if back or decision.explanation is evidence.PART_LEFT:
         return 1
-    unproven = any(v is not None and v.evidence == "all_fell" for v in decision.verdicts)
-    return 1 if decision.explanation is evidence.NEW and unproven else 0
+    unproven = {"all_fell", "process_start_elsewhere"} if again else {"all_fell"}
+    found = any(v is not None and v.evidence in unproven for v in decision.verdicts)
+    return 1 if decision.explanation is evidence.NEW and found else 0
 
 
 def _at_zero(last: Last, begun: float) -> Last:
