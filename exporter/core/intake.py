@@ -42,6 +42,7 @@ class Intake:
         self._terms = events.terms(memory.slo.sli)
         self._derived = events.derives(memory.slo.sli)
         self._own_clock = False
+        self._without: set[str] = set()
         self._values = Values(memory, patience)
         self._counts = not isinstance(memory.slo.sli, GaugeSLI | QuerySLI)
 
@@ -63,7 +64,7 @@ class Intake:
             self._take_counters(batch, taken, booked)
         else:
             self._take_values(batch, taken, booked)
-        taken.surplus = self._book(booked)
+        taken.surplus = self._book(booked, taken)
         if taken.surplus and self._derived:
             part = "good" if self._derived == "bad" else "bad"
             taken.fault = (
@@ -105,8 +106,9 @@ class Intake:
                 self.memory.tally.took(target, lines)
         self._observe(batch, counters.looked, counters.held)
         counted = counters.counted
-        taken.samples, taken.fell = counted.samples, counted.fell
-        taken.readings, taken.refused = counted.readings, counted.refused
+        taken.samples = counted.samples
+        taken.readings.update(counted.readings)
+        taken.refused = counted.refused
         for target in batch.targets if batch.types else ():
             for text in wrong_kind(self.memory.slo.sli, batch.types, "").values():
                 taken.notes[target] = text
@@ -135,7 +137,7 @@ class Intake:
         followed: set[tuple[str, str]] = set()
         if isinstance(sli := self.memory.slo.sli, HistogramSLI):
             paired = pair(sli, self._terms, found)
-            found, followed = paired.wanted, paired.followed
+            found, followed, self._without = paired.wanted, paired.followed, paired.without
             if paired.found and not self.memory.bucket_known:
                 self.memory.do("bucket", True)
             taken.bucket_missing = bool(paired.without) and not self.memory.bucket_known
@@ -175,6 +177,8 @@ class Intake:
     def _book_line(self, line: Line, followed: bool, booked: Booked, taken: Taken) -> None:
         """What a series gained goes to its group."""
         wanted = line.wanted
+        if followed and wanted.reading.series.target in self._without:
+            taken.readings["unknown", "no_bucket"] += len(line.data)
         if followed or not (line.data or self._shown(line)):
             return
         group = self._group(wanted.reading)
@@ -235,7 +239,7 @@ class Intake:
 
     # --- into the ledgers -------------------------------------------------------------------------
 
-    def _book(self, booked: Booked) -> float:
+    def _book(self, booked: Booked, taken: Taken) -> float:
         """Write down events and coverage of each group; the surplus that was let go."""
         surplus = 0.0
         for group, times in booked.data.items():
@@ -249,6 +253,9 @@ class Intake:
             if any(other != fresh for other in times) or not ascending(fresh):
                 fresh = sorted(set(chain.from_iterable(times)))
             if instance.seen is not None:
+                taken.late += sum(
+                    bisect_right(some, instance.seen - self.memory.slo.interval) for some in times
+                )
                 fresh = fresh[bisect_right(fresh, instance.seen) :]
             self._write(group, found, fresh)
         return surplus

@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
+from itertools import pairwise
 from math import inf
 from operator import itemgetter, sub
 
@@ -28,6 +29,7 @@ _SHARED_FROM = 4
 """Trouble (see `_weight`) within `_FEW` looks from which on several processes share an address."""
 _FEW = 10
 
+_HELD = Verdict(Kind.UNKNOWN, "required_term_missing")
 _NO_BUCKET = Verdict(Kind.UNKNOWN, "no_bucket")
 _FIRST_BUCKET = Verdict(Kind.BASELINE, "no_bucket_before")
 _SHARED = Verdict(Kind.REFUSED, "several_processes")
@@ -135,6 +137,7 @@ class Walk:
         for cursor in self._cursors:
             if cursor.next == look:
                 cursor.at, cursor.look = cursor.at + 1, look
+                self._counters.readings[_HELD] += 1
         self._held = term
 
     # --- looks ------------------------------------------------------------------------------------
@@ -161,7 +164,11 @@ class Walk:
         after = self._first or self._earliest
         if known := [t for t in self._facts.looks if after < t <= self._batch.at]:
             times = sorted({*times, *known})
-        return clustered(times, spacing(lines, self._memory.slo.interval))
+        looks = clustered(times, spacing(lines, self._memory.slo.interval))
+        # No look shows a series twice, but an upstream may store a zero right before a sample.
+        if any(_twice(line.times, looks) for line in lines):
+            return list(times)
+        return looks
 
     def _cursor(self, line: Line) -> Cursor:
         present = line.last is not None and line.last.look >= self._first > 0
@@ -387,6 +394,10 @@ class Walk:
         if self._before <= 0:
             verdicts = evidence.meet(process, rows, self._earliest)
             return Decision(evidence.SAME, verdicts, self._belief)
+        if self._memory.polled is None:
+            # The very first batch tells what was there, whichever series it shows first.
+            verdicts = evidence.decide(process, rows).verdicts
+            return Decision(evidence.SAME, [*map(_first_look, rows, verdicts)], self._belief)
         zeros = not self._batch.own_clock and all(not s.value for s in rows if s.value is not None)
         if zeros and any(s.value is None and not s.absent for s in rows):
             # A zero at a created time, which an upstream put between its scrapes: nothing was
@@ -402,9 +413,6 @@ class Walk:
         if sum(weight for _, weight in self._troubled) >= _SHARED_FROM:
             self._counters.shared.add(self._target)
             verdicts.update(dict.fromkeys(verdicts, _SHARED))
-        if decision.explanation is evidence.PART_LEFT:
-            lost = [k for k, v in verdicts.items() if v is not None and v.kind is Kind.UNKNOWN]
-            self._counters.fell.update(lost)
         for bucket, count in self._pairs():
             if count.next != look:
                 continue
@@ -436,6 +444,10 @@ class Walk:
         value, below, time = line.values[at], line.unders[at], line.times[at]
         self._counters.readings[verdict] += 1
         line.verdicts.append(verdict)
+        if verdict.kind is Kind.REFUSED:
+            self._counters.refused[verdict.evidence] = (
+                self._counters.refused.get(verdict.evidence, 0) + 1
+            )
         begin: float | None = None
         gained, under = 0.0, 0.0
         if verdict.kind in (Kind.BIRTH, Kind.RESET):
@@ -515,6 +527,20 @@ class Walk:
         own = [(c.index, c.mark) for c in self._cursors if c.mark is not None]
         own += [(index, last) for index, _, last in self._unwalked()]
         return self._siblings.usual(own)
+
+
+def _first_look(s: Seen, verdict: Verdict | None) -> Verdict | None:
+    if s.last is None and s.created is None and verdict is not None:
+        return evidence.FIRST_LOOK
+    return verdict
+
+
+def _twice(times: Sequence[float], looks: Sequence[float]) -> bool:
+    """Whether two samples of a series are in one look."""
+    if len(times) < 2 or len(looks) == len(times):
+        return False
+    places = [bisect_left(looks, time) for time in times]
+    return any(a == b for a, b in pairwise(places))
 
 
 def _begins(verdict: Verdict | None) -> bool:
