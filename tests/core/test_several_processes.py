@@ -35,7 +35,7 @@ def alternate(begin: Begin, looks: int, *, starts: bool) -> tuple[Reader, list[A
 
 @pytest.mark.parametrize("starts", [True, False])
 def test_what_alternates_is_not_counted_for_long(begin: Begin, starts: bool) -> None:
-    r, looks = alternate(begin, 20, starts=starts)
+    _, looks = alternate(begin, 20, starts=starts)
     shared = [k for k, taken in enumerate(looks) if told(taken) == SHARED]
     assert shared == list(range(shared[0], 20)) and shared[0] <= 5
     assert "several processes answer at this address" in looks[-1].notes["a"]

@@ -80,7 +80,7 @@ def test_the_first_errors_of_a_process_that_was_looked_at(length: int) -> None:
 def test_zeros_at_created_times_stand_between_the_looks(length: int) -> None:
     """A Prometheus that takes created timestamps in as zeros puts one before the first sample."""
     page = {OK: line(0, 60, 1000, 100), ERROR: [(T + 204.5, 0.0), *line(210, 39, 4, 1)]}
-    r, found = cut(page, length)
+    r, _ = cut(page, length)
     assert r.counted == (5900, 42)
 
 
