@@ -6,7 +6,7 @@ import pytest
 
 from exporter.core.selector import parse_selector
 from exporter.core.slo import CounterSLI
-from tests.core.builders import slo
+from tests.core.builders import T, counted, engine, feed, packed, slo
 from tests.core.conftest import Begin
 
 GOOD_OF_TOTAL = slo(
@@ -60,6 +60,20 @@ def test_a_part_that_is_more_look_by_look_is_none_of_its_total(begin: Begin) -> 
     # Nothing of it hides the outage that comes.
     taken = r.poll(270, {"good": 96.0, "total": 180.0})
     assert r.counted == (96, 100) and not taken.surplus
+
+
+def test_debts_of_earlier_versions_had_no_times(begin: Begin) -> None:
+    """They are older than any debt that is waited for."""
+    e = engine(GOOD_OF_TOTAL)
+    dumped = packed(e.dump("slo"))
+    ((group, _, *rest),) = dumped["state"]["instances"]
+    for state in (dict(dumped["state"], instances=[(group, 7.0, *rest)]), dumped["state"]):
+        logs = [[("debt", group, 7.0)]] if state is dumped["state"] else []
+        assert e.restore("slo", {**dumped, "state": state}, logs) is None
+        feed(e, T, {"good": 0.0, "total": 0.0})
+        assert e.accounts["slo"].memory.instance(()).debt == 7
+        taken = feed(e, T + 30, {"good": 0.0, "total": 10.0})
+        assert taken.surplus == 7 and counted(e) == (0, 10)
 
 
 def test_bad_events_over_the_total_are_a_debt_of_good_ones(begin: Begin) -> None:

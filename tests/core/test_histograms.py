@@ -102,6 +102,21 @@ def test_looks_without_a_bucket_are_the_same_wherever_a_history_is_cut(length: i
     assert r.counted == pytest.approx((0.9 * 140, 0.1 * 140))
 
 
+def test_histograms_of_one_process_that_are_not_in_the_same_looks(begin: Begin) -> None:
+    r = begin(LATENCY)
+    looks = [T + 10.0 * k for k in range(10)]
+    r.poll(0, {k: [(T, 0.0)] for k in (*classic(0, 0), *classic(0, 0, "/b"))}, own_clock=False)
+    page: dict[str, Any] = {}
+    for path, shown in (("/", looks[1:]), ("/b", [*looks[1:4], *looks[6:]])):
+        bucket, count = classic(0, 0, path)
+        page[bucket] = [(t, 0.9 * (t - T)) for t in shown]
+        # One more series is not there at the third look.
+        page[count] = [(t, t - T) for t in shown if path == "/b" or t != looks[3]]
+    r.poll(90, page, observed={"a": looks[1:]}, own_clock=False)
+    good, bad = r.counted
+    assert good + bad == pytest.approx(90 + 90 - 0 * 20, abs=20) and bad >= 0
+
+
 def test_a_histogram_that_is_born_whole_counts_whole(begin: Begin) -> None:
     r = steady(begin)
     taken = r.poll(80, {**classic(72.0, 80.0), **classic(3.0, 4.0, "/new")})

@@ -60,6 +60,14 @@ def test_a_look_at_another_process_counts_nothing(begin: Begin) -> None:
     assert told(taken) == {("refused", "another_process")} and r.counted == (700, 0)
 
 
+def test_what_another_process_does_not_show_is_not_gone(begin: Begin) -> None:
+    r = begin()
+    for k in range(8):
+        r.poll(10.0 * k, one(k), started={"a": T - 100})
+    taken = r.poll(80.0, {OK: 51_700.0}, started={"a": T - 5100})
+    assert told(taken) == {("refused", "another_process")} and r.counted == (700, 35)
+
+
 def test_a_start_time_that_wobbles_is_no_second_process(begin: Begin) -> None:
     r = begin()
     for k in range(40):
@@ -93,8 +101,8 @@ def test_behind_a_prometheus_every_look_of_a_troubled_target_is_explained() -> N
     for length in (1, 7, 40):
         r = Reader("")
         found = [(T + 10.0 * k, (other(k) if k % 2 and k > 8 else one(k))[OK]) for k in range(40)]
-        for k in range(0, 40, length):
-            some = found[k : k + length]
+        for k in (0, *range(1, 40, length)):
+            some = found[k : k + length] if k else found[:1]
             r.poll(some[-1][0] - T, {OK: some}, own_clock=False)
         counts.append(r.counted)
     assert counts[0] == counts[1] == counts[2]

@@ -20,14 +20,13 @@ LENGTHS = [1, 2, 3, 7, 60]
 
 
 def cut(page: dict[str, Samples], length: int, **more: Any) -> tuple[Reader, set[tuple[str, str]]]:
-    """A history in batches of so many looks; the reader and the evidence of all readings."""
+    """A history in batches of so many looks, after a first one of one look, as a source's is; the
+    reader and the evidence of all readings."""
     r, found = Reader("state" if length == 3 else "", slo(interval=10.0)), set()
-    times = sorted(
-        {time for samples in page.values() for time, _ in samples} | set(more.pop("looks", ()))
-    )
+    times = sorted({time for samples in page.values() for time, _ in samples})
     begin = 0.0
-    for first in range(0, len(times), length):
-        some = times[first : first + length]
+    for first in (0, *range(1, len(times), length)):
+        some = times[first : first + length] if first else times[:1]
         part = {
             text: [s for s in samples if begin < s[0] <= some[-1]] for text, samples in page.items()
         }
@@ -124,6 +123,50 @@ def test_what_an_upstream_saw_of_a_new_target_before_its_first_series(begin: Beg
     pages = {"b": {OK: line(10, 3, 11, 10)}, "a": {ERROR: [(T + 30, 3.0)], OK: line(20, 2, 12, 1)}}
     r.polls(30, pages, observed={"a": looks, "b": looks}, **THEIRS)
     assert r.counted == (30 + 13, 3)
+
+
+def test_a_name_comes_back_in_the_batch_in_which_another_had_gone_on_for_it(begin: Begin) -> None:
+    one, two = (f'http_requests_total{{v="{v}"}}' for v in "12")
+    r = begin()
+    r.poll(0, {one: line(0, 1, 1000, 0)}, **THEIRS)
+    # A collector brings a series of the old name, which was there for long.
+    page = {
+        one: line(10, 9, 1010, 10) + line(200, 11, 5e7, 10),
+        two: line(100, 21, 1100, 10),
+    }
+    looks = [T + 10.0 * k for k in range(1, 31)]
+    taken = r.poll(300, page, observed={"a": looks}, **THEIRS)
+    assert {("increase", "renamed"), ("baseline", "found_late")} <= told(taken)
+    assert r.counted == (300 + 100, 0)
+
+
+def test_a_series_that_is_one_of_all_events_only_under_its_new_name(begin: Begin) -> None:
+    bad, total = parse_selector('m{code="500"}'), parse_selector('m{v="2"}')
+    r = begin(slo(sli=CounterSLI(bad=bad, total=total)))
+    for k in range(8):
+        r.poll(10.0 * k, {'m{code="500",v="1"}': 10.0 * k, 'm{code="200",v="2"}': 100.0 * k})
+    taken = r.poll(80, {'m{code="500",v="2"}': 80.0})
+    assert ("increase", "renamed") in told(taken) or taken.notes
+    r.poll(90, {'m{code="500",v="2"}': 90.0, 'm{code="200",v="2"}': 900.0})
+    assert r.counted[1] in (80, 90)
+
+
+def test_looks_that_show_nothing_of_a_term_that_never_was_there_end_nothing(begin: Begin) -> None:
+    r = begin(slo(sli=CounterSLI(good=parse_selector("good"), bad=parse_selector("bad"))))
+    r.poll(0, {"bad": line(0, 1, 0, 0)}, **THEIRS)
+    looks = [T + 10.0 * k for k in range(1, 9)]
+    r.poll(80, {"bad": line(10, 5, 1, 1)}, observed={"a": looks}, **THEIRS)
+    r.poll(90, {"bad": line(90, 1, 2, 0)}, observed={"a": [T + 90]}, **THEIRS)
+    assert r.counted == (0, 7)
+
+
+def test_of_two_polls_at_one_moment_both_count(begin: Begin) -> None:
+    r = begin()
+    r.poll(0, {OK: [(T - 9, 10.0)]})
+    r.poll(10, {OK: [(T + 3, 20.0)]})
+    # A page with times of its own is asked twice, and had several new samples by then.
+    r.poll(10, {OK: [(T + 5, 25.0), (T + 6, 26.0)]})
+    assert r.counted == (16, 0)
 
 
 # --- pages whose samples have times of their own ------------------------------------------------
