@@ -392,8 +392,8 @@ class Walk:
             troubled=sum(weight for _, weight in self._troubled) > 1,
         )
         if self._before <= 0:
-            verdicts = evidence.meet(process, rows, self._earliest)
-            return Decision(evidence.SAME, verdicts, self._belief)
+            met = evidence.meet(process, rows, self._earliest)
+            return Decision(evidence.SAME, [*met], self._belief)
         if self._memory.polled is None:
             # The very first batch tells what was there, whichever series it shows first.
             verdicts = evidence.decide(process, rows).verdicts
@@ -518,9 +518,10 @@ class Walk:
                     line.ends.append(dated)
                     line.gained.append(0.0)
                     line.under.append(0.0)
+        tally = self._memory.tally
+        assert tally is not None  # it begins with the first batch
         for index, key, last in self._unwalked():
-            if self._memory.tally is not None:
-                self._memory.tally.lost((index, self._target, key), last)
+            tally.lost((index, self._target, key), last)
             self._memory.do("series", self._target, index, key, *_at_zero(last, begun))
 
     def _usual_pace(self) -> float | None:
