@@ -72,7 +72,7 @@ class Walk:
         self._belief = state.belief if state is not None else 0
         self._troubled = list(state.troubled) if state is not None else []
         self._siblings = Siblings(self._memory.targets)
-        self._page = lines[0].wanted.reading.series.page if lines else ""
+        self._page = lines[0].wanted.reading.series.page
 
     def walk(self) -> None:
         """Count everything; the lines hold what came of it."""
