@@ -48,6 +48,7 @@ from exporter.core.likelihood import (
     together,
 )
 from exporter.core.starts import OF_NEW, OF_SAME, Start, start_of
+from exporter.core.twins import Twins
 from exporter.core.verdicts import (
     GOES_ON,
     MOST_AHEAD,
@@ -57,7 +58,6 @@ from exporter.core.verdicts import (
     Process,
     Seen,
     Verdict,
-    common,
 )
 
 SAME, NEW, RENAMED, PART_LEFT, OTHER, FOUND = (
@@ -317,7 +317,7 @@ def _part_left(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
 def _renamed(start: Start, seen: Sequence[Seen], gone: Sequence[Seen]) -> list[_Option]:
     """Each new series with its twin among those that went: of the same role, not above it, the most
     alike by its labels; none where a role of traffic is left without a twin."""
-    left = {role: [s for s in gone if s.role == role] for role in {s.role for s in gone}}
+    left = Twins(gone, [s for s in seen if s.value is not None])
     score = _LN["renamed"] + OF_SAME[start]
     verdicts: list[Verdict | None] = [None] * len(seen)
     order = sorted(
@@ -329,13 +329,11 @@ def _renamed(start: Start, seen: Sequence[Seen], gone: Sequence[Seen]) -> list[_
     for i in order:
         s = seen[i]
         assert s.value is not None  # it is in the order
-        fits = [old for old in left.get(s.role, ()) if old.last is not None and old.last <= s.value]
-        if not fits:
+        twin = left.take(s)
+        if twin is None:
             score += _LN["born"] + fit(s.value, expected_of(s, s.idle), s.idle)
             verdicts[i] = _BORN
             continue
-        twin = max(fits, key=lambda old: (common(old.key, s.key), old.last or 0.0))
-        left[s.role].remove(twin)
         twins += 1
         amount = s.value - (twin.last or 0.0)
         score += fit(amount, expected_of(twin, twin.idle), twin.idle)

@@ -105,4 +105,4 @@ def common(one: str, other: str) -> int:
 @lru_cache(maxsize=4096)
 def pairs(key: str) -> frozenset[str]:
     """The label pairs of a series key, each as it is written but for its closing quote."""
-    return frozenset(key.partition("{")[2].rstrip("}").split('",'))
+    return frozenset(key.partition("{")[2].removesuffix('"}').split('",'))

@@ -63,6 +63,7 @@ class Walk:
         self._earliest = self._began_after(lines)
         self._looks = self._looks_of(lines)
         self._cursors = [self._cursor(line) for line in lines]
+        self._named = {(c.index, c.key): c for c in reversed(self._cursors)}
         self._held: int | None = None
         self._counted = -1
         """The last look that counted; -1 for those before the batch."""
@@ -72,6 +73,8 @@ class Walk:
         self._belief = state.belief if state is not None else 0
         self._troubled = list(state.troubled) if state is not None else []
         self._siblings = Siblings(self._memory.targets)
+        self._usual: tuple[int, float | None] = (NONE, None)
+        """A look, and the usual pace by then."""
         self._page = lines[0].wanted.reading.series.page
 
     def walk(self) -> None:
@@ -333,7 +336,7 @@ class Walk:
         if mark is None:
             idle = time - self._before if self._before > 0 else 0.0
             twins = None if self._met else self._siblings.of_twins(cursor.index, cursor.key)
-            pace = self._usual_pace() if twins is None else twins
+            pace = self._usual_pace(look) if twins is None else twins
             return Seen(
                 cursor.index, cursor.key, value, None, pace, idle,
                 created=cursor.line.wanted.reading.created,
@@ -344,7 +347,7 @@ class Walk:
             cursor.key,
             value,
             mark.value,
-            self._usual_pace() if own is None else own,
+            self._usual_pace(look) if own is None else own,
             max(0.0, time - mark.look),
             absent=cursor.look < self._counted,
             created=cursor.line.wanted.reading.created,
@@ -372,10 +375,9 @@ class Walk:
         """What is known of series that the batch has nothing of: term, key, newest sample."""
         if self._state is None:
             return
-        walked = {(c.index, c.key) for c in self._cursors}
         for index, series in enumerate(self._state.series):
             for key, last in list(series.items()):
-                if (index, key) not in walked and last.value != LOST:
+                if (index, key) not in self._named and last.value != LOST:
                     yield index, key, last
 
     def _decide(self, look: int, start: float | None, rows: Sequence[Seen]) -> Decision:
@@ -497,7 +499,7 @@ class Walk:
 
     def _twin(self, index: int, key: str) -> Last | None:
         """The newest sample of a series that goes on under another name; its own name is over."""
-        cursor = next((c for c in self._cursors if (c.index, c.key) == (index, key)), None)
+        cursor = self._named.get((index, key))
         if cursor is not None and cursor.mark is not None:
             mark, cursor.mark = cursor.mark, None
             cursor.lost = mark._replace(value=LOST)
@@ -524,10 +526,13 @@ class Walk:
             tally.lost((index, self._target, key), last)
             self._memory.do("series", self._target, index, key, *_at_zero(last, begun))
 
-    def _usual_pace(self) -> float | None:
-        own = [(c.index, c.mark) for c in self._cursors if c.mark is not None]
-        own += [(index, last) for index, _, last in self._unwalked()]
-        return self._siblings.usual(own)
+    def _usual_pace(self, look: int) -> float | None:
+        """The pace of a series before a look: found once, for however many are new in it."""
+        if self._usual[0] != look:
+            own = [(c.index, c.mark) for c in self._cursors if c.mark is not None]
+            own += [(index, last) for index, _, last in self._unwalked()]
+            self._usual = look, self._siblings.usual(own)
+        return self._usual[1]
 
 
 def _first_look(s: Seen, verdict: Verdict | None) -> Verdict | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from exporter.core.engine import Engine
 from exporter.core.outbox import Route
 from exporter.core.selector import parse_selector
 from exporter.core.slo import CounterSLI
-from tests.core.builders import ERROR, LONG_AGO, OK, T, batch, engine, slo, workbook
+from tests.core.builders import ERROR, LONG_AGO, OK, T, batch, engine, feed, slo, workbook
 from tests.support import instructions
 
 TIMES = (T + 10, T + 20, T + 3600)
@@ -82,3 +85,67 @@ def first_errors(targets: int) -> int:
 
 def test_a_new_series_costs_as_much_at_each_of_many_targets_as_of_few() -> None:
     assert first_errors(100) / 100 == pytest.approx(first_errors(20) / 20, rel=0.1)
+
+
+# --- looks that have to be explained ------------------------------------------------------------
+
+
+def series(count: int, value: float, version: str = "1") -> dict[str, float]:
+    """So many series of one page."""
+    return {f'http_requests_total{{path="/{k}",v="{version}"}}': value + k for k in range(count)}
+
+
+def explained(count: int, known: int, shown: dict[str, float], **more: Any) -> int:
+    """A look, after three usual ones at so many series."""
+    of = engine()
+    for k in range(3):
+        feed(of, T + 10 * k, series(known, 1e6 + 100 * k))
+    one = batch(of, T + 30, {"a": shown}, **more)
+    return instructions(lambda: of.ingest(one)) // count
+
+
+LOOKS: dict[str, Callable[[int], int]] = {
+    "all are reset at once": lambda n: explained(n, n, series(n, 3.0)),
+    "and the start time shows it": lambda n: explained(n, n, series(n, 3.0), started={"a": T + 25}),
+    "all go on under other names": lambda n: explained(n, n, series(n, 1e6 + 300, "2")),
+    "all but one are born": lambda n: explained(n, 1, series(n, 1e6 + 300)),
+    "all but one are gone": lambda n: explained(n, n, series(1, 1e6 + 300)) + 1000,
+}
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_look_costs_as_much_for_each_of_many_series_as_of_few(look: str) -> None:
+    cost = LOOKS[look]
+    assert cost(200) <= 1.2 * cost(50)
+
+
+def met(targets: int, page: str) -> int:
+    """A poll in which so many targets appear at once, in their own right or on another's page."""
+    of = engine()
+    for k in range(3):
+        of.ingest(batch(of, T + 10 * k, {"old": {OK: 100.0 * k}}, page=page))
+    pages = {f"t{n}": {OK: 50.0, ERROR: 2.0} for n in range(targets)}
+    one = batch(of, T + 30, pages, started=dict.fromkeys(pages, T + 25), page=page)
+    return instructions(lambda: of.ingest(one)) // targets
+
+
+@pytest.mark.parametrize("page", ["", "relay"])
+def test_a_new_target_costs_as_much_among_many_as_among_few(page: str) -> None:
+    assert met(100, page) <= 1.2 * met(30, page)
+
+
+def history(looks: int) -> int:
+    """A history of so many looks, with a restart in every twentieth."""
+    of = engine()
+    feed(of, T, series(5, 1e6), own_clock=False)
+    page = {
+        key: [(T + 10 * k, value + 100 * (k % 20)) for k in range(1, looks)]
+        for key, value in series(5, 50.0).items()
+    }
+    starts = [(T + 10 * k, T + 10 * k - 5) for k in range(20, looks, 20)]
+    one = batch(of, T + 10 * looks, {"a": page}, started={"a": starts}, own_clock=False)
+    return instructions(lambda: of.ingest(one)) // looks
+
+
+def test_a_long_history_costs_as_much_for_each_look_as_a_short_one() -> None:
+    assert history(1000) <= 1.2 * history(250)
