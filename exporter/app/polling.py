@@ -122,6 +122,7 @@ class Polling:
                 metrics.refused(source, reason, count)
             if one.surplus:
                 metrics.surplus(slo, one.surplus)
+            metrics.late(source, one.late)
             self._note_unknown(slo, one.notes)
             if one.over_cap:
                 self._note_over_cap(slo, one.over_cap)

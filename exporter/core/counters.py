@@ -66,14 +66,12 @@ class Line:
 
 class Counted(NamedTuple):
     """What was counted of one batch, for readers: how many samples, what they were, by kind and
-    evidence, those that were refused by reason, targets that several processes share, and series
-    that fell although their process went on."""
+    evidence, those that were refused by reason, and targets that several processes share."""
 
     samples: int
     readings: Counter[tuple[str, str]]
     refused: dict[str, int]
     shared: set[str]
-    fell: set[str]
 
 
 class Counters:
@@ -87,7 +85,6 @@ class Counters:
         self.readings: Counter[Verdict] = Counter()
         self.refused: dict[str, int] = {}
         self.shared: set[str] = set()
-        self.fell: set[str] = set()
         self.looked: dict[str, float] = {}
         """The last look at each target that counted, where one did."""
         self.held: dict[str, int] = {}
@@ -105,7 +102,7 @@ class Counters:
         readings: Counter[tuple[str, str]] = Counter()
         for verdict, count in self.readings.items():
             readings[verdict.kind.value, verdict.evidence] += count
-        return Counted(self.samples, readings, self.refused, self.shared, self.fell)
+        return Counted(self.samples, readings, self.refused, self.shared)
 
     def refuse(self, reason: str) -> None:
         """One sample was not taken."""

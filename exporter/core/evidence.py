@@ -69,6 +69,7 @@ SAME, NEW, RENAMED, PART_LEFT, OTHER, FOUND = (
     "found_late",
 )
 
+FIRST_LOOK = Verdict(Kind.BASELINE, "first_look")
 _BEHIND = Verdict(Kind.JITTER, "a_little_behind")
 _OWN_RESET = Verdict(Kind.RESET, "own_fall")
 _RETURNED = Verdict(Kind.RESET, "returned_at_zero")
@@ -415,5 +416,5 @@ def meet(process: Process, seen: Sequence[Seen], earliest: float) -> list[Verdic
         elif began:
             verdicts.append(Verdict(Kind.BIRTH, "process_start"))
         else:
-            verdicts.append(Verdict(Kind.BASELINE, "first_look"))
+            verdicts.append(FIRST_LOOK)
     return verdicts

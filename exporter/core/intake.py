@@ -20,7 +20,8 @@ from exporter.core.memory import Memory
 from exporter.core.query_sli import QuerySLI
 from exporter.core.runs import LONG, Row, Run, ascending, settled
 from exporter.core.sample import Batch, Reading, Target
-from exporter.core.slo import GaugeSLI, HistogramSLI
+from exporter.core.selector import Want
+from exporter.core.slo import CounterSLI, GaugeSLI, HistogramSLI
 from exporter.core.taken import Taken
 from exporter.core.tally import LONG_GAP, Tally
 from exporter.core.values import Values
@@ -41,6 +42,7 @@ class Intake:
         self._terms = events.terms(memory.slo.sli)
         self._derived = events.derives(memory.slo.sli)
         self._own_clock = False
+        self._without: set[str] = set()
         self._values = Values(memory, patience)
         self._counts = not isinstance(memory.slo.sli, GaugeSLI | QuerySLI)
 
@@ -62,7 +64,7 @@ class Intake:
             self._take_counters(batch, taken, booked)
         else:
             self._take_values(batch, taken, booked)
-        taken.surplus = self._book(booked)
+        taken.surplus = self._book(booked, taken)
         if taken.surplus and self._derived:
             part = "good" if self._derived == "bad" else "bad"
             taken.fault = (
@@ -90,16 +92,23 @@ class Intake:
     def _take_counters(self, batch: Batch, taken: Taken, booked: Booked) -> None:
         counters = Counters(self.memory, batch, self._away)
         followed, by_target = self._wanted(batch, taken)
+        untold = self._total_is_nowhere(by_target)
+        if untold is not None:
+            taken.fault = (
+                f"{untold} matches nothing, so nothing is known of its events; see whether the "
+                "metric has this name"
+            )
         for target, wanted in by_target.items():
             lines = counters.process(target, wanted)
-            for line in lines:
+            for line in lines if untold is None else ():
                 self._book_line(line, (target, line.key) in followed, booked, taken)
             if self.memory.tally is not None:
                 self.memory.tally.took(target, lines)
         self._observe(batch, counters.looked, counters.held)
         counted = counters.counted
-        taken.samples, taken.fell = counted.samples, counted.fell
-        taken.readings, taken.refused = counted.readings, counted.refused
+        taken.samples = counted.samples
+        taken.readings.update(counted.readings)
+        taken.refused = counted.refused
         for target in batch.targets if batch.types else ():
             for text in wrong_kind(self.memory.slo.sli, batch.types, "").values():
                 taken.notes[target] = text
@@ -128,7 +137,7 @@ class Intake:
         followed: set[tuple[str, str]] = set()
         if isinstance(sli := self.memory.slo.sli, HistogramSLI):
             paired = pair(sli, self._terms, found)
-            found, followed = paired.wanted, paired.followed
+            found, followed, self._without = paired.wanted, paired.followed, paired.without
             if paired.found and not self.memory.bucket_known:
                 self.memory.do("bucket", True)
             taken.bucket_missing = bool(paired.without) and not self.memory.bucket_known
@@ -145,6 +154,18 @@ class Intake:
             out.setdefault(one.reading.series.target, []).append(one)
         return followed, out
 
+    def _total_is_nowhere(self, by_target: Mapping[str, Sequence[Wanted]]) -> Want | None:
+        """The selector of all events where no target ever had any, though others count: errors
+        without a total would all be 100%."""
+        for index, term in enumerate(self._terms):
+            if term.role != "total" or not isinstance(self.memory.slo.sli, CounterSLI):
+                continue
+            known = any(state.series[index] for state in self.memory.targets.values())
+            there = any(one.term == index for some in by_target.values() for one in some)
+            if by_target and not known and not there:
+                return term.want
+        return None
+
     def _judge_kind(self, sli: HistogramSLI, batch: Batch, taken: Taken) -> None:
         """Say what a metric is that is no histogram; of a count alone its bounds tell more."""
         shape = shape_of(sli, batch.readings)
@@ -156,6 +177,8 @@ class Intake:
     def _book_line(self, line: Line, followed: bool, booked: Booked, taken: Taken) -> None:
         """What a series gained goes to its group."""
         wanted = line.wanted
+        if followed and wanted.reading.series.target in self._without:
+            taken.readings["unknown", "no_bucket"] += len(line.data)
         if followed or not (line.data or self._shown(line)):
             return
         group = self._group(wanted.reading)
@@ -216,7 +239,7 @@ class Intake:
 
     # --- into the ledgers -------------------------------------------------------------------------
 
-    def _book(self, booked: Booked) -> float:
+    def _book(self, booked: Booked, taken: Taken) -> float:
         """Write down events and coverage of each group; the surplus that was let go."""
         surplus = 0.0
         for group, times in booked.data.items():
@@ -230,6 +253,9 @@ class Intake:
             if any(other != fresh for other in times) or not ascending(fresh):
                 fresh = sorted(set(chain.from_iterable(times)))
             if instance.seen is not None:
+                taken.late += sum(
+                    bisect_right(some, instance.seen - self.memory.slo.interval) for some in times
+                )
                 fresh = fresh[bisect_right(fresh, instance.seen) :]
             self._write(group, found, fresh)
         return surplus

@@ -38,7 +38,7 @@ class TargetState:
     """What is known of a target: its newest observation and process start, in unix seconds, and
     for each term of the SLI the newest sample of each series, by its key.
 
-    `belief`: see `evidence.Process`. `down`: nobody listened at the newest look. `troubled`: when
+    `belief`: see `verdicts.Process`. `down`: nobody listened at the newest look. `troubled`: when
     it looked as if another process answered, and how much, the last few times."""
 
     last: float

@@ -14,10 +14,9 @@ class Taken:
     those that were not taken, by reason. `skipped`: a want was not answered, the next batch
     bridges. `over_cap`: groups past `max_groups`. `bucket_missing`: no target has a bucket that
     ends at the threshold. `surplus`: events of a part that were more than its total, and were let
-    go. `notes`: what cannot be told of a target, and why, by target. `fell`: series that fell
-    although their process went on. `fault`: why its numbers are not right, in one line. `sights`:
-    by group, the targets that had a sample of it that was not there before; empty for an SLO
-    without groups.
+    go. `late`: samples of a time that was judged already. `notes`: what cannot be told of a target,
+    and why, by target. `fault`: why its numbers are not right, in one line. `sights`: by group, the
+    targets that had a sample of it that was not there before; empty for an SLO without groups.
     """
 
     samples: int = 0
@@ -27,8 +26,8 @@ class Taken:
     over_cap: set[Group] = field(default_factory=set)
     bucket_missing: bool = False
     surplus: float = 0.0
+    late: int = 0
     notes: dict[str, str] = field(default_factory=dict)
-    fell: set[str] = field(default_factory=set)
     fault: str | None = None
     sights: dict[Group, set[str]] = field(default_factory=dict)
 

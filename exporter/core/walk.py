@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
+from itertools import pairwise
 from math import inf
 from operator import itemgetter, sub
 
@@ -28,6 +29,7 @@ _SHARED_FROM = 4
 """Trouble (see `_weight`) within `_FEW` looks from which on several processes share an address."""
 _FEW = 10
 
+_HELD = Verdict(Kind.UNKNOWN, "required_term_missing")
 _NO_BUCKET = Verdict(Kind.UNKNOWN, "no_bucket")
 _FIRST_BUCKET = Verdict(Kind.BASELINE, "no_bucket_before")
 _SHARED = Verdict(Kind.REFUSED, "several_processes")
@@ -135,6 +137,7 @@ class Walk:
         for cursor in self._cursors:
             if cursor.next == look:
                 cursor.at, cursor.look = cursor.at + 1, look
+                self._counters.readings[_HELD] += 1
         self._held = term
 
     # --- looks ------------------------------------------------------------------------------------
@@ -161,7 +164,11 @@ class Walk:
         after = self._first or self._earliest
         if known := [t for t in self._facts.looks if after < t <= self._batch.at]:
             times = sorted({*times, *known})
-        return clustered(times, spacing(lines, self._memory.slo.interval))
+        looks = clustered(times, spacing(lines, self._memory.slo.interval))
+        # No look shows a series twice, but an upstream may store a zero right before a sample.
+        if any(_twice(line.times, looks) for line in lines):
+            return list(times)
+        return looks
 
     def _cursor(self, line: Line) -> Cursor:
         present = line.last is not None and line.last.look >= self._first > 0
@@ -387,6 +394,10 @@ class Walk:
         if self._before <= 0:
             verdicts = evidence.meet(process, rows, self._earliest)
             return Decision(evidence.SAME, verdicts, self._belief)
+        if self._memory.polled is None:
+            # The very first batch tells what was there, whichever series it shows first.
+            verdicts = evidence.decide(process, rows).verdicts
+            return Decision(evidence.SAME, [*map(_first_look, rows, verdicts)], self._belief)
         zeros = not self._batch.own_clock and all(not s.value for s in rows if s.value is not None)
         if zeros and any(s.value is None and not s.absent for s in rows):
             # A zero at a created time, which an upstream put between its scrapes: nothing was
@@ -398,13 +409,10 @@ class Walk:
     def _correct(self, look: int, verdicts: dict[str, Verdict | None], decision: Decision) -> None:
         """What one decision about the process does not know: addresses that several processes
         share, and histograms without their bucket."""
-        self._note_trouble(decision, self._looks[look])
+        self._note_trouble(decision, look)
         if sum(weight for _, weight in self._troubled) >= _SHARED_FROM:
             self._counters.shared.add(self._target)
             verdicts.update(dict.fromkeys(verdicts, _SHARED))
-        if decision.explanation is evidence.PART_LEFT:
-            lost = [k for k, v in verdicts.items() if v is not None and v.kind is Kind.UNKNOWN]
-            self._counters.fell.update(lost)
         for bucket, count in self._pairs():
             if count.next != look:
                 continue
@@ -418,10 +426,12 @@ class Walk:
                 # The count is known, its bucket is not: what it had before is no news.
                 verdicts[bucket.key], verdicts[count.key] = _FIRST_BUCKET, _NO_BUCKET
 
-    def _note_trouble(self, decision: Decision, time: float) -> None:
+    def _note_trouble(self, decision: Decision, look: int) -> None:
+        time, start = self._looks[look], self._start_at(look)
         spent = max(time - self._before, 1.0)
         kept = [(when, weight) for when, weight in self._troubled if time - when <= _FEW * spent]
-        if (weight := _weight(decision)) and self._before > 0:
+        back = start_moved(self._started, start) and (start or 0.0) < (self._started or 0.0)
+        if (weight := _weight(decision, back=back, again=bool(kept))) and self._before > 0:
             kept.append((time, weight))
         self._troubled = kept[-_FEW:]
 
@@ -432,6 +442,10 @@ class Walk:
         value, below, time = line.values[at], line.unders[at], line.times[at]
         self._counters.readings[verdict] += 1
         line.verdicts.append(verdict)
+        if verdict.kind is Kind.REFUSED:
+            self._counters.refused[verdict.evidence] = (
+                self._counters.refused.get(verdict.evidence, 0) + 1
+            )
         begin: float | None = None
         gained, under = 0.0, 0.0
         if verdict.kind in (Kind.BIRTH, Kind.RESET):
@@ -513,18 +527,36 @@ class Walk:
         return self._siblings.usual(own)
 
 
+def _first_look(s: Seen, verdict: Verdict | None) -> Verdict | None:
+    if s.last is None and s.created is None and verdict is not None:
+        return evidence.FIRST_LOOK
+    return verdict
+
+
+def _twice(times: Sequence[float], looks: Sequence[float]) -> bool:
+    """Whether two samples of a series are in one look."""
+    if len(times) < 2 or len(looks) == len(times):
+        return False
+    places = [bisect_left(looks, time) for time in times]
+    return any(a == b for a, b in pairwise(places))
+
+
 def _begins(verdict: Verdict | None) -> bool:
     return verdict is not None and verdict.kind in (Kind.BIRTH, Kind.RESET)
 
 
-def _weight(decision: Decision) -> int:
-    """How much a look speaks for several processes at one address."""
+def _weight(decision: Decision, *, back: bool, again: bool) -> int:
+    """How much a look speaks for several processes at one address; `back`: its start time moved
+    back, `again`: so did one of the last few looks.
+    """
     if decision.explanation is evidence.OTHER:
         return 2
-    if decision.explanation is evidence.PART_LEFT:
+    # The starts of one process that crashes all the time only ever move forward.
+    if back or decision.explanation is evidence.PART_LEFT:
         return 1
-    unproven = any(v is not None and v.evidence == "all_fell" for v in decision.verdicts)
-    return 1 if decision.explanation is evidence.NEW and unproven else 0
+    unproven = {"all_fell", "process_start_elsewhere"} if again else {"all_fell"}
+    found = any(v is not None and v.evidence in unproven for v in decision.verdicts)
+    return 1 if decision.explanation is evidence.NEW and found else 0
 
 
 def _at_zero(last: Last, begun: float) -> Last:

@@ -55,7 +55,7 @@ def bucket_bounds(texts: Iterable[str]) -> list[float]:
 
 
 class Source(Protocol):
-    """Adding one is a file in this folder and a line in app.py."""
+    """Adding one is a file in this folder and a line in app/parts.py."""
 
     name: str
 

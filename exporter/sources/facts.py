@@ -20,7 +20,7 @@ from exporter.sources.promapi import Row
 _LEARN_EVERY = 3600.0
 """Seconds after which the start times that a job shows are looked for again, and its size."""
 _KEEP = 3600.0
-"""Seconds for which a job is asked about after its last sample: that it is down is news."""
+"""Seconds for which a job is asked about after its last sample, or after it was down last."""
 _LONGEST = 2000
 """Characters of jobs or instances in one query: it may have to fit a URL."""
 _LARGE = 200
@@ -90,12 +90,23 @@ class Facts:
         ]
         answers = await asyncio.gather(*(samples(query) for query in queries))
         # Whatever else a server may answer with would pass for a process.
-        return [
+        facts = [
             row
             for rows in answers
             for row in rows
             if row.metric.get(NAME) == UP or row.metric.get(NAME) in self._starts
         ]
+        for row in facts:
+            if row.metric[NAME] == UP and row.values and row.values[-1][1] == "0":
+                self._keep(row, now)
+        return facts
+
+    def _keep(self, down: Row, now: float) -> None:
+        """Go on asking about a target for as long as it is known to be down: one that is not told
+        of any more passes for one that exists no more."""
+        job = self._jobs.get(down.metric.get("job", ""))
+        if job is not None:
+            job.seen = job.instances[down.metric.get("instance", "")] = now
 
     def _note(self, found: Iterable[Row], now: float) -> set[str]:
         jobs: set[str] = set()

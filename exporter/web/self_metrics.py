@@ -57,6 +57,11 @@ class SelfMetrics:
             "kind",
             "evidence",
         )
+        self._late = counter(
+            "slod_late_samples",
+            "Samples that came after windows of their time were judged.",
+            "source",
+        )
         self._surplus = counter(
             "slod_surplus_events",
             "Events of a part that were more than its total, and were let go.",
@@ -117,7 +122,13 @@ class SelfMetrics:
     ) -> None:
         """Make the series of these exist at 0; call at the start and after a reload."""
         for source in sources:
-            for by_source in (self._samples, self._resets, self._old_resets, self._births):
+            for by_source in (
+                self._samples,
+                self._late,
+                self._resets,
+                self._old_resets,
+                self._births,
+            ):
                 by_source.labels(source)
             self._poll.labels(source)
         for receiver in receivers:
@@ -174,6 +185,10 @@ class SelfMetrics:
             self._old_resets.labels(source).inc(count)
         elif kind == "birth":
             self._births.labels(source).inc(count)
+
+    def late(self, source: str, count: int) -> None:
+        """Samples came after windows of their time were judged."""
+        self._late.labels(source).inc(count)
 
     def surplus(self, slo: str, count: float) -> None:
         """A part of the SLO brought more events than its total."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -111,20 +111,24 @@ def batch(
     *,
     source: str = "app",
     started: Mapping[str, float | list[tuple[float, float]]] | None = None,
-    observed: Mapping[str, float] | None = None,
-    created: float | None = None,
+    observed: Mapping[str, float | Sequence[float]] | None = None,
+    created: float | Mapping[str, float] | None = None,
+    page: str = "",
+    down: Collection[str] = (),
     own_clock: bool = True,
     **more: Any,
 ) -> Batch:
     """What a source would answer: each want gets the series of all pages that it selects.
 
     `pages`: by target, then by series as written on a page; a bare value is sampled at `at`.
+    `created`: of all series, or by series as written. `page`: the page that passes the targets on.
+    `down`: targets where nobody listened.
     """
     out = Batch(source, at, own_clock, **more)
     for want in {want: None for ask in of.asks(source) for want in ask.wants}:
         readings = out.readings.setdefault(want, [])
-        for target, page in pages.items():
-            for text, value in page.items():
+        for target, series in pages.items():
+            for text, value in series.items():
                 written = parse_selector(text)
                 labels = {m.label: m.value for m in written.matchers} | {"instance": target}
                 samples = value if isinstance(value, list) else [(at, value)]
@@ -132,11 +136,14 @@ def batch(
                 if name == written.name and (
                     not isinstance(want, Selector) or want.matches(labels)
                 ):
-                    readings.append(Reading(Series(text, target, labels), samples, created))
-    for target in pages:
+                    begun = created.get(text) if isinstance(created, Mapping) else created
+                    one = Series(text, target, labels, page)
+                    readings.append(Reading(one, samples, begun))
+    for target in (*pages, *down, *([page] if page else ())):
         out.targets[target] = Target(
             starts=_starts(at, (started or {}).get(target)),
-            looks=[observed[target]] if observed and target in observed else (),
+            looks=_looks((observed or {}).get(target)),
+            down=target in down,
         )
     return out
 
@@ -147,6 +154,12 @@ def _starts(
     if started is None or isinstance(started, list):
         return started or []
     return [(at, started)]
+
+
+def _looks(observed: float | Sequence[float] | None) -> Sequence[float]:
+    if observed is None:
+        return ()
+    return [observed] if isinstance(observed, float) else observed
 
 
 def feed(of: Engine, at: float, page: Page, target: str = "a", **more: Any) -> Any:
@@ -238,3 +251,48 @@ def resets(taken: Any) -> int:
 def births(taken: Any) -> int:
     """How many readings of a batch were births."""
     return sum(n for (kind, _), n in taken.readings.items() if kind == "birth")
+
+
+class Reader:
+    """slod as it reads one source, with everything that it must keep; `restarts`: how it comes back
+    before each poll, `state` from a dump or `log` from all operations, if at all."""
+
+    def __init__(self, restarts: str, *slos: SLO) -> None:
+        self.engine = engine(*slos)
+        self._restarts = restarts
+        self._begun = {name: packed(self.engine.dump(name)) for name in self.engine.accounts}
+        self._logs: dict[str, list[Any]] = {name: [] for name in self.engine.accounts}
+
+    def poll(self, after: float, page: Page, target: str = "a", **more: Any) -> Any:
+        """So many seconds after `T`, one target is read; what came of it."""
+        return self.polls(after, {target: page}, **more)
+
+    def polls(self, after: float, pages: Pages, **more: Any) -> Any:
+        """As `poll`, of several targets at once."""
+        self._restart()
+        taken = self.engine.ingest(batch(self.engine, T + after, pages, **more))
+        for name, log in self.engine.drain().items():
+            self._logs[name].append(packed(log))
+        return next(iter(taken.values()), None)
+
+    def _restart(self) -> None:
+        if not self._restarts:
+            return
+        old = self.engine
+        self.engine = engine(*(account.slo for account in old.accounts.values()))
+        for name in old.accounts:
+            if self._restarts == "state":
+                fault = self.engine.restore(name, packed(old.dump(name)), [])
+            else:
+                fault = self.engine.restore(name, self._begun[name], self._logs[name])
+            assert fault is None
+
+    @property
+    def counted(self) -> tuple[float, float]:
+        """Good and bad events of the first SLO."""
+        return counted(self.engine, next(iter(self.engine.accounts)))
+
+
+def told(taken: Any) -> set[tuple[str, str]]:
+    """Kinds and evidence of the readings of a batch."""
+    return set(taken.readings)

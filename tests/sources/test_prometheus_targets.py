@@ -177,7 +177,7 @@ async def test_keys_of_series_are_unambiguous_and_plain_ones_as_they_were() -> N
     }
 
 
-async def test_a_target_that_is_down_is_told_of_for_some_hours_after_its_last_sample() -> None:
+async def test_a_target_that_is_down_is_told_of_for_as_long_as_the_upstream_knows_it() -> None:
     clock = ManualClock(NOW)
     upstream = Upstream(clock)
     where = {"job": "x", "instance": "i:1"}
@@ -185,7 +185,8 @@ async def test_a_target_that_is_down_is_told_of_for_some_hours_after_its_last_sa
     upstream.add("up", [(NOW - 5, 1), *((NOW + 15 * k, 0) for k in range(1, 600))], **where)
     async with serving(upstream) as url, running(source(url, clock), [M]) as polls:
         assert await _down(polls, clock, 30) == {"x/i:1": True}
-        assert await _down(polls, clock, 7300) == {}
+        assert await _down(polls, clock, 7300) == {"x/i:1": True}
+        assert await _down(polls, clock, 2000) == {}
 
 
 async def _down(polls: Polls, clock: ManualClock, seconds: float) -> dict[str, bool]:

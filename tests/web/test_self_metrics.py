@@ -15,7 +15,10 @@ def used() -> SelfMetrics:
     metrics.poll_error("prom", "timeout")
     metrics.samples("prom", 40)
     metrics.refused("prom", "too_old", 2)
-    metrics.births("prom")
+    metrics.readings("prom", "birth", "created_timestamp")
+    metrics.readings("prom", "unknown", "part_left", 4)
+    metrics.surplus("checkout", 12.0)
+    metrics.late("prom", 3)
     metrics.groups_dropped("checkout", 3)
     metrics.slo_error("checkout", True)
     metrics.tick(0.0002)
@@ -37,6 +40,10 @@ def test_what_happened_is_on_the_page() -> None:
         'slod_samples_total{source="prom"} 40',
         'slod_samples_refused_total{source="prom",reason="too_old"} 2',
         'slod_series_births_total{source="prom"} 1',
+        'slod_readings_total{source="prom",kind="birth",evidence="created_timestamp"} 1',
+        'slod_readings_total{source="prom",kind="unknown",evidence="part_left"} 4',
+        'slod_surplus_events_total{slo="checkout"} 12',
+        'slod_late_samples_total{source="prom"} 3',
         'slod_groups_dropped_total{slo="checkout"} 3',
         'slod_slo_errors{slo="checkout"} 1',
         'slod_tick_duration_seconds_bucket{le="0.0001"} 0',
@@ -59,6 +66,7 @@ def test_known_series_exist_at_zero_from_the_start() -> None:
     metrics.expect(sources=["prom"], receivers=["am"], slos=["checkout"])
     page = write_openmetrics(metrics.families()).decode()
     assert 'slod_counter_resets_total{source="prom"} 0' in page
+    assert 'slod_resets_total{source="prom"} 0' in page
     assert 'slod_samples_total{source="prom"} 0' in page
     assert 'slod_slo_errors{slo="checkout"} 0' in page
 
@@ -88,9 +96,10 @@ def test_promtool_finds_nothing_to_say() -> None:
 
 def test_counter_resets_reach_both_formats_once_there_are_some() -> None:
     metrics = used()
-    metrics.resets("prom", 2)
+    metrics.readings("prom", "reset", "process_start", 2)
     for write in (write_text, write_openmetrics):
-        assert b'slod_counter_resets_total{source="prom"} 2' in write(metrics.families())
+        for name in (b"slod_resets_total", b"slod_counter_resets_total"):
+            assert name + b'{source="prom"} 2' in write(metrics.families())
 
 
 def test_an_openmetrics_parser_reads_the_page() -> None:

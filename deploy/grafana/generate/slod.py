@@ -161,8 +161,8 @@ def _samples() -> list[timeseries.Panel]:
         ),
         graph_of(
             "Samples refused",
-            "By source and reason; what is refused is not counted. Without those that come twice "
-            "because the ranges asked of a Prometheus overlap.",
+            "By source and reason; what is refused is not counted. Without those that one answer "
+            "has twice or out of order, which lose no event.",
             over_time(
                 "sum by (source, reason) (rate(slod_samples_refused_total"
                 f'{{{DAEMON},reason!~"duplicate|out_of_order"}}[$__rate_interval]))',
@@ -175,9 +175,7 @@ def _samples() -> list[timeseries.Panel]:
             "Resets, births, groups left out",
             "Counters that began anew, series that appeared, and samples of groups beyond "
             "max_groups. The first two are what a deployment looks like.",
-            over_time(
-                f"sum(rate(slod_counter_resets_total{{{DAEMON}}}[$__rate_interval]))", "resets"
-            ),
+            over_time(f"sum(rate(slod_resets_total{{{DAEMON}}}[$__rate_interval]))", "resets"),
             over_time(
                 f"sum(rate(slod_series_births_total{{{DAEMON}}}[$__rate_interval]))", "births"
             ),
