@@ -29,6 +29,9 @@ _SHARED_FROM = 4
 """Trouble (see `_weight`) within `_FEW` looks from which on several processes share an address."""
 _FEW = 10
 
+_MISSED = 2.2
+"""So many times the usual time between two looks is a gap: looks failed."""
+
 _HELD = Verdict(Kind.UNKNOWN, "required_term_missing")
 _NO_BUCKET = Verdict(Kind.UNKNOWN, "no_bucket")
 _FIRST_BUCKET = Verdict(Kind.BASELINE, "no_bucket_before")
@@ -61,6 +64,7 @@ class Walk:
             else 0.0
         )
         self._earliest = self._began_after(lines)
+        self._spacing = spacing(lines, self._memory.slo.interval)
         self._looks = self._looks_of(lines)
         self._cursors = [self._cursor(line) for line in lines]
         self._held: int | None = None
@@ -164,7 +168,7 @@ class Walk:
         after = self._first or self._earliest
         if known := [t for t in self._facts.looks if after < t <= self._batch.at]:
             times = sorted({*times, *known})
-        looks = clustered(times, spacing(lines, self._memory.slo.interval))
+        looks = clustered(times, self._spacing)
         # No look shows a series twice, but an upstream may store a zero right before a sample.
         if any(_twice(line.times, looks) for line in lines):
             return list(times)
@@ -389,15 +393,16 @@ class Walk:
             down=self._down,
             passed_on=bool(self._page),
             met=self._met,
+            missed=self._looks[look] - self._before > _MISSED * self._spacing,
             troubled=sum(weight for _, weight in self._troubled) > 1,
         )
         if self._before <= 0:
             verdicts = evidence.meet(process, rows, self._earliest)
             return Decision(evidence.SAME, verdicts, self._belief)
-        if self._memory.polled is None:
-            # The very first batch tells what was there, whichever series it shows first.
-            verdicts = evidence.decide(process, rows).verdicts
-            return Decision(evidence.SAME, [*map(_first_look, rows, verdicts)], self._belief)
+        if not self._batch.own_clock and not self._came_twice(rows):
+            # Series with times of their own: their first look is not over before one comes again.
+            verdicts = [_first_look(s) for s in rows]
+            return Decision(evidence.SAME, verdicts, self._belief)
         zeros = not self._batch.own_clock and all(not s.value for s in rows if s.value is not None)
         if zeros and any(s.value is None and not s.absent for s in rows):
             # A zero at a created time, which an upstream put between its scrapes: nothing was
@@ -405,6 +410,13 @@ class Walk:
             kinds = [None if s.value is None else _ZERO for s in rows]
             return Decision(_NO_LOOK, [*kinds], self._belief)
         return evidence.decide(process, rows)
+
+    def _came_twice(self, rows: Sequence[Seen]) -> bool:
+        """Whether any series of the process was there in two looks by now, or none ever was."""
+        if not self._met or any(s.last is not None for s in rows if s.value is not None):
+            return True
+        marks = [c.mark for c in self._cursors if c.mark is not None]
+        return any(mark.paces for mark in (*marks, *(last for _, _, last in self._unwalked())))
 
     def _correct(self, look: int, verdicts: dict[str, Verdict | None], decision: Decision) -> None:
         """What one decision about the process does not know: addresses that several processes
@@ -418,6 +430,7 @@ class Walk:
                 continue
             if bucket.next != look:
                 verdicts[count.key] = _NO_BUCKET
+                self._counters.bucketless.add(self._target)
             elif (
                 bucket.look < self._counted
                 and count.look >= self._counted
@@ -527,10 +540,8 @@ class Walk:
         return self._siblings.usual(own)
 
 
-def _first_look(s: Seen, verdict: Verdict | None) -> Verdict | None:
-    if s.last is None and s.created is None and verdict is not None:
-        return evidence.FIRST_LOOK
-    return verdict
+def _first_look(s: Seen) -> Verdict | None:
+    return None if s.value is None else evidence.FIRST_LOOK
 
 
 def _twice(times: Sequence[float], looks: Sequence[float]) -> bool:
