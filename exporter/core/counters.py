@@ -7,7 +7,7 @@ every series goes on, is counted here; `walk` takes whatever else a batch may ho
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import NamedTuple
@@ -126,15 +126,12 @@ class Counters:
             self._keep(target, line)
         return lines
 
-    def looked_before(self, state: TargetState | None, wanted: Iterable[Wanted]) -> float:
+    def looked_before(self, state: TargetState | None, wanted: Sequence[Wanted]) -> float:
         """When the process was looked at last, also by the page that passes it on; 0 if never."""
         last = state.last if state is not None else 0.0
-        for one in wanted:
-            page = one.reading.series.page
-            if page and (on := self.memory.targets.get(page)) is not None:
-                return max(last, on.last)
-            break
-        return last
+        page = wanted[0].reading.series.page
+        on = self.memory.targets.get(page) if page else None
+        return last if on is None else max(last, on.last)
 
     def _line(self, wanted: Wanted, state: TargetState | None) -> Line:
         samples = wanted.reading.samples
@@ -172,7 +169,7 @@ class Counters:
 
     def _is_usual(self, lines: Sequence[Line], state: TargetState, before: float) -> bool:
         """Whether every series has one sample more and goes on in the same process."""
-        facts = self.batch.targets.get(lines[0].wanted.reading.series.target) if lines else None
+        facts = self.batch.targets.get(lines[0].wanted.reading.series.target)
         if state.down or state.troubled or not before or (facts is not None and facts.down):
             return False
         if facts is not None and facts.starts:
@@ -231,7 +228,7 @@ class Counters:
         self.samples += len(line.data)
         if line.newest is not None:
             self.memory.do("series", target, line.wanted.term, line.key, *line.newest)
-        elif line.last is not None and self.batch.own_clock and line.wanted.reading.samples:
+        elif line.last is not None and self.batch.own_clock and not line.times:
             # The page shows it, with a time that was counted already: it is still there.
             shown = line.last._replace(seen=self.batch.at)
             self.memory.do("series", target, line.wanted.term, line.key, *shown)

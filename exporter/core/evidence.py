@@ -105,7 +105,7 @@ _LN = {
 _FALL_AND_MOVE = log(0.00001)
 """A process that goes on while a value falls and its start moves."""
 _BELIEF = 2.0
-_MOST_BELIEF = 2
+MOST_BELIEF = 2
 _LITTLE_LEFT = 0.2
 
 
@@ -250,8 +250,7 @@ def _of_series(s: Seen, began: bool = False) -> list[tuple[float, Verdict]]:
 def _is_behind(s: Seen) -> bool:
     """Whether a fall is so small that a replica or rounding makes it."""
     assert s.value is not None  # the look showed it
-    if s.last is None or s.value >= s.last:
-        return False
+    assert s.last is not None  # it is known, and fell
     # A replica is up to two looks behind; of a restart less is left.
     look = min(2.0 * (s.pace or 0.0) * s.idle, s.last / 4.0)
     bound = max(look, s.last / (1e5 if s.pace is None else 1e6), 2.0 if s.last >= 10.0 else 0.0)
@@ -392,18 +391,18 @@ def _believe(process: Process, name: str, start: Start, seen: Sequence[Seen]) ->
             belief -= 1
     elif start is Start.SAME and name is NEW:
         belief += 1
-    return max(-_MOST_BELIEF, min(_MOST_BELIEF, belief))
+    return max(-MOST_BELIEF, min(MOST_BELIEF, belief))
 
 
 # --- a process that is met for the first time ----------------------------------------------------
 
 
-def meet(process: Process, seen: Sequence[Seen], earliest: float) -> list[Verdict | None]:
+def meet(process: Process, seen: Sequence[Seen], earliest: float) -> list[Verdict]:
     """A process that was never looked at before: baselines, unless it began after `earliest`, the
     moment from which on it would have been seen; infinity where nothing can have begun."""
     began = process.start is not None and earliest < process.start <= process.look + MOST_AHEAD
-    verdicts: list[Verdict | None] = []
-    started = [s for s in seen if s.value is not None and s.created is None]
+    verdicts: list[Verdict] = []
+    started = [s for s in seen if s.created is None]
     if began and started and any(s.pace is not None for s in started):
         # A start time that is an exporter's would bring the whole past of what it measures.
         seconds = min(process.look - earliest, process.look - (process.start or 0.0) + START_JITTER)
@@ -411,9 +410,7 @@ def meet(process: Process, seen: Sequence[Seen], earliest: float) -> list[Verdic
         other = _found(replace(process, passed_on=True), started)[0] + OF_SAME[Start.INSIDE]
         began = born >= other
     for s in seen:
-        if s.value is None:
-            verdicts.append(None)
-        elif s.created is not None:
+        if s.created is not None:
             born_now = earliest < s.created <= process.look + MOST_AHEAD
             verdicts.append(_CREATED_BIRTH if born_now else _CREATED_BEFORE)
         elif began:

@@ -54,10 +54,7 @@ class Intake:
             return taken
         self._follow_clock(batch)
         self._own_clock = batch.own_clock
-        if self.memory.tally is None:
-            self.memory.tally = Tally(
-                self.memory.targets, batch.at, max(LONG_GAP, 4 * self.memory.slo.interval)
-            )
+        self._tally(batch)
         self._away.notice(batch, self.memory.targets.values())
         booked = Booked()
         if self._counts:
@@ -73,6 +70,13 @@ class Intake:
             )
         self.memory.do("polled", max(batch.at, self.memory.polled or batch.at))
         return taken
+
+    def _tally(self, batch: Batch) -> Tally:
+        """What `explain` tells of each series; begins with the first batch."""
+        if self.memory.tally is None:
+            gap = max(LONG_GAP, 4 * self.memory.slo.interval)
+            self.memory.tally = Tally(self.memory.targets, batch.at, gap)
+        return self.memory.tally
 
     def _follow_clock(self, batch: Batch) -> None:
         """Our own clock was set back: what it dated before moves along.
@@ -90,7 +94,7 @@ class Intake:
     # --- counters ---------------------------------------------------------------------------------
 
     def _take_counters(self, batch: Batch, taken: Taken, booked: Booked) -> None:
-        counters = Counters(self.memory, batch, self._away)
+        counters, tally = Counters(self.memory, batch, self._away), self._tally(batch)
         followed, by_target = self._wanted(batch, taken)
         untold = self._total_is_nowhere(by_target)
         if untold is not None:
@@ -102,8 +106,7 @@ class Intake:
             lines = counters.process(target, wanted)
             for line in lines if untold is None else ():
                 self._book_line(line, (target, line.key) in followed, booked, taken)
-            if self.memory.tally is not None:
-                self.memory.tally.took(target, lines)
+            tally.took(target, lines)
         self._observe(batch, counters.looked, counters.held)
         counted = counters.counted
         taken.samples = counted.samples

@@ -76,7 +76,7 @@ class Walk:
         self._belief = state.belief if state is not None else 0
         self._troubled = list(state.troubled) if state is not None else []
         self._siblings = Siblings(self._memory.targets)
-        self._page = lines[0].wanted.reading.series.page if lines else ""
+        self._page = lines[0].wanted.reading.series.page
 
     def walk(self) -> None:
         """Count everything; the lines hold what came of it."""
@@ -111,7 +111,7 @@ class Walk:
         """A term without which nothing can be told, that had series at the last look that counted
         and has none at this one: errors without a total would all be 100%."""
         present = [c for c in self._cursors if c.next == look]
-        if not present or self._first <= 0:
+        if not present or self._before <= 0:
             return None
         there = {cursor.index for cursor in present}
         for index in self._counters.required:
@@ -397,8 +397,8 @@ class Walk:
             troubled=sum(weight for _, weight in self._troubled) > 1,
         )
         if self._before <= 0:
-            verdicts = evidence.meet(process, rows, self._earliest)
-            return Decision(evidence.SAME, verdicts, self._belief)
+            met = evidence.meet(process, rows, self._earliest)
+            return Decision(evidence.SAME, [*met], self._belief)
         if not self._batch.own_clock and not self._came_twice(rows):
             # Series with times of their own: their first look is not over before one comes again.
             verdicts = [_first_look(s) for s in rows]
@@ -444,6 +444,8 @@ class Walk:
         spent = max(time - self._before, 1.0)
         kept = [(when, weight) for when, weight in self._troubled if time - when <= _FEW * spent]
         back = start_moved(self._started, start) and (start or 0.0) < (self._started or 0.0)
+        # A start time that wobbles while the counters go on is no process' at all.
+        back = back and decision.belief < evidence.MOST_BELIEF
         if (weight := _weight(decision, back=back, again=bool(kept))) and self._before > 0:
             kept.append((time, weight))
         self._troubled = kept[-_FEW:]
@@ -529,9 +531,10 @@ class Walk:
                     line.ends.append(dated)
                     line.gained.append(0.0)
                     line.under.append(0.0)
+        tally = self._memory.tally
+        assert tally is not None  # it begins with the first batch
         for index, key, last in self._unwalked():
-            if self._memory.tally is not None:
-                self._memory.tally.lost((index, self._target, key), last)
+            tally.lost((index, self._target, key), last)
             self._memory.do("series", self._target, index, key, *_at_zero(last, begun))
 
     def _usual_pace(self) -> float | None:

@@ -1,4 +1,4 @@
-"""Every story about counting is told three times: slod runs on, or is restarted before each poll."""
+"""Stories about counting are told three times: slod runs on, or is restarted before each poll."""
 
 from __future__ import annotations
 

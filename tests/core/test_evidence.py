@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.core.builders import ERROR, LONG_AGO, OK, T, Reader, told
+from tests.core.builders import ERROR, LONG_AGO, OK, Reader, T, told
 from tests.core.conftest import Begin
 
 STARTED = {"started": {"a": LONG_AGO}}

@@ -1,4 +1,4 @@
-"""Pages that pass other processes on: each of these is a process, looked at whenever its page is."""
+"""Pages that pass other processes on: each of them is looked at whenever its page is."""
 
 from __future__ import annotations
 

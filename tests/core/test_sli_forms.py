@@ -97,9 +97,11 @@ def test_a_threshold_that_is_no_bound_counts_nothing_and_the_fault_lists_the_bou
     e.bounds("slo", [0.1, 0.5, 1.0, inf])
     fault = e.accounts["slo"].fault
     assert fault is not None and "0.4" in fault and "0.1, 0.5, 1, inf" in fault
-    e.bounds("slo", [])
     e.bounds("nobody", [0.1])
     assert e.accounts["slo"].fault == fault
+    e.bounds("slo", [])
+    fault = e.accounts["slo"].fault
+    assert fault is not None and fault.startswith("latency has no buckets, only latency_count")
 
 
 def test_a_bound_that_exists_and_has_no_good_series_yet_means_all_is_bad() -> None:
@@ -195,6 +197,21 @@ def test_a_gauges_sample_after_a_gap_stands_for_five_minutes_at_most() -> None:
     feed(e, T, {"up": 1.0})
     feed(e, T + 3000, {"up": 0.0})
     assert counted(e) == (0, 300)
+
+
+def test_a_gauges_samples_of_the_future_and_of_long_ago_are_refused() -> None:
+    e = engine(UP)
+    feed(e, T, {"up": 1.0})
+    later = T + 400 * 86_400
+    samples = [(T + 1, 1.0), (later, 1.0), (later + 601, 1.0)]
+    assert feed(e, later, {"up": samples}).refused == {"too_old": 1, "too_far_ahead": 1}
+
+
+def test_a_gauges_groups_have_a_cap_too() -> None:
+    e = engine(replace(UP, group_by=("instance",), max_groups=1))
+    for at in (0, 10):
+        taken = e.ingest(batch(e, T + at, {name: {"up": 1.0} for name in "ab"}))["slo"]
+    assert taken.over_cap == {("b",)} and counted(e) == (10, 0)
 
 
 def test_nan_stands_for_nothing_and_the_sample_after_it_has_none_before_it() -> None:

@@ -1,0 +1,217 @@
+"""Latency by histograms: a count tells nothing without its bucket, and one form counts for all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from exporter.core.sample import NativeHistogram
+from tests.core.builders import LONG_AGO, Reader, T, histogram, slo, told
+from tests.core.conftest import Begin
+
+LATENCY = slo(sli=histogram(0.5))
+GOOD_IF = slo(sli=histogram(0.5, 'code!~"5.."'))
+
+
+def classic(fast: float, all_: float, path: str = "/", le: str = "0.5", code: str = "200") -> Any:
+    """A histogram with one bucket."""
+    labels = f'path="{path}",code="{code}"'
+    return {
+        f'latency_bucket{{{labels},le="{le}"}}': fast,
+        f"latency_count{{{labels}}}": all_,
+    }
+
+
+def bare(all_: float, path: str = "/", code: str = "200") -> Any:
+    """Only the count."""
+    return {f'latency_count{{path="{path}",code="{code}"}}': all_}
+
+
+def native(fast: float, slow: float, path: str = "/", code: str = "200") -> Any:
+    """The same as a native histogram."""
+    value = NativeHistogram(fast + slow, ((0.0, 0.5, fast), (0.5, 1.0, slow)))
+    return {f'latency{{path="{path}",code="{code}"}}': value}
+
+
+def steady(begin: Begin, of: Any = LATENCY, **more: Any) -> Reader:
+    """Eight looks: nine fast ones and a slow one each."""
+    r = begin(of)
+    for k in range(8):
+        r.poll(10.0 * k, classic(9.0 * k, 10.0 * k), **more)
+    assert r.counted == (63, 7)
+    return r
+
+
+def test_the_threshold_is_found_by_number_at_each_pod(begin: Begin) -> None:
+    r = begin(LATENCY)
+    for k in range(3):
+        pages = {
+            "a": classic(9.0 * k, 10.0 * k, le="0.5"),
+            "b": classic(9.0 * k, 10.0 * k, le="5e-1"),
+            "c": classic(9.0 * k, 10.0 * k, le="0.50"),
+        }
+        r.polls(10.0 * k, pages)
+    assert r.counted == (54, 6)
+
+
+def test_pods_without_the_bucket_are_told_and_count_nothing(begin: Begin) -> None:
+    r = begin(LATENCY)
+    for k in range(3):
+        pages = {"a": classic(9.0 * k, 10.0 * k), "b": classic(9.0 * k, 10.0 * k, le="0.4")}
+        taken = r.polls(10.0 * k, pages)
+    assert r.counted == (18, 2) and set(taken.notes) == {"b"}
+    assert "latency has no bucket that ends at 0.5 there" in taken.notes["b"]
+
+
+def test_a_layout_that_loses_the_bucket_leaves_events_unknown_and_one_that_gets_it_back_counts(
+    begin: Begin,
+) -> None:
+    r = steady(begin)
+    taken = r.poll(80, bare(80.0))
+    assert set(taken.notes) == {"a"}
+    r.poll(90, bare(90.0))
+    taken = r.poll(100, classic(90.0, 100.0))
+    assert r.counted == (63, 7) and ("baseline", "no_bucket_before") in told(taken)
+    r.poll(110, classic(99.0, 110.0))
+    assert r.counted == (72, 8)
+
+
+def test_a_new_version_with_other_buckets_is_a_new_process_all_the_same(begin: Begin) -> None:
+    r = steady(begin, started={"a": LONG_AGO})
+    taken = r.poll(80, classic(3.0, 4.0, le="0.4"), started={"a": T + 75})
+    assert set(taken.notes) == {"a"} and r.counted == (63, 7)
+    # The next one has it again; all of it is new.
+    r.poll(90, classic(2.0, 3.0), started={"a": T + 85})
+    assert r.counted == (65, 8)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 20])
+def test_looks_without_a_bucket_are_the_same_wherever_a_history_is_cut(length: int) -> None:
+    r = Reader("", LATENCY)
+    times = [T + 10.0 * k for k in range(20)]
+    without = {times[8], times[9], times[15]}
+    for first in range(0, 20, length):
+        some = times[first : first + length]
+        page = {
+            'latency_bucket{le="0.5"}': [(t, 0.9 * (t - T)) for t in some if t not in without],
+            "latency_count": [(t, t - T) for t in some],
+        }
+        r.poll(some[-1] - T, page, own_clock=False, observed={"a": some})
+    # Five steps of ten seconds are unknown: to each look without, and from the last one of a row.
+    assert r.counted == pytest.approx((0.9 * 140, 0.1 * 140))
+
+
+def test_histograms_of_one_process_that_are_not_in_the_same_looks(begin: Begin) -> None:
+    r = begin(LATENCY)
+    looks = [T + 10.0 * k for k in range(10)]
+    r.poll(0, {k: [(T, 0.0)] for k in (*classic(0, 0), *classic(0, 0, "/b"))}, own_clock=False)
+    page: dict[str, Any] = {}
+    for path, shown in (("/", looks[1:]), ("/b", [*looks[1:4], *looks[6:]])):
+        bucket, count = classic(0, 0, path)
+        page[bucket] = [(t, 0.9 * (t - T)) for t in shown]
+        # One more series is not there at the third look.
+        page[count] = [(t, t - T) for t in shown if path == "/b" or t != looks[3]]
+    r.poll(90, page, observed={"a": looks[1:]}, own_clock=False)
+    # Both are bridged.
+    assert r.counted == pytest.approx((162, 18))
+
+
+def test_a_histogram_that_is_born_whole_counts_whole(begin: Begin) -> None:
+    r = steady(begin)
+    taken = r.poll(80, {**classic(72.0, 80.0), **classic(3.0, 4.0, "/new")})
+    assert r.counted == (72 + 3, 8 + 1)
+    assert ("birth", "process_looked_at_before") in told(taken)
+
+
+# --- good_if ------------------------------------------------------------------------------------
+
+
+def test_errors_are_bad_however_fast_and_need_no_bucket(begin: Begin) -> None:
+    r = steady(begin, GOOD_IF)
+    taken = r.poll(80, {**classic(72.0, 80.0), **bare(5.0, code="500")})
+    assert r.counted == (72, 8 + 5) and not taken.notes
+    r.poll(90, {**classic(81.0, 90.0), **classic(6.0, 6.0, code="500")})
+    assert r.counted == (81, 9 + 6)
+
+
+def test_all_requests_may_be_errors(begin: Begin) -> None:
+    r = begin(GOOD_IF)
+    for k in range(3):
+        r.poll(10.0 * k, bare(4.0 * k, code="500"))
+    assert r.counted == (0, 8)
+
+
+# --- native and classic -------------------------------------------------------------------------
+
+
+def test_native_histograms_of_errors_are_bad(begin: Begin) -> None:
+    r = begin(GOOD_IF)
+    for k in range(3):
+        r.poll(10.0 * k, {**native(9.0 * k, 1.0 * k), **native(2.0 * k, 0.0, code="500")})
+    assert r.counted == (18, 2 + 4)
+
+
+def test_a_page_that_shows_both_counts_one_and_may_switch_either_way(begin: Begin) -> None:
+    r = begin(LATENCY)
+    for k in range(8):
+        r.poll(10.0 * k, {**classic(9.0 * k, 10.0 * k), **native(9.0 * k, 1.0 * k)})
+    assert r.counted == (63, 7)
+    for k in range(8, 10):
+        r.poll(10.0 * k, {**bare(10.0 * k), **native(9.0 * k, 1.0 * k)})
+    assert r.counted == (81, 9)
+    for k in range(10, 12):
+        r.poll(10.0 * k, {**classic(9.0 * k, 10.0 * k), **native(9.0 * k, 1.0 * k)})
+    # What the bucket had counted meanwhile is not known by it.
+    assert r.counted == (90, 10)
+
+
+def test_a_client_that_goes_over_to_the_other_form_begins_at_what_it_shows(begin: Begin) -> None:
+    r = steady(begin)
+    taken = r.poll(80, native(90_000.0, 10_000.0))
+    assert told(taken) == {("baseline", "found_late")} or r.counted == (63, 7)
+    r.poll(90, native(90_009.0, 10_001.0))
+    assert r.counted == (72, 8)
+
+
+def test_long_histories_of_native_histograms_count_their_fast_part(begin: Begin) -> None:
+    r = begin(LATENCY)
+    for first in (0, 40):
+        samples = [
+            (T + 10 * k, NativeHistogram(10.0 * k, ((0.0, 0.5, 9.0 * k), (0.5, 1.0, 1.0 * k))))
+            for k in range(first, first + 40)
+        ]
+        r.poll(10.0 * (first + 39), {"latency": samples}, own_clock=False)
+    assert r.counted == (9 * 79, 79)
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "share"),
+    [(-1.0, -0.25, 1.0), (-1.0, 0.7, 0.5 / 0.7), (0.2, 0.7, 0.6), (0.7, 0.9, 0.0)],
+)
+def test_a_bucket_around_the_threshold_is_shared_out(
+    begin: Begin, lower: float, upper: float, share: float
+) -> None:
+    r = begin(LATENCY)
+    lower = -float("inf") if upper == 0.7 and lower < 0 else lower
+    for k in range(2):
+        r.poll(10.0 * k, {"latency": NativeHistogram(100.0 * k, ((lower, upper, 100.0 * k),))})
+    assert r.counted == pytest.approx((100 * share, 100 - 100 * share))
+
+
+@pytest.mark.parametrize(("upper", "good"), [(-0.1, 0.0), (float("inf"), 0.0)])
+def test_of_a_bucket_without_an_end_nothing_is_surely_fast(
+    begin: Begin, upper: float, good: float
+) -> None:
+    r = begin(slo(sli=histogram(-0.5)))
+    for k in range(2):
+        value = NativeHistogram(10.0 * k, ((-float("inf"), upper, 10.0 * k),))
+        r.poll(10.0 * k, {"latency": value})
+    assert r.counted == (good, 10 - good)
+
+
+def test_a_negative_bucket_is_shared_out_on_a_logarithmic_scale(begin: Begin) -> None:
+    r = begin(slo(sli=histogram(-0.5)))
+    for k in range(2):
+        r.poll(10.0 * k, {"latency": NativeHistogram(8.0 * k, ((-1.0, -0.25, 8.0 * k),))})
+    assert r.counted == pytest.approx((4, 4))
