@@ -295,7 +295,7 @@ class Intake:
             if not look:
                 continue
             # Where nothing was shown, its start is news for the next look that shows something.
-            started = facts.started if facts is not None and target in looked else None
+            started = facts.started(looked[target]) if facts and target in looked else None
             down = facts is not None and facts.down and batch.own_clock
             self.memory.do("target", target, look, started, down)
 

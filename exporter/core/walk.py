@@ -165,7 +165,8 @@ class Walk:
             times = with_samples[0]
         else:
             times = sorted({time for some in with_samples for time in some})
-        after = self._first or self._earliest
+        # The very first batch tells of looks before anything was polled.
+        after = self._first or (self._earliest if self._memory.polled is not None else 0.0)
         if known := [t for t in self._facts.looks if after < t <= self._batch.at]:
             times = sorted({*times, *known})
         looks = clustered(times, self._spacing)
@@ -325,10 +326,8 @@ class Walk:
 
     def _start_at(self, look: int) -> float | None:
         """The newest start time that was known by a look; None where it tells none."""
-        time = self._looks[look]
-        known = [start for when, start in self._facts.starts if when <= time]
-        if known:
-            return known[-1]
+        if (known := self._facts.started(self._looks[look])) is not None:
+            return known
         return self._started if not self._facts.starts and not self._batch.own_clock else None
 
     def _seen(self, cursor: Cursor, look: int) -> Seen:
@@ -399,7 +398,7 @@ class Walk:
         if self._before <= 0:
             met = evidence.meet(process, rows, self._earliest)
             return Decision(evidence.SAME, [*met], self._belief)
-        if not self._batch.own_clock and not self._came_twice(rows):
+        if not self._batch.own_clock and not self._came_twice(look, start, rows):
             # Series with times of their own: their first look is not over before one comes again.
             verdicts = [_first_look(s) for s in rows]
             return Decision(evidence.SAME, verdicts, self._belief)
@@ -411,9 +410,14 @@ class Walk:
             return Decision(_NO_LOOK, [*kinds], self._belief)
         return evidence.decide(process, rows)
 
-    def _came_twice(self, rows: Sequence[Seen]) -> bool:
-        """Whether any series of the process was there in two looks by now, or none ever was."""
-        if not self._met or any(s.last is not None for s in rows if s.value is not None):
+    def _came_twice(self, look: int, start: float | None, rows: Sequence[Seen]) -> bool:
+        """Whether the first look at the process is over for all of its series: one was there in two
+        looks by now, none ever was, it began anew, or its upstream scraped it at this moment."""
+        if not self._met or start_moved(self._started, start):
+            return True
+        if any(s.last is not None for s in rows if s.value is not None):
+            return True
+        if self._looks[look] in self._facts.looks:
             return True
         marks = [c.mark for c in self._cursors if c.mark is not None]
         return any(mark.paces for mark in (*marks, *(last for _, _, last in self._unwalked())))
