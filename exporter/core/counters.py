@@ -87,6 +87,8 @@ class Counters:
         self.shared: set[str] = set()
         self.looked: dict[str, float] = {}
         """The last look at each target that counted, where one did."""
+        self.bucketless: set[str] = set()
+        """Targets whose histogram has lost its threshold's bucket."""
         self.held: dict[str, int] = {}
         """Targets of which nothing counts since a term has no series any more, and which term."""
         terms = events.terms(memory.slo.sli) if isinstance(memory.slo.sli, CounterSLI) else ()

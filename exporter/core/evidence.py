@@ -91,6 +91,7 @@ _LN = {
     "other_by_falls": log(0.001),
     "all_above": log(0.1),
     "proxy": log(0.01),
+    "gap_and_move": log(0.02),
     "behind": log(0.1),
     "own_reset": log(0.001),
     "returned": log(0.5),
@@ -182,6 +183,8 @@ def _same(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
         score += _BELIEF * process.belief
         if any(_fell(s) for s in seen):
             score += _FALL_AND_MOVE
+        elif process.missed and start is Start.INSIDE:
+            score += _LN["gap_and_move"]
     score += _went_on(process, start)
     added, of_new = _of_new_series(seen)
     began = False

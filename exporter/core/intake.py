@@ -112,6 +112,12 @@ class Intake:
         taken.samples = counted.samples
         taken.readings.update(counted.readings)
         taken.refused = counted.refused
+        if isinstance(sli := self.memory.slo.sli, HistogramSLI) and self.memory.bucket_known:
+            for target in self._without | counters.bucketless:
+                taken.notes[target] = (
+                    f"{sli.histogram.name} has no bucket that ends at {sli.threshold!r} there, so "
+                    "its events are not known; take a threshold that is a bucket of all targets"
+                )
         for target in batch.targets if batch.types else ():
             for text in wrong_kind(self.memory.slo.sli, batch.types, "").values():
                 taken.notes[target] = text
@@ -146,11 +152,6 @@ class Intake:
             taken.bucket_missing = bool(paired.without) and not self.memory.bucket_known
             if not self.memory.bucket_known:
                 self._judge_kind(sli, batch, taken)
-            for target in paired.without if self.memory.bucket_known else ():
-                taken.notes[target] = (
-                    f"{sli.histogram.name} has no bucket that ends at {sli.threshold!r} there, so "
-                    "its events are not known; take a threshold that is a bucket of all targets"
-                )
         found.sort(key=_first_time)
         out: dict[str, list[Wanted]] = {}
         for one in found:
@@ -294,7 +295,7 @@ class Intake:
             if not look:
                 continue
             # Where nothing was shown, its start is news for the next look that shows something.
-            started = facts.started if facts is not None and target in looked else None
+            started = facts.started(looked[target]) if facts and target in looked else None
             down = facts is not None and facts.down and batch.own_clock
             self.memory.do("target", target, look, started, down)
 

@@ -74,15 +74,9 @@ class Target:
     looks: Sequence[float] = ()
     down: bool = False
 
-    @property
-    def started(self) -> float | None:
-        """When its newest process began, where that is known."""
-        return self.starts[-1][1] if self.starts else None
-
-    @property
-    def observed(self) -> float | None:
-        """The earliest time an upstream is known to have scraped it."""
-        return self.looks[0] if self.looks else None
+    def started(self, time: float) -> float | None:
+        """When the process that answered by a time began, where that is known."""
+        return next((start for when, start in reversed(self.starts) if when <= time), None)
 
 
 class Ask(NamedTuple):

@@ -66,6 +66,7 @@ class Process:
     time turned out to be another process' (above 0) or its own (under 0). `down`: nobody listened
     at the last look. `passed_on`: another process' page shows it. `met`: any of its series was ever
     seen. `troubled`: in one of the last looks another process seemed to answer.
+    `missed`: looks before this one failed.
     """
 
     look: float
@@ -77,6 +78,7 @@ class Process:
     passed_on: bool = False
     met: bool = True
     troubled: bool = False
+    missed: bool = False
 
 
 class Decision(NamedTuple):

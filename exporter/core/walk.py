@@ -29,6 +29,9 @@ _SHARED_FROM = 4
 """Trouble (see `_weight`) within `_FEW` looks from which on several processes share an address."""
 _FEW = 10
 
+_MISSED = 2.2
+"""So many times the usual time between two looks is a gap: looks failed."""
+
 _HELD = Verdict(Kind.UNKNOWN, "required_term_missing")
 _NO_BUCKET = Verdict(Kind.UNKNOWN, "no_bucket")
 _FIRST_BUCKET = Verdict(Kind.BASELINE, "no_bucket_before")
@@ -61,6 +64,7 @@ class Walk:
             else 0.0
         )
         self._earliest = self._began_after(lines)
+        self._spacing = spacing(lines, self._memory.slo.interval)
         self._looks = self._looks_of(lines)
         self._cursors = [self._cursor(line) for line in lines]
         self._named = {(c.index, c.key): c for c in reversed(self._cursors)}
@@ -164,10 +168,11 @@ class Walk:
             times = with_samples[0]
         else:
             times = sorted({time for some in with_samples for time in some})
-        after = self._first or self._earliest
+        # The very first batch tells of looks before anything was polled.
+        after = self._first or (self._earliest if self._memory.polled is not None else 0.0)
         if known := [t for t in self._facts.looks if after < t <= self._batch.at]:
             times = sorted({*times, *known})
-        looks = clustered(times, spacing(lines, self._memory.slo.interval))
+        looks = clustered(times, self._spacing)
         # No look shows a series twice, but an upstream may store a zero right before a sample.
         if any(_twice(line.times, looks) for line in lines):
             return list(times)
@@ -324,10 +329,8 @@ class Walk:
 
     def _start_at(self, look: int) -> float | None:
         """The newest start time that was known by a look; None where it tells none."""
-        time = self._looks[look]
-        known = [start for when, start in self._facts.starts if when <= time]
-        if known:
-            return known[-1]
+        if (known := self._facts.started(self._looks[look])) is not None:
+            return known
         return self._started if not self._facts.starts and not self._batch.own_clock else None
 
     def _seen(self, cursor: Cursor, look: int) -> Seen:
@@ -391,15 +394,16 @@ class Walk:
             down=self._down,
             passed_on=bool(self._page),
             met=self._met,
+            missed=self._looks[look] - self._before > _MISSED * self._spacing,
             troubled=sum(weight for _, weight in self._troubled) > 1,
         )
         if self._before <= 0:
             met = evidence.meet(process, rows, self._earliest)
             return Decision(evidence.SAME, [*met], self._belief)
-        if self._memory.polled is None:
-            # The very first batch tells what was there, whichever series it shows first.
-            verdicts = evidence.decide(process, rows).verdicts
-            return Decision(evidence.SAME, [*map(_first_look, rows, verdicts)], self._belief)
+        if not self._batch.own_clock and not self._came_twice(look, start, rows):
+            # Series with times of their own: their first look is not over before one comes again.
+            verdicts = [_first_look(s) for s in rows]
+            return Decision(evidence.SAME, verdicts, self._belief)
         zeros = not self._batch.own_clock and all(not s.value for s in rows if s.value is not None)
         if zeros and any(s.value is None and not s.absent for s in rows):
             # A zero at a created time, which an upstream put between its scrapes: nothing was
@@ -407,6 +411,18 @@ class Walk:
             kinds = [None if s.value is None else _ZERO for s in rows]
             return Decision(_NO_LOOK, [*kinds], self._belief)
         return evidence.decide(process, rows)
+
+    def _came_twice(self, look: int, start: float | None, rows: Sequence[Seen]) -> bool:
+        """Whether the first look at the process is over for all of its series: one was there in two
+        looks by now, none ever was, it began anew, or its upstream scraped it at this moment."""
+        if not self._met or start_moved(self._started, start):
+            return True
+        if any(s.last is not None for s in rows if s.value is not None):
+            return True
+        if self._looks[look] in self._facts.looks:
+            return True
+        marks = [c.mark for c in self._cursors if c.mark is not None]
+        return any(mark.paces for mark in (*marks, *(last for _, _, last in self._unwalked())))
 
     def _correct(self, look: int, verdicts: dict[str, Verdict | None], decision: Decision) -> None:
         """What one decision about the process does not know: addresses that several processes
@@ -420,6 +436,7 @@ class Walk:
                 continue
             if bucket.next != look:
                 verdicts[count.key] = _NO_BUCKET
+                self._counters.bucketless.add(self._target)
             elif (
                 bucket.look < self._counted
                 and count.look >= self._counted
@@ -535,10 +552,8 @@ class Walk:
         return self._usual[1]
 
 
-def _first_look(s: Seen, verdict: Verdict | None) -> Verdict | None:
-    if s.last is None and s.created is None and verdict is not None:
-        return evidence.FIRST_LOOK
-    return verdict
+def _first_look(s: Seen) -> Verdict | None:
+    return None if s.value is None else evidence.FIRST_LOOK
 
 
 def _twice(times: Sequence[float], looks: Sequence[float]) -> bool:

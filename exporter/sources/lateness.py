@@ -69,9 +69,10 @@ class Lateness:
         if want not in self._wants:
             self._wants[want] = _Seen(cursor - OVERLAP if fresh else -inf)
         seen = self._wants[want]
-        start = cursor - self.reach(want, end)
-        active = (newest for newest, came in seen.series.values() if end - came <= _ACTIVE)
-        start = min(start, max(min(active, default=inf), end - LATEST))
+        active = [newest for newest, came in seen.series.values() if end - came <= _ACTIVE]
+        # Where nothing comes, asking far back costs nothing.
+        reach = self.reach(want, end) if active else LATE
+        start = min(cursor - reach, max(min(active, default=inf), end - LATEST))
         return max(start, seen.floor)
 
     def further(self, want: Want, rows: Iterable[Row], start: float, end: float) -> float | None:

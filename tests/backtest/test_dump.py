@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Mapping
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -101,8 +102,8 @@ def test_what_the_dump_says_of_targets_goes_with_the_batches(tmp_path: Path) -> 
     )
     found, _ = read(tmp_path, text)
     first, second = (batch.targets["j/i"] for batch in found)
-    assert (first.observed, first.started) == (T + 60, 1.6e9)
-    assert second.started == 1.65e9
+    assert (first.looks[0], first.started(inf)) == (T + 60, 1.6e9)
+    assert second.started(inf) == 1.65e9
 
 
 def test_created_lines_say_when_a_series_began_wherever_they_stand(tmp_path: Path) -> None:
@@ -197,5 +198,5 @@ def test_batches_of_a_source_are_kept_for_whom_they_were_asked_once(tmp_path: Pa
         ]
         assert [value for _, value in samples(found, ALL)["h{}"]] == [native] * 4
         assert found[0].readings[ALL][0].created == 5.0
-        assert found[0].targets["j/i"].observed == T + 60
-        assert found[-1].targets["j/i"].started == T + 2 * DAY
+        assert found[0].targets["j/i"].looks[0] == T + 60
+        assert found[-1].targets["j/i"].started(inf) == T + 2 * DAY

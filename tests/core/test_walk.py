@@ -163,13 +163,13 @@ def test_looks_that_show_nothing_of_a_term_that_never_was_there_end_nothing(begi
     assert r.counted == (0, 104 + 5)
 
 
-def test_the_very_first_history_counts_what_falls_and_nothing_that_is_new(begin: Begin) -> None:
+def test_the_very_first_history_counts_what_falls_and_what_is_born(begin: Begin) -> None:
     r = begin()
     page = {OK: line(0, 10, 100, 10) + line(100, 10, 5, 10), ERROR: line(50, 5, 3, 0)}
     taken = r.poll(190, page, **THEIRS)
     kinds = [("baseline", "first_look"), ("increase", "difference"), ("reset", "all_fell")]
-    assert told(taken) == set(kinds)
-    assert r.counted == (90 + 95, 0)
+    assert told(taken) == {*kinds, ("birth", "process_looked_at_before")}
+    assert r.counted == (90 + 95, 3)
 
 
 def test_of_two_polls_at_one_moment_both_count(begin: Begin) -> None:
