@@ -20,13 +20,12 @@ LENGTHS = [1, 2, 3, 7, 60]
 
 
 def cut(page: dict[str, Samples], length: int, **more: Any) -> tuple[Reader, set[tuple[str, str]]]:
-    """A history in batches of so many looks, after a first one of one look, as a source's is; the
-    reader and the evidence of all readings."""
+    """A history in batches of so many looks; the reader and the evidence of all readings."""
     r, found = Reader("state" if length == 3 else "", slo(interval=10.0)), set()
     times = sorted({time for samples in page.values() for time, _ in samples})
     begin = 0.0
-    for first in (0, *range(1, len(times), length)):
-        some = times[first : first + length] if first else times[:1]
+    for first in range(0, len(times), length):
+        some = times[first : first + length]
         part = {
             text: [s for s in samples if begin < s[0] <= some[-1]] for text, samples in page.items()
         }
@@ -170,6 +169,15 @@ def test_the_very_first_history_counts_what_falls_and_what_is_born(begin: Begin)
     kinds = [("baseline", "first_look"), ("increase", "difference"), ("reset", "all_fell")]
     assert told(taken) == {*kinds, ("birth", "process_looked_at_before")}
     assert r.counted == (90 + 95, 3)
+
+
+def test_series_with_times_of_their_own_are_baselines_until_one_comes_again(begin: Begin) -> None:
+    r = begin()
+    for k in range(4):
+        # Each is read once a minute, half a minute from the other.
+        r.poll(60.0 * k, {OK: [(T + 60 * k, 100.0 * k)]}, **THEIRS)
+        r.poll(60.0 * k + 30, {ERROR: [(T + 60 * k + 30, 500.0 + k)]}, **THEIRS)
+    assert r.counted == (300, 3)
 
 
 def test_of_two_polls_at_one_moment_both_count(begin: Begin) -> None:
