@@ -59,8 +59,8 @@ class History:
             for reading in readings:
                 self._follow(want, reading, batch)
         for name, state in batch.targets.items():
-            if state.started is not None:
-                self._started[name] = state.started
+            if (started := state.started(batch.at)) is not None:
+                self._started[name] = started
 
     def _follow(self, want: Want, reading: Reading, batch: Batch) -> None:
         """Compare a series' samples with those before them."""
