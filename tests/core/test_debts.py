@@ -62,6 +62,23 @@ def test_a_part_that_is_more_look_by_look_is_none_of_its_total(begin: Begin) -> 
     assert r.counted == (96, 100) and not taken.surplus
 
 
+def test_a_long_history_in_which_all_fits_again_ends_it(begin: Begin) -> None:
+    r = begin(GOOD_OF_TOTAL)
+    for k in range(7):
+        taken = r.poll(30.0 * k, {"good": 12.0 * k, "total": 10.0 * k}, own_clock=False)
+    assert taken.surplus == 2
+    times = [30.0 * k for k in range(7, 47)]
+    page = {
+        "good": [(T + time, 72 + time - 180) for time in times],
+        "total": [(T + time, 60 + 2 * (time - 180)) for time in times],
+    }
+    r.poll(times[-1], page, own_clock=False)
+    assert r.counted == (72 + 1200, 1200)
+    # So what is too much now may be paid again.
+    taken = r.poll(1410, {"good": 1300.0, "total": 2460.0 + 10}, own_clock=False)
+    assert not taken.surplus
+
+
 def test_debts_of_earlier_versions_had_no_times(begin: Begin) -> None:
     """They are older than any debt that is waited for."""
     e = engine(GOOD_OF_TOTAL)

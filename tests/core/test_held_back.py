@@ -29,6 +29,18 @@ def test_errors_without_their_total_wait_for_it(begin: Begin) -> None:
     assert not taken.notes and r.counted == (36, 4)
 
 
+def test_errors_without_any_total_anywhere_are_not_known(begin: Begin) -> None:
+    r = begin(BAD_OF_TOTAL)
+    for k in range(3):
+        taken = r.poll(10.0 * k, {"bad": 5.0 * k})
+        assert taken.fault is not None and taken.fault.startswith("total matches nothing")
+    assert r.counted == (0, 0)
+    # Once it is there it was born, and all counts from then on.
+    assert r.poll(30, {"bad": 15.0, "total": 100.0}).fault is None
+    r.poll(40, {"bad": 20.0, "total": 200.0})
+    assert r.counted == (190, 10)
+
+
 def test_errors_may_be_away_at_any_time(begin: Begin) -> None:
     r = begin(BAD_OF_TOTAL)
     r.poll(0, {"bad": 3.0, "total": 0.0})

@@ -16,7 +16,7 @@ from exporter.core.wrong_kind import (
     wrong_histogram,
     wrong_kind,
 )
-from tests.core.builders import T, batch, engine, histogram, slo
+from tests.core.builders import T, batch, engine, feed, histogram, slo
 
 URL = "http://app:8080/metrics"
 LATENCY = histogram()
@@ -161,6 +161,23 @@ def test_a_samples_type_is_its_familys() -> None:
         "",
         "",
     ]
+
+
+def test_a_metric_of_another_kind_is_told_with_the_batch_that_shows_it() -> None:
+    of = engine(slo(sli=CounterSLI(parse_selector("bad"), None, parse_selector("all"))))
+    taken = feed(of, T, {"bad": 1.0, "all": 2.0}, types={"all": "gauge"})
+    assert "all is a gauge" in taken.notes["a"]
+    of = engine(slo(sli=histogram()))
+    taken = feed(of, T, {"latency": 7.0}, types={"latency": "gauge"})
+    assert taken.fault is not None and "gauge" in taken.fault and not taken.bucket_missing
+
+
+def test_bounds_that_have_the_threshold_after_all_are_no_fault() -> None:
+    of = engine(slo(sli=histogram(0.5)))
+    of.bounds("slo", [0.1, 1.0])
+    assert of.accounts["slo"].fault is not None
+    of.bounds("slo", [0.1, 0.5])
+    assert of.accounts["slo"].fault is None and of.accounts["slo"].memory.bucket_known
 
 
 def test_a_ratio_over_one_says_what_it_may_be() -> None:
