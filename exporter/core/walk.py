@@ -71,6 +71,8 @@ class Walk:
         self._counted = -1
         """The last look that counted; -1 for those before the batch."""
         self._met = state is not None and any(state.series)
+        self._found_old = False
+        """The process was met in this batch, and is older than the looks at it."""
         self._down = state is not None and state.down
         self._started = state.started if state is not None else None
         self._belief = state.belief if state is not None else 0
@@ -165,8 +167,10 @@ class Walk:
             times = with_samples[0]
         else:
             times = sorted({time for some in with_samples for time in some})
-        # The very first batch tells of looks before anything was polled.
-        after = self._first or (self._earliest if self._memory.polled is not None else 0.0)
+        after = self._first or self._earliest
+        if self._memory.polled is None and set(times).issubset(self._facts.looks):
+            # History tells of looks before the first poll; not of samples with times of their own.
+            after = 0.0
         if known := [t for t in self._facts.looks if after < t <= self._batch.at]:
             times = sorted({*times, *known})
         looks = clustered(times, self._spacing)
@@ -397,10 +401,11 @@ class Walk:
         )
         if self._before <= 0:
             met = evidence.meet(process, rows, self._earliest)
+            self._found_old = not any(map(_begins, met))
             return Decision(evidence.SAME, [*met], self._belief)
-        if not self._batch.own_clock and not self._came_twice(look, start, rows):
-            # Series with times of their own: their first look is not over before one comes again.
-            verdicts = [_first_look(s) for s in rows]
+        if not self._batch.own_clock and self._is_first_look(look, start, rows):
+            decision = evidence.decide(process, rows)
+            verdicts = [*map(_first_look, rows, decision.verdicts)]
             return Decision(evidence.SAME, verdicts, self._belief)
         zeros = not self._batch.own_clock and all(not s.value for s in rows if s.value is not None)
         if zeros and any(s.value is None and not s.absent for s in rows):
@@ -410,17 +415,21 @@ class Walk:
             return Decision(_NO_LOOK, [*kinds], self._belief)
         return evidence.decide(process, rows)
 
-    def _came_twice(self, look: int, start: float | None, rows: Sequence[Seen]) -> bool:
-        """Whether the first look at the process is over for all of its series: one was there in two
-        looks by now, none ever was, it began anew, or its upstream scraped it at this moment."""
-        if not self._met or start_moved(self._started, start):
-            return True
-        if any(s.last is not None for s in rows if s.value is not None):
-            return True
-        if self._looks[look] in self._facts.looks:
-            return True
+    def _is_first_look(self, look: int, start: float | None, rows: Sequence[Seen]) -> bool:
+        """Whether the first look at the process is not over for all of its series, so that one
+        that was not there yet may be as old as the others."""
+        if start_moved(self._started, start):
+            return False
+        times = [c.line.times[c.at] for c in self._cursors if c.next == look]
+        if times and self._facts.looks:
+            scraped = all(time in self._facts.looks for time in times)
+            # Its upstream's scrapes say nothing of samples with times of their own.
+            return not scraped and (self._found_old or not self._met)
+        if not self._met or any(s.last is not None for s in rows if s.value is not None):
+            return False
+        # Nothing tells of its scrapes; the first one is over once any series comes again.
         marks = [c.mark for c in self._cursors if c.mark is not None]
-        return any(mark.paces for mark in (*marks, *(last for _, _, last in self._unwalked())))
+        return not any(mark.paces for mark in (*marks, *(last for _, _, last in self._unwalked())))
 
     def _correct(self, look: int, verdicts: dict[str, Verdict | None], decision: Decision) -> None:
         """What one decision about the process does not know: addresses that several processes
@@ -547,8 +556,9 @@ class Walk:
         return self._siblings.usual(own)
 
 
-def _first_look(s: Seen) -> Verdict | None:
-    return None if s.value is None else evidence.FIRST_LOOK
+def _first_look(s: Seen, verdict: Verdict | None) -> Verdict | None:
+    """Whatever is new was there before."""
+    return evidence.FIRST_LOOK if s.last is None and verdict is not None else verdict
 
 
 def _twice(times: Sequence[float], looks: Sequence[float]) -> bool:
