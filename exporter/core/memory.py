@@ -39,7 +39,8 @@ class TargetState:
     for each term of the SLI the newest sample of each series, by its key.
 
     `belief`: see `verdicts.Process`. `down`: nobody listened at the newest look. `troubled`: when
-    it looked as if another process answered, and how much, the last few times."""
+    it looked as if another process answered, and how much, the last few times. `others`: start
+    times of before that differ by less than a start moves."""
 
     last: float
     started: float | None
@@ -47,6 +48,7 @@ class TargetState:
     belief: int = 0
     down: bool = False
     troubled: tuple[tuple[float, int], ...] = ()
+    others: tuple[float, ...] = ()
 
 
 class Memory:
@@ -151,10 +153,13 @@ class Memory:
         state.started = started if started is not None else state.started
         state.down = down
 
-    def _do_process(self, target: str, belief: int, troubled: Iterable[Any]) -> None:
+    def _do_process(
+        self, target: str, belief: int, troubled: Iterable[Any], others: Iterable[float] = ()
+    ) -> None:
         state = self._target(target)
         state.belief = belief
         state.troubled = tuple((when, weight) for when, weight in troubled)
+        state.others = tuple(others)
 
     def _do_series(self, target: str, index: int, key: str, *last: Any) -> None:
         self._target(target).series[index][key] = Last(*last)
@@ -282,6 +287,7 @@ class Memory:
                     t.belief,
                     t.down,
                     t.troubled,
+                    t.others,
                 )
                 for name, t in self.targets.items()
             ],
@@ -308,9 +314,10 @@ class Memory:
             self._do_alert(None, MISSING, *dumped["missing"])
         for name, last, started, series, *rest in dumped["targets"]:
             columns = [{k: Last(*s) for k, *s in one} for one in series]
-            belief, down, troubled = rest or (0, False, ())
+            belief, down, troubled, *starts = rest or (0, False, ())
             pairs = tuple((when, weight) for when, weight in troubled)
-            self.targets[name] = TargetState(last, started, columns, belief, down, pairs)
+            others = tuple(starts[0]) if starts else ()
+            self.targets[name] = TargetState(last, started, columns, belief, down, pairs, others)
         for group, debt, seen, ledger, alerts in dumped["instances"]:
             instance = self.instance(group)
             if isinstance(debt, float | int):

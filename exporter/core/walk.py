@@ -37,6 +37,8 @@ _NO_BUCKET = Verdict(Kind.UNKNOWN, "no_bucket")
 _FIRST_BUCKET = Verdict(Kind.BASELINE, "no_bucket_before")
 _SHARED = Verdict(Kind.REFUSED, "several_processes")
 _ZERO = Verdict(Kind.RESET, "created_zero")
+_FORKED = 0.02
+"""Seconds by which the starts of two processes differ at least."""
 _NO_LOOK = "created_zero"
 """In place of an explanation, of what an upstream stored between two looks."""
 
@@ -77,6 +79,7 @@ class Walk:
         self._started = state.started if state is not None else None
         self._belief = state.belief if state is not None else 0
         self._troubled = list(state.troubled) if state is not None else []
+        self._others = state.others if state is not None else ()
         self._siblings = Siblings(self._memory.targets)
         self._page = lines[0].wanted.reading.series.page
 
@@ -103,9 +106,11 @@ class Walk:
         for cursor in self._cursors:
             if cursor.mark is not cursor.line.last:
                 cursor.line.newest = cursor.mark or cursor.lost
-        before = (state.belief, state.troubled) if state is not None else (0, ())
-        if (self._belief, tuple(self._troubled)) != (before[0], tuple(before[1])):
-            self._memory.do("process", self._target, self._belief, self._troubled)
+        before = (state.belief, state.troubled, state.others) if state is not None else (0, (), ())
+        if (self._belief, tuple(self._troubled), self._others) != before:
+            self._memory.do(
+                "process", self._target, self._belief, self._troubled, [*self._others]
+            )
 
     # --- holding back -----------------------------------------------------------------------------
 
@@ -308,7 +313,8 @@ class Walk:
         absent = [] if self._before <= 0 else list(self._absent(look, rows))
         decision = self._decide(look, start, [*rows.values(), *absent])
         verdicts = dict(zip(rows, decision.verdicts, strict=False))
-        self._correct(look, verdicts, decision)
+        fell = any((s.value or 0.0) < (s.last or 0.0) for s in rows.values())
+        self._correct(look, verdicts, decision, fell=fell)
         for cursor in present:
             self._count(cursor, verdicts[cursor.key])
         if decision.explanation is _NO_LOOK:
@@ -431,10 +437,17 @@ class Walk:
         marks = [c.mark for c in self._cursors if c.mark is not None]
         return not any(mark.paces for mark in (*marks, *(last for _, _, last in self._unwalked())))
 
-    def _correct(self, look: int, verdicts: dict[str, Verdict | None], decision: Decision) -> None:
+    def _correct(
+        self,
+        look: int,
+        verdicts: dict[str, Verdict | None],
+        decision: Decision,
+        *,
+        fell: bool,
+    ) -> None:
         """What one decision about the process does not know: addresses that several processes
         share, and histograms without their bucket."""
-        self._note_trouble(decision, look)
+        self._note_trouble(decision, look, fell=fell)
         if sum(weight for _, weight in self._troubled) >= _SHARED_FROM:
             self._counters.shared.add(self._target)
             verdicts.update(dict.fromkeys(verdicts, _SHARED))
@@ -452,16 +465,32 @@ class Walk:
                 # The count is known, its bucket is not: what it had before is no news.
                 verdicts[bucket.key], verdicts[count.key] = _FIRST_BUCKET, _NO_BUCKET
 
-    def _note_trouble(self, decision: Decision, look: int) -> None:
+    def _note_trouble(self, decision: Decision, look: int, *, fell: bool) -> None:
         time, start = self._looks[look], self._start_at(look)
         spent = max(time - self._before, 1.0)
         kept = [(when, weight) for when, weight in self._troubled if time - when <= _FEW * spent]
         back = start_moved(self._started, start) and (start or 0.0) < (self._started or 0.0)
         # A start time that wobbles while the counters go on is no process' at all.
         back = back and decision.belief < evidence.MOST_BELIEF
-        if (weight := _weight(decision, back=back, again=bool(kept))) and self._before > 0:
+        weight = _weight(decision, back=back, again=bool(kept))
+        if fell and self._is_anothers(start):
+            weight = 2
+        if weight and self._before > 0:
             kept.append((time, weight))
         self._troubled = kept[-_FEW:]
+
+    def _is_anothers(self, start: float | None) -> bool:
+        """Whether a start differs from the one before by so little that it counts as the same, and
+        was there before that one already: workers that were forked in one moment."""
+        if start is None or self._started is None or start_moved(self._started, start):
+            return False
+        apart = abs(start - self._started)
+        # One that is computed anew from an uptime differs by whole seconds, or is never the same.
+        if apart < _FORKED or abs(apart - round(apart)) < _FORKED / 10:
+            return False
+        found = start in self._others
+        self._others = (*(o for o in self._others if o != self._started), self._started)[-_FEW:]
+        return found
 
     def _count(self, cursor: Cursor, verdict: Verdict | None) -> None:
         """Count one sample as its verdict says."""
