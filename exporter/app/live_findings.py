@@ -11,10 +11,9 @@ from exporter.config.findings import Findings
 from exporter.core.events import Term, derives, terms
 from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import Selector
-from exporter.core.slo import SLO, CounterSLI, HistogramSLI
+from exporter.core.slo import SLO, CounterSLI, HistogramSLI, number_text
 from exporter.core.wrong_kind import (
     families_of,
-    number_text,
     shape_of,
     wrong_histogram,
     wrong_kind,
