@@ -105,14 +105,12 @@ _COMPARE = {
     "!=": float.__ne__,
 }
 COMPARISONS = tuple(_COMPARE)
-_EXACT = 2.0**53
-"""Up to here every whole number is a float of its own, and TOML's integers reach further."""
 
 
-def bound_text(bound: float) -> str:
-    """Return a bucket bound as it can be written into the configuration: the shortest number that
-    reads as the same one (`0.30000000000000004`, `1048576`)."""
-    return str(int(bound)) if bound.is_integer() and abs(bound) < _EXACT else repr(bound)
+def number_text(value: float) -> str:
+    """Write a number as it can be put into the configuration: the shortest that TOML reads as the
+    same one (`0.30000000000000004`, `1048576`, `1e+22`)."""
+    return repr(float(value)).removesuffix(".0")
 
 
 def spellings(bound: float) -> str:

@@ -19,10 +19,10 @@ from exporter.core import evidence
 from exporter.core.away import BIRTH_GRACE
 from exporter.core.counters import Counters, Line
 from exporter.core.looks import NONE, Cursor, clustered, spacing, unusual_of
-from exporter.core.memory import LOST, TargetState
 from exporter.core.sample import Target
 from exporter.core.series import LOOKS, Last, pace_of, with_pace
 from exporter.core.siblings import Siblings
+from exporter.core.target_state import LOST, TargetState
 from exporter.core.verdicts import GOES_ON, Decision, Kind, Process, Seen, Verdict, start_moved
 
 _SHARED_FROM = 4
