@@ -126,7 +126,10 @@ def spellings(bound: float) -> str:
     for exact in (*rounded, Decimal(abs(bound))):
         whole, _, part = f"{exact:f}".lstrip("0").partition(".")
         part = part.rstrip("0")
-        forms.add(f"{sign}0*{whole}" + (f"\\.{part}[0-9]*" if part else "(\\.0*)?"))
+        digits = f"{sign}0*{whole}"
+        # Two alternatives in place of one with (...)?: repeats in a row are what careful servers
+        # refuse, slod's own PromQL among them.
+        forms |= {f"{digits}\\.{part}[0-9]*"} if part else {digits, f"{digits}\\.0*"}
     return "|".join((*sorted(forms), ".*[eE].*"))
 
 
