@@ -2,8 +2,8 @@
 # Dovecot 2.3.19.1 (Debian 1:2.3.19.1+dfsg1-2.1+deb12u7): a counter that comes after a histogram on
 # the page gets lines of the histogram's buckets, which no parser takes.
 #
-# Guess, before it was run: a metric that is grouped by a field has a line for each value of that
-# field and no other, whatever metrics the configuration has before it.
+# What one would expect: a metric that is grouped by a field has a line for each value of that field
+# and no other, whatever metrics the configuration has before it.
 # Behaviour: as soon as events have been in two buckets of a histogram without other groups, the
 # counter behind it has a line for each bucket but the first that was used, with a label that has
 # neither name nor equals sign. Prometheus 2.42 then refuses the whole page: `up` is 0 for this

@@ -2,8 +2,8 @@
 # RabbitMQ 3.10.8 (Debian 3.10.8-1.1+deb12u1): what a STOMP client publishes is counted under
 # protocol="amqp091", and there is no series for STOMP.
 #
-# Guess, before it was run: rabbitmq_global_messages_received_total has a label `protocol`, so what
-# a STOMP client publishes is under protocol="stomp".
+# What one would expect: rabbitmq_global_messages_received_total has a label `protocol`, so what a
+# STOMP client publishes is under protocol="stomp".
 # Behaviour: it is under protocol="amqp091", though no AMQP listener is open at all. The plugin
 # speaks AMQP 0-9-1 to the broker, and the label names that inner connection's protocol. A selector
 # with protocol="stomp" counts nothing, and an SLO by protocol mixes both kinds of clients.

@@ -166,7 +166,7 @@ class _Reader:
         self.taken += 1
         poll.batch.complete = True
         self.seen.take(poll.batch, poll.target)
-        self.engine.ingest(poll.batch)
+        self.seen.count_surplus(self.engine.ingest(poll.batch))
         self.engine.tick(poll.batch.at)
         self.seen.count_alerts(self.engine)
 

@@ -11,10 +11,9 @@ from exporter.config.findings import Findings
 from exporter.core.events import Term, derives, terms
 from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import Selector
-from exporter.core.slo import SLO, CounterSLI, HistogramSLI
+from exporter.core.slo import SLO, CounterSLI, HistogramSLI, number_text
 from exporter.core.wrong_kind import (
     families_of,
-    number_text,
     shape_of,
     wrong_histogram,
     wrong_kind,
@@ -168,10 +167,12 @@ def _judge_parts(slo: SLO, seen: History, findings: Findings) -> None:
         return
     part = next(t for t in terms(slo.sli) if t.role != "total")
     whole = next(t for t in terms(slo.sli) if t.role == "total")
-    debt, events = seen.parts.get(slo.name, (0.0, 0.0))
+    surplus, events = seen.parts.get(slo.name, (0.0, 0.0))
     values, total = (sum(seen.last.get(t.want, {}).values()) for t in (part, whole))
-    more = debt > _MORE_THAN_TOTAL * events if events or debt else values > total * 1.01
-    if more:
+    if not events and not surplus:
+        # Two pages of a quiet target show no events: their values tell as much.
+        surplus, events = values - total, total
+    if surplus > _MORE_THAN_TOTAL * events:
         findings.warning(
             ("slo", slo.name, "sli", part.role),
             f"counts more than total{seen.when}: it is not a part of it, and {derived} events "

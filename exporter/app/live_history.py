@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
 
 from exporter.core.alert import Alert
@@ -12,6 +12,7 @@ from exporter.core.engine import Engine
 from exporter.core.sample import Batch, NativeHistogram, Reading
 from exporter.core.selector import Want
 from exporter.core.slo import SLO, HistogramSLI
+from exporter.core.taken import Taken
 
 _PART_LEFT = 0.2
 """Share of its value that a sum over workers keeps when one of them ends. Less may be a restart
@@ -34,8 +35,10 @@ class History:
         self.looks = 0
         self.fired: Counter[tuple[str, str]] = Counter()
         """How many looks saw an alert of an SLO and severity active."""
+        self.surplus: dict[str, float] = defaultdict(float)
+        """By SLO, events of the part that were more than its total, and were let go."""
         self.parts: dict[str, tuple[float, float]] = {}
-        """By SLO, surplus of the part over its total, and all events."""
+        """By SLO, surplus of the part over its total, let go or not yet, and all events."""
         self.pages: dict[str, Batch] = {}
         """The newest batch of each target; of an upstream the readings of all of them together."""
         self.falls: dict[Want, Counter[str]] = defaultdict(Counter)
@@ -59,8 +62,8 @@ class History:
             for reading in readings:
                 self._follow(want, reading, batch)
         for name, state in batch.targets.items():
-            if (started := state.started(batch.at)) is not None:
-                self._started[name] = started
+            if state.starts:
+                self._started[name] = state.starts[-1][1]
 
     def _follow(self, want: Want, reading: Reading, batch: Batch) -> None:
         """Compare a series' samples with those before them."""
@@ -83,6 +86,11 @@ class History:
             self.last[want][name] = number
             self._newest[want, name] = time
 
+    def count_surplus(self, taken: Mapping[str, Taken]) -> None:
+        """Add up what was let go as a batch was counted, by SLO."""
+        for name, one in taken.items():
+            self.surplus[name] += one.surplus
+
     def count_alerts(self, engine: Engine) -> None:
         """Note which alerts are active, and how parts and totals stand, after a tick."""
         self.looks += 1
@@ -91,7 +99,7 @@ class History:
             self.fired.update((name, severity) for severity in active)
             instances = account.memory.instances.values()
             self.parts[name] = (
-                sum(i.debt for i in instances),
+                self.surplus[name] + sum(i.debt for i in instances),
                 sum(i.ledger.all.total for i in instances),
             )
 

@@ -67,12 +67,15 @@ class Account:
         """Count what a batch brings, exactly once however often it is brought."""
         if self.slo.fault:
             return Taken(skipped=True)
+        newest = self.memory.newest
         taken = self._intake.take(batch)
         if not (taken.skipped or taken.bucket_missing):
             self.fault = taken.fault
             self._dirty = self._dirty or batch.complete
             if batch.complete:
-                self._note_arrivals(taken.sights if self.slo.group_by else ((),), batch.at)
+                # What an earlier run has counted did not come with this poll.
+                came: Iterable[Group] = ((),) if self.memory.newest != newest else ()
+                self._note_arrivals(taken.sights if self.slo.group_by else came, batch.at)
             if self.slo.group_by:
                 has_data = bool(taken.sights or taken.over_cap)
                 self.memory.note_groups(batch, taken.sights, has_data=has_data)

@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
+from typing import Any
 
 from exporter.core.burn import Condition
 from exporter.core.notification import Notification, Reason
@@ -108,6 +109,18 @@ class Alert:
         self.since += seconds
         self.silent = self.silent + seconds if self.silent is not None else None
         self.ended = self.ended + seconds if self.ended is not None else None
+
+    def values(self) -> tuple[Any, ...]:
+        """What is kept of it, as plain values in the order of its fields."""
+        return (
+            dict(self.labels),
+            dict(self.annotations),
+            self.speed,
+            self.state.value,
+            self.since,
+            self.said,
+            self.ended,
+        )
 
     def notification(self, reason: Reason) -> Notification:
         """What to tell a receiver about it now."""

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 
-from exporter.core.memory import TargetState
 from exporter.core.sample import Batch
+from exporter.core.target_state import TargetState
 
 BIRTH_GRACE = 120.0
 """A target met for the first time may have started this many seconds before the last poll, which

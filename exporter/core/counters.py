@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 from exporter.core import events
 from exporter.core.away import Away
-from exporter.core.memory import FORGET_AFTER, LOST, Memory, TargetState
+from exporter.core.memory import FORGET_AFTER, Memory
 from exporter.core.sample import Batch, Reading
 from exporter.core.series import MOST_AHEAD, Bounds, Last, clean, with_pace
 from exporter.core.slo import CounterSLI
+from exporter.core.target_state import LOST, TargetState
 from exporter.core.verdicts import GOES_ON, Kind, Verdict, start_moved
 
 

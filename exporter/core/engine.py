@@ -21,7 +21,7 @@ from exporter.core.notification import Notification
 from exporter.core.outbox import Outbox, Route
 from exporter.core.override import Override
 from exporter.core.sample import Ask, Batch
-from exporter.core.slo import SLO, CompositeSLI, HistogramSLI, bound_text
+from exporter.core.slo import SLO, CompositeSLI, HistogramSLI, number_text
 from exporter.core.status import SLOStatus, Snapshot
 from exporter.core.taken import Taken
 from exporter.core.wrong_kind import Shape, wrong_histogram
@@ -155,9 +155,9 @@ class Engine:
         elif not bounds:
             account.fault = wrong_histogram(sli, {}, Shape(count=True), "")
         else:
-            listed = ", ".join(map(bound_text, bounds))
+            listed = ", ".join(map(number_text, bounds))
             account.fault = (
-                f"slo.{slo}: threshold {bound_text(sli.threshold)} is not a bucket bound of "
+                f"slo.{slo}: threshold {number_text(sli.threshold)} is not a bucket bound of "
                 f"{sli.histogram.name}; there are {listed}"
             )
 

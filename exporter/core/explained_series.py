@@ -7,11 +7,12 @@ from collections.abc import Mapping
 
 from exporter.core import events
 from exporter.core.explained import SeriesSaid, WantSaid
-from exporter.core.memory import LOST, Memory
+from exporter.core.memory import Memory
 from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import parse_selector
 from exporter.core.slo import GaugeSLI
 from exporter.core.tally import Line, Seen
+from exporter.core.target_state import LOST
 
 
 def wants_said(memory: Memory, group: Mapping[str, str]) -> tuple[WantSaid, ...]:

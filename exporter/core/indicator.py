@@ -13,7 +13,7 @@ from exporter.core.slo import (
     CounterSLI,
     GaugeSLI,
     HistogramSLI,
-    bound_text,
+    number_text,
 )
 from exporter.core.words import Show
 
@@ -37,14 +37,16 @@ _NATIVE = (
     " A native histogram has no bucket that ends at the threshold for sure: within the one that "
     "holds it observations are interpolated, so good events are off by at most that bucket's."
 )
+_LONGER = " (two scrapes of the upstream, where that is longer)"
 
 
 def describe(sli: SLI, interval: float, show: Show) -> Indicator:
-    """`interval`: how often the source is asked, in seconds."""
+    """`interval`: how often the source is asked, in seconds; a query is asked once a window, which
+    is longer where two scrapes of its series take longer than that."""
     if isinstance(sli, CounterSLI):
         return Indicator("counters", _counters(sli), "exact", _COUNTED)
     if isinstance(sli, HistogramSLI):
-        good = f"an observation at or under {bound_text(sli.threshold)}"
+        good = f"an observation at or under {number_text(sli.threshold)}"
         if sli.good_if:
             good += f" whose series also has {_matchers(sli.good_if)}"
         text = f"Events are the observations of {sli.histogram}; good is {good}."
@@ -87,9 +89,9 @@ def _query(sli: QuerySLI, interval: float, show: Show) -> Indicator:
     if sli.error_ratio is not None:
         return Indicator(
             "error_ratio_query",
-            f"The error ratio is {sli.error_ratio}, asked for every {step}.",
+            f"The error ratio is {sli.error_ratio}, asked once a window of {step}{_LONGER}.",
             "inexact",
-            f"Each answer weighs as much as its {step}, however many events there were, so quiet "
+            "Each answer weighs as much as its window, however many events there were, so quiet "
             "times weigh as much as busy ones. How far that is off depends on how much traffic and "
             "error ratio vary together, and has no bound.",
         )
@@ -100,9 +102,9 @@ def _query(sli: QuerySLI, interval: float, show: Show) -> Indicator:
     ]
     return Indicator(
         "queries",
-        f"Events are what these say, asked for every {step}: {'; '.join(said)}.",
+        f"Events are what these say, asked once a window of {step}{_LONGER}: {'; '.join(said)}.",
         "inexact",
-        f"increase() and rate() over {step} stretch what n samples show to the window's edges, by "
+        "increase() and rate() over a window stretch what n samples show to the window's edges, by "
         "a factor of at most 1 + 2.2 / (n - 1), which is 3.2 for two samples; with fewer than two "
         "they say nothing at all. The first value of a series that was born in between is lost. "
         "With counters written as selectors none of this happens.",

@@ -17,15 +17,14 @@ from exporter.core.counters import Counters, Line, Wanted
 from exporter.core.events import Debt, Gain, Group
 from exporter.core.histograms import pair
 from exporter.core.memory import Memory
+from exporter.core.notes import judge_kind, notes_of, nowhere_fault, surplus_fault, total_is_nowhere
 from exporter.core.query_sli import QuerySLI
 from exporter.core.runs import LONG, Row, Run, ascending, settled
 from exporter.core.sample import Batch, Reading, Target
-from exporter.core.selector import Want
-from exporter.core.slo import CounterSLI, GaugeSLI, HistogramSLI
+from exporter.core.slo import GaugeSLI, HistogramSLI
 from exporter.core.taken import Taken
 from exporter.core.tally import LONG_GAP, Tally
 from exporter.core.values import Values
-from exporter.core.wrong_kind import shape_of, wrong_histogram, wrong_kind
 
 _CLOCK_SET_BACK = 1.0
 """Smaller steps back (in seconds) cost one refused sample, which the next one bridges."""
@@ -63,11 +62,7 @@ class Intake:
             self._take_values(batch, taken, booked)
         taken.surplus = self._book(booked, taken)
         if taken.surplus and self._derived:
-            part = "good" if self._derived == "bad" else "bad"
-            taken.fault = (
-                f"{part} counts more than total, so {self._derived} events cannot be told; "
-                f"select as {part} only what total counts too"
-            )
+            taken.fault = surplus_fault(self._derived)
         self.memory.do("polled", max(batch.at, self.memory.polled or batch.at))
         return taken
 
@@ -96,12 +91,11 @@ class Intake:
     def _take_counters(self, batch: Batch, taken: Taken, booked: Booked) -> None:
         counters, tally = Counters(self.memory, batch, self._away), self._tally(batch)
         followed, by_target = self._wanted(batch, taken)
-        untold = self._total_is_nowhere(by_target)
+        there = (one.term for wanted in by_target.values() for one in wanted)
+        known = self.memory.targets.values()
+        untold = total_is_nowhere(self.memory.slo.sli, self._terms, known, there)
         if untold is not None:
-            taken.fault = (
-                f"{untold} matches nothing, so nothing is known of its events; see whether the "
-                "metric has this name"
-            )
+            taken.fault = nowhere_fault(untold)
         for target, wanted in by_target.items():
             lines = counters.process(target, wanted)
             for line in lines if untold is None else ():
@@ -112,25 +106,17 @@ class Intake:
         taken.samples = counted.samples
         taken.readings.update(counted.readings)
         taken.refused = counted.refused
-        if isinstance(sli := self.memory.slo.sli, HistogramSLI) and self.memory.bucket_known:
-            for target in self._without | counters.bucketless:
-                taken.notes[target] = (
-                    f"{sli.histogram.name} has no bucket that ends at {sli.threshold!r} there, so "
-                    "its events are not known; take a threshold that is a bucket of all targets"
-                )
-        for target in batch.targets if batch.types else ():
-            for text in wrong_kind(self.memory.slo.sli, batch.types, "").values():
-                taken.notes[target] = text
-        for target, index in counters.held.items():
-            taken.notes[target] = (
-                f"{self._terms[index].want} had series there and has none, so nothing is known of "
-                "its events; see whether the metric was renamed or dropped"
+        without = self._without | counters.bucketless if self.memory.bucket_known else set()
+        taken.notes = dict(
+            notes_of(
+                self.memory.slo.sli,
+                self._terms,
+                batch,
+                without=without,
+                held=counters.held,
+                shared=counted.shared,
             )
-        for target in counted.shared:
-            taken.notes[target] = (
-                "several processes answer at this address in turn, so nothing of it counts; give "
-                "each of them an address of its own"
-            )
+        )
 
     def _wanted(
         self, batch: Batch, taken: Taken
@@ -151,32 +137,12 @@ class Intake:
                 self.memory.do("bucket", True)
             taken.bucket_missing = bool(paired.without) and not self.memory.bucket_known
             if not self.memory.bucket_known:
-                self._judge_kind(sli, batch, taken)
+                judge_kind(sli, batch, taken)
         found.sort(key=_first_time)
         out: dict[str, list[Wanted]] = {}
         for one in found:
             out.setdefault(one.reading.series.target, []).append(one)
         return followed, out
-
-    def _total_is_nowhere(self, by_target: Mapping[str, Sequence[Wanted]]) -> Want | None:
-        """The selector of all events where no target ever had any, though others count: errors
-        without a total would all be 100%."""
-        for index, term in enumerate(self._terms):
-            if term.role != "total" or not isinstance(self.memory.slo.sli, CounterSLI):
-                continue
-            known = any(state.series[index] for state in self.memory.targets.values())
-            there = any(one.term == index for some in by_target.values() for one in some)
-            if by_target and not known and not there:
-                return term.want
-        return None
-
-    def _judge_kind(self, sli: HistogramSLI, batch: Batch, taken: Taken) -> None:
-        """Say what a metric is that is no histogram; of a count alone its bounds tell more."""
-        shape = shape_of(sli, batch.readings)
-        kind = batch.types.get(sli.histogram.name, "")
-        if shape.plain or shape.ranges or kind not in ("", "histogram", "untyped", "unknown"):
-            taken.fault = wrong_histogram(sli, batch.types, shape, "")
-            taken.bucket_missing = taken.bucket_missing and taken.fault is None
 
     def _book_line(self, line: Line, followed: bool, booked: Booked, taken: Taken) -> None:
         """What a series gained goes to its group."""

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 from math import inf
 from operator import lt
-from statistics import median
+from statistics import median_low
 
 from exporter.core.counters import Line
 from exporter.core.series import Last
 
 _APART = 0.5
 """Samples of one look are closer together than this share of the usual time between two looks."""
+
+_GAPS = 200
+"""Gaps between samples that tell the usual one."""
 
 NONE = 1 << 62
 """The look of a sample that does not come any more."""
@@ -67,9 +70,10 @@ def clustered(times: Sequence[float], usual: float) -> list[float]:
 
 def spacing(lines: Sequence[Line], usual: float) -> float:
     """The seconds between two samples of one series; `usual` where nothing tells."""
-    raw = max((line.wanted.reading.samples for line in lines), key=len, default=[])
-    gaps = [after[0] - before[0] for before, after in islice(pairwise(raw), 100)]
-    return max(0.0, median(gaps)) if gaps else usual
+    raw = (line.wanted.reading.samples for line in lines)
+    gaps = (after[0] - before[0] for samples in raw for before, after in pairwise(samples))
+    # A series may have been gone between two of its samples, so a longer gap says less.
+    return max(0.0, median_low(found)) if (found := [*islice(gaps, _GAPS)]) else usual
 
 
 def unusual_of(cursor: Cursor) -> Iterator[int]:

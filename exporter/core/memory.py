@@ -8,8 +8,6 @@ same numbers.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from math import inf
 from typing import Any
 
 from exporter.core.alert import Alert, State
@@ -23,30 +21,12 @@ from exporter.core.sample import Batch
 from exporter.core.series import Last
 from exporter.core.slo import SLO
 from exporter.core.tally import Tally
+from exporter.core.target_state import LOST, TargetState, dump_targets, load_targets
 
 FORGET_AFTER = 86_400.0
 """A target or series that was silent for so long (a day, in seconds) is new when it returns."""
 
-LOST = inf
-"""In place of the newest value of a series that goes on under another name, or at zero."""
-
 Op = tuple[Any, ...]
-
-
-@dataclass(slots=True)
-class TargetState:
-    """What is known of a target: its newest observation and process start, in unix seconds, and
-    for each term of the SLI the newest sample of each series, by its key.
-
-    `belief`: see `verdicts.Process`. `down`: nobody listened at the newest look. `troubled`: when
-    it looked as if another process answered, and how much, the last few times."""
-
-    last: float
-    started: float | None
-    series: list[dict[str, Last]]
-    belief: int = 0
-    down: bool = False
-    troubled: tuple[tuple[float, int], ...] = ()
 
 
 class Memory:
@@ -126,7 +106,7 @@ class Memory:
 
     def note_alert(self, group: Group | None, key: str, alert: Alert) -> None:
         """Write down an alert that has changed; group None is the SLO as a whole."""
-        self.log.append(("alert", group, key, *alert_values(alert)))
+        self.log.append(("alert", group, key, *alert.values()))
 
     def replay(self, log: Iterable[Op]) -> None:
         """Do logged operations again, after a restart."""
@@ -151,10 +131,13 @@ class Memory:
         state.started = started if started is not None else state.started
         state.down = down
 
-    def _do_process(self, target: str, belief: int, troubled: Iterable[Any]) -> None:
+    def _do_process(
+        self, target: str, belief: int, troubled: Iterable[Any], others: Iterable[float] = ()
+    ) -> None:
         state = self._target(target)
         state.belief = belief
         state.troubled = tuple((when, weight) for when, weight in troubled)
+        state.others = tuple(others)
 
     def _do_series(self, target: str, index: int, key: str, *last: Any) -> None:
         self._target(target).series[index][key] = Last(*last)
@@ -272,26 +255,15 @@ class Memory:
             "polled": self.polled,
             "bucket_known": self.bucket_known,
             "interval": self._interval,
-            "missing": alert_values(self.missing) if self.missing else None,
-            "targets": [
-                (
-                    name,
-                    t.last,
-                    t.started,
-                    [[(k, *s) for k, s in d.items()] for d in t.series],
-                    t.belief,
-                    t.down,
-                    t.troubled,
-                )
-                for name, t in self.targets.items()
-            ],
+            "missing": self.missing.values() if self.missing else None,
+            "targets": dump_targets(self.targets),
             "instances": [
                 (
                     group,
                     (i.debts, i.grown),
                     i.seen,
                     i.ledger.dump(),
-                    [(key, *alert_values(a)) for key, a in i.alerts.items()],
+                    [(key, *a.values()) for key, a in i.alerts.items()],
                 )
                 for group, i in self.instances.items()
             ],
@@ -306,11 +278,7 @@ class Memory:
         self.instances.clear()
         if dumped["missing"]:
             self._do_alert(None, MISSING, *dumped["missing"])
-        for name, last, started, series, *rest in dumped["targets"]:
-            columns = [{k: Last(*s) for k, *s in one} for one in series]
-            belief, down, troubled = rest or (0, False, ())
-            pairs = tuple((when, weight) for when, weight in troubled)
-            self.targets[name] = TargetState(last, started, columns, belief, down, pairs)
+        self.targets.update(load_targets(dumped["targets"]))
         for group, debt, seen, ledger, alerts in dumped["instances"]:
             instance = self.instance(group)
             if isinstance(debt, float | int):
@@ -324,16 +292,3 @@ class Memory:
                 self._do_alert(group, key, *values)
         for group in dumped.get("gone", ()):
             self._do_gone(group, True)
-
-
-def alert_values(alert: Alert) -> tuple[Any, ...]:
-    """An alert as plain values, in the order of its fields."""
-    return (
-        dict(alert.labels),
-        dict(alert.annotations),
-        alert.speed,
-        alert.state.value,
-        alert.since,
-        alert.said,
-        alert.ended,
-    )

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from statistics import median
 
-from exporter.core.memory import TargetState
 from exporter.core.series import Last, pace_of
+from exporter.core.target_state import TargetState
 from exporter.core.verdicts import pairs
 
 _SIBLINGS = 16

@@ -105,14 +105,12 @@ _COMPARE = {
     "!=": float.__ne__,
 }
 COMPARISONS = tuple(_COMPARE)
-_EXACT = 2.0**53
-"""Up to here every whole number is a float of its own, and TOML's integers reach further."""
 
 
-def bound_text(bound: float) -> str:
-    """Return a bucket bound as it can be written into the configuration: the shortest number that
-    reads as the same one (`0.30000000000000004`, `1048576`)."""
-    return str(int(bound)) if bound.is_integer() and abs(bound) < _EXACT else repr(bound)
+def number_text(value: float) -> str:
+    """Write a number as it can be put into the configuration: the shortest that TOML reads as the
+    same one (`0.30000000000000004`, `1048576`, `1e+22`)."""
+    return repr(float(value)).removesuffix(".0")
 
 
 def spellings(bound: float) -> str:
@@ -128,7 +126,10 @@ def spellings(bound: float) -> str:
     for exact in (*rounded, Decimal(abs(bound))):
         whole, _, part = f"{exact:f}".lstrip("0").partition(".")
         part = part.rstrip("0")
-        forms.add(f"{sign}0*{whole}" + (f"\\.{part}[0-9]*" if part else "(\\.0*)?"))
+        digits = f"{sign}0*{whole}"
+        # Two alternatives in place of one with (...)?: repeats in a row are what careful servers
+        # refuse, slod's own PromQL among them.
+        forms |= {f"{digits}\\.{part}[0-9]*"} if part else {digits, f"{digits}\\.0*"}
     return "|".join((*sorted(forms), ".*[eE].*"))
 
 

@@ -13,11 +13,11 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from exporter.core.series import Last
+from exporter.core.target_state import TargetState
 from exporter.core.verdicts import Kind
 
-if TYPE_CHECKING:  # Memory has a tally, and lines are made with memory.
+if TYPE_CHECKING:  # Lines are made with memory, which has a tally.
     from exporter.core.counters import Line as Counted
-    from exporter.core.memory import TargetState
 
 MOST = 1000
 """Series that are told apart; each is some 300 bytes."""

@@ -19,10 +19,10 @@ from exporter.core import evidence
 from exporter.core.away import BIRTH_GRACE
 from exporter.core.counters import Counters, Line
 from exporter.core.looks import NONE, Cursor, clustered, spacing, unusual_of
-from exporter.core.memory import LOST, TargetState
 from exporter.core.sample import Target
 from exporter.core.series import LOOKS, Last, pace_of, with_pace
 from exporter.core.siblings import Siblings
+from exporter.core.target_state import LOST, TargetState
 from exporter.core.verdicts import GOES_ON, Decision, Kind, Process, Seen, Verdict, start_moved
 
 _SHARED_FROM = 4
@@ -37,6 +37,8 @@ _NO_BUCKET = Verdict(Kind.UNKNOWN, "no_bucket")
 _FIRST_BUCKET = Verdict(Kind.BASELINE, "no_bucket_before")
 _SHARED = Verdict(Kind.REFUSED, "several_processes")
 _ZERO = Verdict(Kind.RESET, "created_zero")
+_FORKED = 0.02
+"""Seconds by which the starts of two processes differ at least."""
 _NO_LOOK = "created_zero"
 """In place of an explanation, of what an upstream stored between two looks."""
 
@@ -72,10 +74,13 @@ class Walk:
         self._counted = -1
         """The last look that counted; -1 for those before the batch."""
         self._met = state is not None and any(state.series)
+        self._found_old = False
+        """The process was met in this batch, and is older than the looks at it."""
         self._down = state is not None and state.down
         self._started = state.started if state is not None else None
         self._belief = state.belief if state is not None else 0
         self._troubled = list(state.troubled) if state is not None else []
+        self._others = state.others if state is not None else ()
         self._siblings = Siblings(self._memory.targets)
         self._usual: tuple[int, float | None] = (NONE, None)
         """A look, and the usual pace by then."""
@@ -104,9 +109,11 @@ class Walk:
         for cursor in self._cursors:
             if cursor.mark is not cursor.line.last:
                 cursor.line.newest = cursor.mark or cursor.lost
-        before = (state.belief, state.troubled) if state is not None else (0, ())
-        if (self._belief, tuple(self._troubled)) != (before[0], tuple(before[1])):
-            self._memory.do("process", self._target, self._belief, self._troubled)
+        before = (state.belief, state.troubled, state.others) if state is not None else (0, (), ())
+        if (self._belief, tuple(self._troubled), self._others) != before:
+            self._memory.do(
+                "process", self._target, self._belief, self._troubled, [*self._others]
+            )
 
     # --- holding back -----------------------------------------------------------------------------
 
@@ -168,8 +175,10 @@ class Walk:
             times = with_samples[0]
         else:
             times = sorted({time for some in with_samples for time in some})
-        # The very first batch tells of looks before anything was polled.
-        after = self._first or (self._earliest if self._memory.polled is not None else 0.0)
+        after = self._first or self._earliest
+        if self._memory.polled is None and set(times).issubset(self._facts.looks):
+            # History tells of looks before the first poll; not of samples with times of their own.
+            after = 0.0
         if known := [t for t in self._facts.looks if after < t <= self._batch.at]:
             times = sorted({*times, *known})
         looks = clustered(times, self._spacing)
@@ -307,7 +316,8 @@ class Walk:
         absent = [] if self._before <= 0 else list(self._absent(look, rows))
         decision = self._decide(look, start, [*rows.values(), *absent])
         verdicts = dict(zip(rows, decision.verdicts, strict=False))
-        self._correct(look, verdicts, decision)
+        fell = any((s.value or 0.0) < (s.last or 0.0) for s in rows.values())
+        self._correct(look, verdicts, decision, fell=fell)
         for cursor in present:
             self._count(cursor, verdicts[cursor.key])
         if decision.explanation is _NO_LOOK:
@@ -399,10 +409,11 @@ class Walk:
         )
         if self._before <= 0:
             met = evidence.meet(process, rows, self._earliest)
+            self._found_old = not any(map(_begins, met))
             return Decision(evidence.SAME, [*met], self._belief)
-        if not self._batch.own_clock and not self._came_twice(look, start, rows):
-            # Series with times of their own: their first look is not over before one comes again.
-            verdicts = [_first_look(s) for s in rows]
+        if not self._batch.own_clock and self._is_first_look(look, start, rows):
+            decision = evidence.decide(process, rows)
+            verdicts = [*map(_first_look, rows, decision.verdicts)]
             return Decision(evidence.SAME, verdicts, self._belief)
         zeros = not self._batch.own_clock and all(not s.value for s in rows if s.value is not None)
         if zeros and any(s.value is None and not s.absent for s in rows):
@@ -412,22 +423,33 @@ class Walk:
             return Decision(_NO_LOOK, [*kinds], self._belief)
         return evidence.decide(process, rows)
 
-    def _came_twice(self, look: int, start: float | None, rows: Sequence[Seen]) -> bool:
-        """Whether the first look at the process is over for all of its series: one was there in two
-        looks by now, none ever was, it began anew, or its upstream scraped it at this moment."""
-        if not self._met or start_moved(self._started, start):
-            return True
-        if any(s.last is not None for s in rows if s.value is not None):
-            return True
-        if self._looks[look] in self._facts.looks:
-            return True
+    def _is_first_look(self, look: int, start: float | None, rows: Sequence[Seen]) -> bool:
+        """Whether the first look at the process is not over for all of its series, so that one
+        that was not there yet may be as old as the others."""
+        if start_moved(self._started, start):
+            return False
+        times = [c.line.times[c.at] for c in self._cursors if c.next == look]
+        if times and self._facts.looks:
+            scraped = all(time in self._facts.looks for time in times)
+            # Its upstream's scrapes say nothing of samples with times of their own.
+            return not scraped and (self._found_old or not self._met)
+        if not self._met or any(s.last is not None for s in rows if s.value is not None):
+            return False
+        # Nothing tells of its scrapes; the first one is over once any series comes again.
         marks = [c.mark for c in self._cursors if c.mark is not None]
-        return any(mark.paces for mark in (*marks, *(last for _, _, last in self._unwalked())))
+        return not any(mark.paces for mark in (*marks, *(last for _, _, last in self._unwalked())))
 
-    def _correct(self, look: int, verdicts: dict[str, Verdict | None], decision: Decision) -> None:
+    def _correct(
+        self,
+        look: int,
+        verdicts: dict[str, Verdict | None],
+        decision: Decision,
+        *,
+        fell: bool,
+    ) -> None:
         """What one decision about the process does not know: addresses that several processes
         share, and histograms without their bucket."""
-        self._note_trouble(decision, look)
+        self._note_trouble(decision, look, fell=fell)
         if sum(weight for _, weight in self._troubled) >= _SHARED_FROM:
             self._counters.shared.add(self._target)
             verdicts.update(dict.fromkeys(verdicts, _SHARED))
@@ -445,16 +467,32 @@ class Walk:
                 # The count is known, its bucket is not: what it had before is no news.
                 verdicts[bucket.key], verdicts[count.key] = _FIRST_BUCKET, _NO_BUCKET
 
-    def _note_trouble(self, decision: Decision, look: int) -> None:
+    def _note_trouble(self, decision: Decision, look: int, *, fell: bool) -> None:
         time, start = self._looks[look], self._start_at(look)
         spent = max(time - self._before, 1.0)
         kept = [(when, weight) for when, weight in self._troubled if time - when <= _FEW * spent]
         back = start_moved(self._started, start) and (start or 0.0) < (self._started or 0.0)
         # A start time that wobbles while the counters go on is no process' at all.
         back = back and decision.belief < evidence.MOST_BELIEF
-        if (weight := _weight(decision, back=back, again=bool(kept))) and self._before > 0:
+        weight = _weight(decision, back=back, again=bool(kept))
+        if fell and self._is_anothers(start):
+            weight = 2
+        if weight and self._before > 0:
             kept.append((time, weight))
         self._troubled = kept[-_FEW:]
+
+    def _is_anothers(self, start: float | None) -> bool:
+        """Whether a start differs from the one before by so little that it counts as the same, and
+        was there before that one already: workers that were forked in one moment."""
+        if start is None or self._started is None or start_moved(self._started, start):
+            return False
+        apart = abs(start - self._started)
+        # One that is computed anew from an uptime differs by whole seconds, or is never the same.
+        if apart < _FORKED or abs(apart - round(apart)) < _FORKED / 10:
+            return False
+        found = start in self._others
+        self._others = (*(o for o in self._others if o != self._started), self._started)[-_FEW:]
+        return found
 
     def _count(self, cursor: Cursor, verdict: Verdict | None) -> None:
         """Count one sample as its verdict says."""
@@ -552,8 +590,9 @@ class Walk:
         return self._usual[1]
 
 
-def _first_look(s: Seen) -> Verdict | None:
-    return None if s.value is None else evidence.FIRST_LOOK
+def _first_look(s: Seen, verdict: Verdict | None) -> Verdict | None:
+    """Whatever is new was there before."""
+    return evidence.FIRST_LOOK if s.last is None and verdict is not None else verdict
 
 
 def _twice(times: Sequence[float], looks: Sequence[float]) -> bool:

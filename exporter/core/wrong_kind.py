@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from exporter.core.sample import NativeHistogram, Reading, Value
 from exporter.core.selector import Selector, Want
-from exporter.core.slo import SLI, CounterSLI, GaugeSLI, HistogramSLI
+from exporter.core.slo import SLI, CounterSLI, GaugeSLI, HistogramSLI, number_text
 
 _ENDINGS = {
     "_total": ("counter",),
@@ -172,8 +172,3 @@ def ratio_over_one(slo: str, value: Value) -> str:
         f"slo.{slo}: error_ratio_query gives {shown}, and a ratio is 0 to 1; divide percent by "
         "100, and a count of errors by that of all events"
     )
-
-
-def number_text(value: float) -> str:
-    """Write a number with all its digits, as TOML reads it: `0.5`, `1048576`, `1e+22`."""
-    return repr(float(value)).removesuffix(".0")

@@ -13,7 +13,8 @@ def test_the_unit_of_each_query_is_said() -> None:
     sli = QuerySLI(good=Query("g"), total=Query("t"), scales=scales)
     text = describe(sli, 15.0, show).text
     assert text.endswith(
-        "asked for every 15s: good g (events in 300s); total t (events per second)."
+        "asked once a window of 15s (two scrapes of the upstream, where that is longer): "
+        "good g (events in 300s); total t (events per second)."
     )
     sli = QuerySLI(
         bad=Query("b"),

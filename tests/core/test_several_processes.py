@@ -106,3 +106,29 @@ def test_behind_a_prometheus_every_look_of_a_troubled_target_is_explained() -> N
             r.poll(some[-1][0] - T, {OK: some}, own_clock=False)
         counts.append(r.counted)
     assert counts[0] == counts[1] == counts[2]
+
+
+def workers(begin: Begin, starts: tuple[float, ...]) -> tuple[Reader, list[Any]]:
+    """Three workers in turn, without any traffic; `starts`: in seconds after the first one's."""
+    r, out, shown = begin(), [], [(30_000, 30), (33_000, 2), (37_000, 4)]
+    for k in range(9):
+        ok, failed = shown[k % 3]
+        started = {"a": LONG_AGO + starts[k % 3]}
+        out.append(r.poll(10.0 * k, {OK: ok, ERROR: failed}, started=started))
+    return r, out
+
+
+def test_workers_that_were_forked_in_one_moment_are_told_apart(begin: Begin) -> None:
+    r, looks = workers(begin, (0.0, 0.13, 0.27))
+    assert all(told(taken) == SHARED for taken in looks[6:])
+    assert "several processes answer at this address" in looks[-1].notes["a"]
+    assert sum(r.counted) < 90_000
+
+
+@pytest.mark.parametrize("starts", [(0.0, 0.0, 0.0), (0.0, 0.01, 0.015), (0.0, 1.0, 2.0)])
+def test_a_start_that_is_computed_anew_is_no_other_worker(
+    begin: Begin, starts: tuple[float, ...]
+) -> None:
+    """It is the same, nearly the same, or differs by whole seconds."""
+    _, looks = workers(begin, starts)
+    assert not any(told(taken) == SHARED for taken in looks[:7])

@@ -356,7 +356,7 @@ def test_errors_that_never_happened_have_no_series_and_count_as_none() -> None:
     ("bounds", "listed"),
     [
         ([0.1, 0.1 + 0.2, 1024.0**2], "0.1, 0.30000000000000004, 1048576"),
-        ([1e-5, 2.5e-7, 1.0, 2.0**53, 1e300], "1e-05, 2.5e-07, 1, 9007199254740992.0, 1e+300"),
+        ([1e-5, 2.5e-7, 1.0, 2.0**53, 1e300], "1e-05, 2.5e-07, 1, 9007199254740992, 1e+300"),
     ],
 )
 def test_the_bounds_there_are_can_be_copied_into_the_configuration(

@@ -6,10 +6,9 @@ import pytest
 
 from exporter.core.sample import NativeHistogram, Value
 from exporter.core.selector import parse_selector
-from exporter.core.slo import SLI, CounterSLI, GaugeSLI
+from exporter.core.slo import SLI, CounterSLI, GaugeSLI, number_text
 from exporter.core.wrong_kind import (
     Shape,
-    number_text,
     ratio_over_one,
     shape_of,
     type_of,
