@@ -190,7 +190,7 @@ def test_the_upstreams_first_scrape_of_a_new_target_dates_births_within_a_batch(
     e = engine()
     feed(e, T, {OK: 0.0}, own_clock=False)
     new = {OK: [(T + 20, 900.0), (T + 30, 901.0)], ERROR: [(T + 30, 2.0)]}
-    feed(e, T + 30, new, "b", own_clock=False, observed={"b": T + 20})
+    feed(e, T + 30, new, "b", own_clock=False, observed={"b": [T + 20, T + 30]})
     assert counted(e) == (1, 2)
 
 

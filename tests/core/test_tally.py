@@ -42,7 +42,7 @@ def test_a_birth_is_proven_by_the_process_the_counter_or_the_upstream() -> None:
     feed(of, T + 10, {'http_requests_total{n="1"}': 5.0}, target="b", started={"b": T + 5})
     feed(of, T + 20, {'http_requests_total{n="2"}': 5.0}, target="c", created=T + 15)
     late = batch(
-        of, T + 30, {"d": {'http_requests_total{n="3"}': 5.0}}, observed={"d": T + 25},
+        of, T + 30, {"d": {'http_requests_total{n="3"}': 5.0}}, observed={"d": [T + 25, T + 30]},
         own_clock=False,
     )  # fmt: skip
     of.ingest(late)
