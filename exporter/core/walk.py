@@ -176,9 +176,6 @@ class Walk:
         else:
             times = sorted({time for some in with_samples for time in some})
         after = self._first or self._earliest
-        if self._memory.polled is None and set(times).issubset(self._facts.looks):
-            # History tells of looks before the first poll; not of samples with times of their own.
-            after = 0.0
         if known := [t for t in self._facts.looks if after < t <= self._batch.at]:
             times = sorted({*times, *known})
         looks = clustered(times, self._spacing)

@@ -38,7 +38,7 @@ def test_a_tick_is_measured() -> None:
 
 
 def test_reading_a_page_is_measured() -> None:
-    positive(parse.run(series=5, times=1, peer_times=1), 2)
+    positive(parse.run(series=5, times=1, peer_times=1), 4)
 
 
 def test_writing_the_page_is_measured() -> None:

@@ -118,7 +118,7 @@ async def test_it_prints_words_first_and_fits_a_terminal(
         "without exclusions:",
         "refused 1 not_a_number",
         "1 reset",
-        "born 1x by target observed before",
+        "born 1x by process_looked_at_before",
         "increase()  263",
         "Sloth         -",
         "  - One sentence for each difference",

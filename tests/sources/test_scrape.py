@@ -48,7 +48,7 @@ async def test_a_page_becomes_a_batch_with_instance_and_configured_labels() -> N
     assert poll.batch is not None
     assert (poll.batch.at, poll.batch.own_clock, poll.error) == (1000.0, True, None)
     assert poll.batch.failed == {query}
-    assert poll.batch.targets[f"{url}/metrics"].started == 5.0
+    assert poll.batch.targets[f"{url}/metrics"].started(poll.batch.at) == 5.0
     [reading] = poll.batch.readings[M]
     host = url.removeprefix("http://")
     assert dict(reading.series.labels) == {"a": "b", "job": "x", "instance": host}
