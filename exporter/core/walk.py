@@ -111,9 +111,7 @@ class Walk:
                 cursor.line.newest = cursor.mark or cursor.lost
         before = (state.belief, state.troubled, state.others) if state is not None else (0, (), ())
         if (self._belief, tuple(self._troubled), self._others) != before:
-            self._memory.do(
-                "process", self._target, self._belief, self._troubled, [*self._others]
-            )
+            self._memory.do("process", self._target, self._belief, self._troubled, [*self._others])
 
     # --- holding back -----------------------------------------------------------------------------
 
