@@ -95,7 +95,7 @@ class Intake:
 
     def _take_counters(self, batch: Batch, taken: Taken, booked: Booked) -> None:
         counters, tally = Counters(self.memory, batch, self._away), self._tally(batch)
-        followed, by_target = self._wanted(batch, taken)
+        by_target = self._wanted(batch, taken)
         untold = self._total_is_nowhere(by_target)
         if untold is not None:
             taken.fault = (
@@ -105,7 +105,7 @@ class Intake:
         for target, wanted in by_target.items():
             lines = counters.process(target, wanted)
             for line in lines if untold is None else ():
-                self._book_line(line, (target, line.key) in followed, booked, taken)
+                self._book_line(line, booked, taken)
             tally.took(target, lines)
         self._observe(batch, counters.looked, counters.held)
         counted = counters.counted
@@ -132,21 +132,17 @@ class Intake:
                 "each of them an address of its own"
             )
 
-    def _wanted(
-        self, batch: Batch, taken: Taken
-    ) -> tuple[set[tuple[str, str]], dict[str, list[Wanted]]]:
-        """What is wanted of each target, in the order of their first samples; and target and key of
-        those that are followed only and do not count."""
+    def _wanted(self, batch: Batch, taken: Taken) -> dict[str, list[Wanted]]:
+        """What is wanted of each target, in the order of their first samples."""
         found = [
             Wanted(index, reading)
             for index, term in enumerate(self._terms)
             for reading in batch.readings.get(term.want, ())
             if reading.samples
         ]
-        followed: set[tuple[str, str]] = set()
         if isinstance(sli := self.memory.slo.sli, HistogramSLI):
             paired = pair(sli, self._terms, found)
-            found, followed, self._without = paired.wanted, paired.followed, paired.without
+            found, self._without = paired.wanted, paired.without
             if paired.found and not self.memory.bucket_known:
                 self.memory.do("bucket", True)
             taken.bucket_missing = bool(paired.without) and not self.memory.bucket_known
@@ -156,7 +152,7 @@ class Intake:
         out: dict[str, list[Wanted]] = {}
         for one in found:
             out.setdefault(one.reading.series.target, []).append(one)
-        return followed, out
+        return out
 
     def _total_is_nowhere(self, by_target: Mapping[str, Sequence[Wanted]]) -> Want | None:
         """The selector of all events where no target ever had any, though others count: errors
@@ -178,12 +174,12 @@ class Intake:
             taken.fault = wrong_histogram(sli, batch.types, shape, "")
             taken.bucket_missing = taken.bucket_missing and taken.fault is None
 
-    def _book_line(self, line: Line, followed: bool, booked: Booked, taken: Taken) -> None:
+    def _book_line(self, line: Line, booked: Booked, taken: Taken) -> None:
         """What a series gained goes to its group."""
         wanted = line.wanted
-        if followed and wanted.reading.series.target in self._without:
+        if wanted.followed and wanted.reading.series.target in self._without:
             taken.readings["unknown", "no_bucket"] += len(line.data)
-        if followed or not (line.data or self._shown(line)):
+        if wanted.followed or not (line.data or self._shown(line)):
             return
         group = self._group(wanted.reading)
         if not self._admits(group, taken):
