@@ -169,6 +169,9 @@ class Walk:
             times = sorted({time for some in with_samples for time in some})
         # The very first batch tells of looks before anything was polled.
         after = self._first or (self._earliest if self._memory.polled is not None else 0.0)
+        # Targets are asked about from a little earlier on than their series.
+        asked = (self._batch.asked.get(want, 0.0) for want in self._memory.slo.sli.wants())
+        after = max(after, *asked)
         if known := [t for t in self._facts.looks if after < t <= self._batch.at]:
             times = sorted({*times, *known})
         looks = clustered(times, self._spacing)
