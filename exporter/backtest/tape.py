@@ -57,9 +57,9 @@ class Tape(Intake):
             self.refused[reason] = self.refused.get(reason, 0) + count
         return taken
 
-    def _book_line(self, line: Line, followed: bool, booked: Booked, taken: Taken) -> None:
-        super()._book_line(line, followed, booked, taken)
-        if not followed:
+    def _book_line(self, line: Line, booked: Booked, taken: Taken) -> None:
+        super()._book_line(line, booked, taken)
+        if not line.wanted.followed:
             sums = self.sums.setdefault(self._group(line.wanted.reading), Sums())
             sums.resets += sum(v.kind is Kind.RESET for v in line.verdicts)
             sums.births += sum(v.kind is Kind.BIRTH for v in line.verdicts)

@@ -26,12 +26,15 @@ class Wanted(NamedTuple):
     """A reading of one term of the SLI; `term` says which.
 
     `twin`: of a histogram's count, what it shares with its bucket, without which nothing is known
-    of it; of a bucket the same.
+    of it; of a bucket the same. `others`: the terms of a histogram's other form, which counts the
+    same observations. `followed`: it does not count now and may later.
     """
 
     term: int
     reading: Reading
     twin: frozenset[tuple[str, str]] | None = None
+    others: tuple[int, ...] = ()
+    followed: bool = False
 
 
 @dataclass(slots=True)

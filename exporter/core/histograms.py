@@ -21,12 +21,10 @@ Child = tuple[str, frozenset[tuple[str, str]]]
 
 @dataclass(slots=True)
 class Paired:
-    """The readings that matter. `followed`: target and key of those that do not count now and may
-    later; `without`: targets that have a histogram without the threshold's bucket; `found`: whether
-    any target has that bucket."""
+    """The readings that matter. `without`: targets that have a histogram without the threshold's
+    bucket; `found`: whether any target has that bucket."""
 
     wanted: list[Wanted] = field(default_factory=list)
-    followed: set[tuple[str, str]] = field(default_factory=set)
     without: set[str] = field(default_factory=set)
     found: bool = False
 
@@ -36,6 +34,10 @@ def pair(sli: HistogramSLI, terms: tuple[Term, ...], readings: Iterable[Wanted])
     count without its bucket only where `good_if` calls all of it bad."""
     out = Paired()
     by_role: dict[str, list[tuple[Wanted, Child]]] = {"good": [], "total": [], "native": []}
+    places = {term.role: index for index, term in enumerate(terms)}
+    natives, classics = (places["native"],), (places["good"],)
+    # Of errors, which are bad without a bucket, the count alone is a form.
+    bare = (*classics, places["total"])
     for one in readings:
         series = one.reading.series
         labels = frozenset(pair for pair in series.labels.items() if pair[0] != "le")
@@ -50,24 +52,34 @@ def pair(sli: HistogramSLI, terms: tuple[Term, ...], readings: Iterable[Wanted])
     }
     out.found = bool(buckets)
     for child, one in buckets.items():
-        out.wanted.append(one._replace(twin=child[1]))
+        out.wanted.append(one._replace(twin=child[1], others=natives))
     # One form counts for all of a target, or what both show would count twice.
     classic = {target for target, _ in buckets}
     natively = {target for target, _ in native} - classic
     for child, one in native.items():
-        out.wanted.append(one)
-        if child[0] in classic:
-            out.followed.add((child[0], one.reading.series.key))
+        others = bare if _bad_anyway(sli, one) else classics
+        out.wanted.append(one._replace(others=others, followed=child[0] in classic))
     for one, child in by_role["total"]:
         target = child[0]
         if child in buckets:
-            out.wanted.append(one._replace(twin=child[1]))
+            out.wanted.append(one._replace(twin=child[1], others=natives))
             continue
-        out.wanted.append(one)
-        known = one.reading.series.labels
-        bad_anyway = not all(m.matches(known.get(m.label, "")) for m in sli.good_if)
-        if target in natively or not bad_anyway:
-            out.followed.add((target, one.reading.series.key))
+        bad_anyway = _bad_anyway(sli, one)
+        followed = target in natively or not bad_anyway
+        out.wanted.append(one._replace(others=natives, followed=followed))
         if target not in natively and not bad_anyway:
             out.without.add(target)
     return out
+
+
+def _bad_anyway(sli: HistogramSLI, one: Wanted) -> bool:
+    """Whether `good_if` calls all of a histogram bad, however fast it was."""
+    labels = one.reading.series.labels
+    return not all(m.matches(labels.get(m.label, "")) for m in sli.good_if)
+
+
+def same_child(key: str) -> frozenset[str]:
+    """What the series of one histogram have in common in their keys, in both forms: the labels but
+    for `le`."""
+    found = (pair.rstrip('"') for pair in key.partition("{")[2].rstrip("}").split('",'))
+    return frozenset(pair for pair in found if pair and not pair.startswith('le="'))

@@ -90,7 +90,7 @@ class Intake:
 
     def _take_counters(self, batch: Batch, taken: Taken, booked: Booked) -> None:
         counters, tally = Counters(self.memory, batch, self._away), self._tally(batch)
-        followed, by_target = self._wanted(batch, taken)
+        by_target = self._wanted(batch, taken)
         there = (one.term for wanted in by_target.values() for one in wanted)
         known = self.memory.targets.values()
         untold = total_is_nowhere(self.memory.slo.sli, self._terms, known, there)
@@ -99,7 +99,7 @@ class Intake:
         for target, wanted in by_target.items():
             lines = counters.process(target, wanted)
             for line in lines if untold is None else ():
-                self._book_line(line, (target, line.key) in followed, booked, taken)
+                self._book_line(line, booked, taken)
             tally.took(target, lines)
         self._observe(batch, counters.looked, counters.held)
         counted = counters.counted
@@ -118,21 +118,17 @@ class Intake:
             )
         )
 
-    def _wanted(
-        self, batch: Batch, taken: Taken
-    ) -> tuple[set[tuple[str, str]], dict[str, list[Wanted]]]:
-        """What is wanted of each target, in the order of their first samples; and target and key of
-        those that are followed only and do not count."""
+    def _wanted(self, batch: Batch, taken: Taken) -> dict[str, list[Wanted]]:
+        """What is wanted of each target, in the order of their first samples."""
         found = [
             Wanted(index, reading)
             for index, term in enumerate(self._terms)
             for reading in batch.readings.get(term.want, ())
             if reading.samples
         ]
-        followed: set[tuple[str, str]] = set()
         if isinstance(sli := self.memory.slo.sli, HistogramSLI):
             paired = pair(sli, self._terms, found)
-            found, followed, self._without = paired.wanted, paired.followed, paired.without
+            found, self._without = paired.wanted, paired.without
             if paired.found and not self.memory.bucket_known:
                 self.memory.do("bucket", True)
             taken.bucket_missing = bool(paired.without) and not self.memory.bucket_known
@@ -142,14 +138,14 @@ class Intake:
         out: dict[str, list[Wanted]] = {}
         for one in found:
             out.setdefault(one.reading.series.target, []).append(one)
-        return followed, out
+        return out
 
-    def _book_line(self, line: Line, followed: bool, booked: Booked, taken: Taken) -> None:
+    def _book_line(self, line: Line, booked: Booked, taken: Taken) -> None:
         """What a series gained goes to its group."""
         wanted = line.wanted
-        if followed and wanted.reading.series.target in self._without:
+        if wanted.followed and wanted.reading.series.target in self._without:
             taken.readings["unknown", "no_bucket"] += len(line.data)
-        if followed or not (line.data or self._shown(line)):
+        if wanted.followed or not (line.data or self._shown(line)):
             return
         group = self._group(wanted.reading)
         if not self._admits(group, taken):

@@ -99,7 +99,8 @@ class Batch:
     `types`: the TYPE that the page gives to wanted metrics, by name, where it gives one
     (`counter`, `gauge`, `histogram`, `summary`, `untyped`, ...; `vmrange`: buckets without bounds).
     `widths`: seconds before it that each value of a query stands for, where that is not the poll
-    interval.
+    interval. `asked`: after which time samples were asked for, where that is known: a look before
+    that would not have shown a series.
     """
 
     source: str
@@ -112,6 +113,7 @@ class Batch:
     slos: frozenset[str] | None = None
     types: dict[str, str] = field(default_factory=dict)
     widths: dict[Want, float] = field(default_factory=dict)
+    asked: dict[Want, float] = field(default_factory=dict)
 
     @cached_property
     def presence(self) -> Presence:

@@ -18,6 +18,7 @@ from operator import itemgetter, sub
 from exporter.core import evidence
 from exporter.core.away import BIRTH_GRACE
 from exporter.core.counters import Counters, Line
+from exporter.core.histograms import same_child
 from exporter.core.looks import NONE, Cursor, clustered, spacing, unusual_of
 from exporter.core.sample import Target
 from exporter.core.series import LOOKS, Last, pace_of, with_pace
@@ -35,6 +36,7 @@ _MISSED = 2.2
 _HELD = Verdict(Kind.UNKNOWN, "required_term_missing")
 _NO_BUCKET = Verdict(Kind.UNKNOWN, "no_bucket")
 _FIRST_BUCKET = Verdict(Kind.BASELINE, "no_bucket_before")
+_OTHER_FORM = Verdict(Kind.BASELINE, "other_form_before")
 _SHARED = Verdict(Kind.REFUSED, "several_processes")
 _ZERO = Verdict(Kind.RESET, "created_zero")
 _FORKED = 0.02
@@ -174,6 +176,12 @@ class Walk:
         else:
             times = sorted({time for some in with_samples for time in some})
         after = self._first or self._earliest
+        if self._memory.polled is None and set(times).issubset(self._facts.looks):
+            # History tells of looks before the first poll; not of samples with times of their own.
+            after = 0.0
+        # Targets are asked about from a little earlier on than their series.
+        asked = (self._batch.asked.get(want, 0.0) for want in self._memory.slo.sli.wants())
+        after = max(after, *asked)
         if known := [t for t in self._facts.looks if after < t <= self._batch.at]:
             times = sorted({*times, *known})
         looks = clustered(times, self._spacing)
@@ -448,6 +456,10 @@ class Walk:
         if sum(weight for _, weight in self._troubled) >= _SHARED_FROM:
             self._counters.shared.add(self._target)
             verdicts.update(dict.fromkeys(verdicts, _SHARED))
+        if decision.explanation is not evidence.NEW:
+            for cursor in self._cursors:
+                if cursor.next == look and self._counted_otherwise(cursor):
+                    verdicts[cursor.key] = _OTHER_FORM
         for bucket, count in self._pairs():
             if count.next != look:
                 continue
@@ -461,6 +473,31 @@ class Walk:
             ):
                 # The count is known, its bucket is not: what it had before is no news.
                 verdicts[bucket.key], verdicts[count.key] = _FIRST_BUCKET, _NO_BUCKET
+
+    def _counted_otherwise(self, cursor: Cursor) -> bool:
+        """Whether the other form of a histogram counted after this one was there last: what came
+        between is in both, as they count the same observations."""
+        wanted = cursor.line.wanted
+        if not wanted.others or cursor.look >= self._counted:
+            return False
+        # One that is only followed has not counted in this batch.
+        known = [
+            (c.index, c.key, c.line.last if c.line.wanted.followed else c.mark)
+            for c in self._cursors
+        ]
+        known += self._unwalked()
+        child = same_child(cursor.key)
+        counted = max(
+            (
+                mark.look
+                for index, key, mark in known
+                if mark is not None and index in wanted.others and same_child(key) == child
+            ),
+            default=-inf,
+        )
+        before = cursor.mark.look if cursor.mark is not None else -inf
+        # What began after that shares nothing with it.
+        return counted > before and (wanted.reading.created or -inf) <= counted
 
     def _note_trouble(self, decision: Decision, look: int, *, fell: bool) -> None:
         time, start = self._looks[look], self._start_at(look)

@@ -136,6 +136,7 @@ class Asker:
         )
         for want in readings:
             answer = answers[want]
+            batch.asked[want] = answer.start
             if answer.width is not None:
                 batch.widths[want] = answer.width
             elif live:

@@ -45,3 +45,14 @@ def test_when_the_history_is_there_the_alerts_are_what_it_says() -> None:
         e.ingest(batch(e, T - 3590 + 10 * i, pages, own_clock=False, complete=done))
         e.behind("app", set() if done else {"slo"}, T)
         assert ("ErrorBudgetBurn" in names(e, T)) is done
+
+
+def test_a_look_before_the_samples_that_were_asked_for_tells_of_no_birth() -> None:
+    e = engine(slo())
+    samples = [(T - 25 + 5 * k, 41_000.0 + 90 * k) for k in range(5)]
+    # `up` is known from a little earlier on than the series.
+    looks = [T - 35, T - 30, *(time for time, _ in samples)]
+    found = batch(e, T, {"a": {OK: samples}}, own_clock=False, observed={"a": looks})
+    found.asked = dict.fromkeys(found.readings, T - 30)
+    e.ingest(found)
+    assert counted(e) == (360, 0)

@@ -215,3 +215,73 @@ def test_a_negative_bucket_is_shared_out_on_a_logarithmic_scale(begin: Begin) ->
     for k in range(2):
         r.poll(10.0 * k, {"latency": NativeHistogram(8.0 * k, ((-1.0, -0.25, 8.0 * k),))})
     assert r.counted == pytest.approx((4, 4))
+
+
+# --- a process that goes from one form to the other and back --------------------------------------
+
+
+def _form(k: int, *, natively: bool, base: float = 0.0) -> Any:
+    if natively:
+        return native(base + 9.0 * k, base + 1.0 * k)
+    return classic(base + 9.0 * k, base + base + 10.0 * k)
+
+
+@pytest.mark.parametrize("base", [0.0, 50_000.0])
+def test_a_form_that_returns_does_not_count_what_the_other_one_did(
+    begin: Begin, base: float
+) -> None:
+    r = begin(LATENCY)
+    for k in range(12):
+        taken = r.poll(10.0 * k, _form(k, natively=k // 3 % 2 == 1, base=base))
+        if k in (6, 9):
+            assert ("baseline", "other_form_before") in told(taken)
+    # Of each change one look is lost.
+    assert r.counted == (9 * 8, 8)
+
+
+def test_errors_in_the_other_form_do_not_count_twice(begin: Begin) -> None:
+    r = begin(GOOD_IF)
+    for k in range(12):
+        page = bare(10.0 * k, code="500")
+        if k // 3 % 2:
+            page = native(9.0 * k, 1.0 * k, code="500")
+        r.poll(10.0 * k, {**classic(9.0 * k, 10.0 * k, "/b"), **page})
+    assert r.counted[1] <= 11 + 10 * 11
+    assert r.counted == (9 * 11, 11 + 10 * 4)
+
+
+def test_one_route_that_was_away_is_bridged_in_a_page_of_both_forms(begin: Begin) -> None:
+    r = begin(LATENCY)
+    for k in range(8):
+        page = {**classic(9.0 * k, 10.0 * k), **native(9.0 * k, 1.0 * k)}
+        if k not in (4, 5):
+            page |= {**classic(9.0 * k, 10.0 * k, "/b"), **native(9.0 * k, 1.0 * k, "/b")}
+        r.poll(10.0 * k, page)
+    assert r.counted == (2 * 63, 2 * 7)
+
+
+def test_another_process_in_the_other_form_counts_from_zero(begin: Begin) -> None:
+    r = begin(LATENCY)
+    for k in range(9):
+        age = k % 3
+        page = _form(age + 1, natively=k // 3 == 1)
+        r.poll(10.0 * k, page, started={"a": T + 10.0 * (k - age) - 5 if k > 2 else LONG_AGO})
+    # Two of the first process, whose first look tells nothing; three of each other.
+    assert r.counted == (9 * 8, 8)
+
+
+@pytest.mark.parametrize("length", [1, 2, 3, 4, 7, 12])
+def test_forms_that_change_count_nothing_twice_wherever_a_history_is_cut(length: int) -> None:
+    r = Reader("", LATENCY)
+    looks = list(range(18))
+    for first in range(0, len(looks), length):
+        page: dict[str, Any] = {}
+        for k in looks[first : first + length]:
+            for key, value in _form(k, natively=k // 3 % 2 == 1).items():
+                page.setdefault(key, []).append((T + 10.0 * k, value))
+        some = looks[first : first + length]
+        observed = {"a": [T + 10.0 * k for k in some]}
+        r.poll(10.0 * some[-1], page, own_clock=False, observed=observed)
+    # Each change may cost what came between two looks of one form, if batches end there too.
+    good, bad = r.counted
+    assert 9 * 8 <= good <= 9 * 17 and good == 9 * bad
