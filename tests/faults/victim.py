@@ -91,7 +91,8 @@ class Slod:
 
         with contextlib.suppress(pytest.fail.Exception):
             await eventually(look, "the counts agree")
-        assert await events(self.url, "shop") == shop.served
+        found = await events(self.url, "shop")
+        assert found == shop.served, f"{found} are not {shop.served}"
 
     async def saves(self) -> None:
         """What it knows now is on disk: two more saves were made."""
