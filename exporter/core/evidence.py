@@ -107,6 +107,8 @@ _FALL_AND_MOVE = log(0.00001)
 _BELIEF = 2.0
 MOST_BELIEF = 2
 _LITTLE_LEFT = 0.2
+_OUTAGE = 5.0
+"""Times what the known series of a process gained: up to so much new ones may be born with."""
 
 
 def decide(process: Process, seen: Sequence[Seen]) -> Decision:
@@ -221,6 +223,11 @@ def _of_new_series(seen: Sequence[Seen]) -> tuple[float, Verdict]:
         return 0.0, _BORN
     born = _LN["born"] + (len(new) - 1) * _LN["another"]
     born += sum(fit(s.value or 0.0, expected_of(s, s.idle), s.idle) for s in new)
+    known = [s for s in seen if s.last is not None and s.value is not None]
+    traffic = sum(max(0.0, (s.value or 0.0) - (s.last or 0.0)) for s in known)
+    if sum(s.value or 0.0 for s in new) <= _OUTAGE * traffic:
+        # An outage: what the process did in this time came of it in other series.
+        return max(born, _LN["born"]), _BORN
     late = _LN["found_series"] + of_age(new)
     return max((born, _BORN), (late, _FOUND_LATE), key=lambda option: option[0])
 

@@ -273,3 +273,14 @@ def test_the_first_series_of_a_process_that_nobody_listened_for_before_are_born(
     r.poll(10, {}, down=["a"])
     taken = r.poll(20, {OK: 19.0, ERROR: 5.0})
     assert told(taken) == {("birth", "nobody_listened_before")} and r.counted == (19, 5)
+
+
+def test_an_outage_may_begin_with_several_errors_at_once() -> None:
+    """Its first errors are many for so short a time, yet no more than what the process answers."""
+    r = Reader("on")
+    ok = 'http_requests_total{code="200"}'
+    for k in range(20):
+        r.poll(0.15 * k, {ok: 2.0 * k})
+    errors = {f'http_requests_total{{code="50{n}"}}': 29.0 for n in (0, 2, 3)}
+    r.poll(3.0, {ok: 60.0, **errors})
+    assert r.counted == (60, 87)
