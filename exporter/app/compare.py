@@ -51,7 +51,7 @@ class Comparison:
         self._said: dict[Group, Heard] = {}
 
     def _group(self, reading: Reading) -> Group:
-        return tuple(reading.series.labels.get(name, "") for name in self._slo.group_by)
+        return self._slo.group_of(reading.series.labels)
 
     async def ask(self, settings: Settings, clock: Clock) -> None:
         """Fetch and count; `SourceError` when that is not to be had."""

@@ -9,9 +9,10 @@ from exporter.app.live_history import History
 from exporter.config.duration import approximate
 from exporter.config.findings import Findings
 from exporter.core.events import Term, derives, terms
+from exporter.core.numerals import number_text
 from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import Selector
-from exporter.core.slo import SLO, CounterSLI, HistogramSLI, number_text
+from exporter.core.slo import SLO, CounterSLI, HistogramSLI
 from exporter.core.wrong_kind import (
     families_of,
     shape_of,

@@ -60,7 +60,8 @@ class Tape(Intake):
     def _book_line(self, line: Line, booked: Booked, taken: Taken) -> None:
         super()._book_line(line, booked, taken)
         if not line.wanted.followed:
-            sums = self.sums.setdefault(self._group(line.wanted.reading), Sums())
+            group = self.memory.slo.group_of(line.wanted.reading.series.labels)
+            sums = self.sums.setdefault(group, Sums())
             sums.resets += sum(v.kind is Kind.RESET for v in line.verdicts)
             sums.births += sum(v.kind is Kind.BIRTH for v in line.verdicts)
 

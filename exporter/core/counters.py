@@ -67,15 +67,11 @@ class Line:
         """Names the series within its process."""
         return self.wanted.reading.series.key
 
-
-class Counted(NamedTuple):
-    """What was counted of one batch, for readers: how many samples, what they were, by kind and
-    evidence, those that were refused by reason, and targets that several processes share."""
-
-    samples: int
-    readings: Counter[tuple[str, str]]
-    refused: dict[str, int]
-    shared: set[str]
+    def gain_nothing(self, until: float) -> None:
+        """Nothing happened from its newest end up to this time."""
+        self.ends.append(until)
+        self.gained.append(0.0)
+        self.under.append(0.0)
 
 
 class Counters:
@@ -86,9 +82,12 @@ class Counters:
         self.batch = batch
         self.away = away
         self.samples = 0
+        """Samples with data, counted or not."""
         self.readings: Counter[Verdict] = Counter()
         self.refused: dict[str, int] = {}
+        """Samples that were not taken, by reason."""
         self.shared: set[str] = set()
+        """Targets that several processes share."""
         self.looked: dict[str, float] = {}
         """The last look at each target that counted, where one did."""
         self.bucketless: set[str] = set()
@@ -103,12 +102,12 @@ class Counters:
         self._bounds = Bounds(batch.at - memory.reach, batch.at + MOST_AHEAD)
 
     @property
-    def counted(self) -> Counted:
-        """All that was counted so far."""
+    def kinds(self) -> Counter[tuple[str, str]]:
+        """How many readings there were so far, by kind and evidence."""
         readings: Counter[tuple[str, str]] = Counter()
         for verdict, count in self.readings.items():
             readings[verdict.kind.value, verdict.evidence] += count
-        return Counted(self.samples, readings, self.refused, self.shared)
+        return readings
 
     def refuse(self, reason: str) -> None:
         """One sample was not taken."""

@@ -18,10 +18,11 @@ from exporter.core.exclusion import Exclusion
 from exporter.core.memory import Op
 from exporter.core.notices import Notices
 from exporter.core.notification import Notification
+from exporter.core.numerals import number_text
 from exporter.core.outbox import Outbox, Route
 from exporter.core.override import Override
 from exporter.core.sample import Ask, Batch
-from exporter.core.slo import SLO, CompositeSLI, HistogramSLI, number_text
+from exporter.core.slo import SLO, CompositeSLI, HistogramSLI
 from exporter.core.status import SLOStatus, Snapshot
 from exporter.core.taken import Taken
 from exporter.core.wrong_kind import Shape, wrong_histogram

@@ -50,8 +50,8 @@ from exporter.core.likelihood import (
 from exporter.core.starts import OF_NEW, OF_SAME, Start, start_of
 from exporter.core.twins import Twins
 from exporter.core.verdicts import (
+    CLOCKS_APART,
     GOES_ON,
-    MOST_AHEAD,
     START_JITTER,
     Decision,
     Kind,
@@ -158,7 +158,7 @@ def _by_created(process: Process, s: Seen) -> Verdict | None:
     if s.value is None or s.created is None:
         return None
     if s.last is None:
-        if s.created > process.look + MOST_AHEAD:
+        if s.created > process.look + CLOCKS_APART:
             return None  # Its clock is ahead, so this proves nothing.
         return _CREATED_BIRTH if s.created > process.before - START_JITTER else _CREATED_BEFORE
     # Against what the source itself said before, not against our clock: theirs may be ahead.
@@ -200,16 +200,16 @@ def _same(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
             verdicts.append(of_new)
         else:
             best, verdict = max(_of_series(s, began), key=lambda option: option[0])
-            score += best
             verdicts.append(verdict)
             # What fell together began anew together: one of several processes on the page.
             began = began or verdict is _OWN_RESET
+            if verdict is GOES_ON:
+                gained.append((s.value - s.last, expected_of(s, s.idle)))
+                continue
+            score += best
             if verdict.kind is Kind.RESET:
                 anew.append(s)
                 score -= fit(s.value, expected_of(s, s.idle), s.idle)
-            elif verdict is GOES_ON:
-                gained.append((s.value - s.last, expected_of(s, s.idle)))
-                score -= best
     score += of_life(anew, max((s.idle for s in anew), default=0.0))
     score += together(gained, process.look - process.before)
     return score + added, SAME, verdicts
@@ -405,7 +405,7 @@ def _believe(process: Process, name: str, start: Start, seen: Sequence[Seen]) ->
 def meet(process: Process, seen: Sequence[Seen], earliest: float) -> list[Verdict]:
     """A process that was never looked at before: baselines, unless it began after `earliest`, the
     moment from which on it would have been seen; infinity where nothing can have begun."""
-    began = process.start is not None and earliest < process.start <= process.look + MOST_AHEAD
+    began = process.start is not None and earliest < process.start <= process.look + CLOCKS_APART
     verdicts: list[Verdict] = []
     started = [s for s in seen if s.created is None]
     if began and started and any(s.pace is not None for s in started):
@@ -416,7 +416,7 @@ def meet(process: Process, seen: Sequence[Seen], earliest: float) -> list[Verdic
         began = born >= other
     for s in seen:
         if s.created is not None:
-            born_now = earliest < s.created <= process.look + MOST_AHEAD
+            born_now = earliest < s.created <= process.look + CLOCKS_APART
             verdicts.append(_CREATED_BIRTH if born_now else _CREATED_BEFORE)
         elif began:
             verdicts.append(Verdict(Kind.BIRTH, "process_start"))

@@ -14,6 +14,7 @@ from exporter.core.counters import Wanted
 from exporter.core.events import Term
 from exporter.core.sample import NativeHistogram
 from exporter.core.slo import HistogramSLI
+from exporter.core.verdicts import pairs
 
 Child = tuple[str, frozenset[tuple[str, str]]]
 """The target, and the labels but for `le`: one histogram of a family."""
@@ -57,14 +58,14 @@ def pair(sli: HistogramSLI, terms: tuple[Term, ...], readings: Iterable[Wanted])
     classic = {target for target, _ in buckets}
     natively = {target for target, _ in native} - classic
     for child, one in native.items():
-        others = bare if _bad_anyway(sli, one) else classics
+        others = classics if sli.may_be_good(one.reading.series.labels) else bare
         out.wanted.append(one._replace(others=others, followed=child[0] in classic))
     for one, child in by_role["total"]:
         target = child[0]
         if child in buckets:
             out.wanted.append(one._replace(twin=child[1], others=natives))
             continue
-        bad_anyway = _bad_anyway(sli, one)
+        bad_anyway = not sli.may_be_good(one.reading.series.labels)
         followed = target in natively or not bad_anyway
         out.wanted.append(one._replace(others=natives, followed=followed))
         if target not in natively and not bad_anyway:
@@ -72,14 +73,7 @@ def pair(sli: HistogramSLI, terms: tuple[Term, ...], readings: Iterable[Wanted])
     return out
 
 
-def _bad_anyway(sli: HistogramSLI, one: Wanted) -> bool:
-    """Whether `good_if` calls all of a histogram bad, however fast it was."""
-    labels = one.reading.series.labels
-    return not all(m.matches(labels.get(m.label, "")) for m in sli.good_if)
-
-
 def same_child(key: str) -> frozenset[str]:
     """What the series of one histogram have in common in their keys, in both forms: the labels but
     for `le`."""
-    found = (pair.rstrip('"') for pair in key.partition("{")[2].rstrip("}").split('",'))
-    return frozenset(pair for pair in found if pair and not pair.startswith('le="'))
+    return frozenset(pair for pair in pairs(key) if pair and not pair.startswith('le="'))

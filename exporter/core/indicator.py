@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from exporter.core.numerals import number_text
 from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import Matcher
 from exporter.core.slo import (
@@ -13,7 +14,6 @@ from exporter.core.slo import (
     CounterSLI,
     GaugeSLI,
     HistogramSLI,
-    number_text,
 )
 from exporter.core.words import Show
 

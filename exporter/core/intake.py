@@ -20,7 +20,7 @@ from exporter.core.memory import Memory
 from exporter.core.notes import judge_kind, notes_of, nowhere_fault, surplus_fault, total_is_nowhere
 from exporter.core.query_sli import QuerySLI
 from exporter.core.runs import LONG, Row, Run, ascending, settled
-from exporter.core.sample import Batch, Reading, Target
+from exporter.core.sample import Batch, Target
 from exporter.core.slo import GaugeSLI, HistogramSLI
 from exporter.core.taken import Taken
 from exporter.core.tally import LONG_GAP, Tally
@@ -102,10 +102,9 @@ class Intake:
                 self._book_line(line, booked, taken)
             tally.took(target, lines)
         self._observe(batch, counters.looked, counters.held)
-        counted = counters.counted
-        taken.samples = counted.samples
-        taken.readings.update(counted.readings)
-        taken.refused = counted.refused
+        taken.samples = counters.samples
+        taken.readings.update(counters.kinds)
+        taken.refused = counters.refused
         without = self._without | counters.bucketless if self.memory.bucket_known else set()
         taken.notes = dict(
             notes_of(
@@ -114,7 +113,7 @@ class Intake:
                 batch,
                 without=without,
                 held=counters.held,
-                shared=counted.shared,
+                shared=counters.shared,
             )
         )
 
@@ -147,7 +146,7 @@ class Intake:
             taken.readings["unknown", "no_bucket"] += len(line.data)
         if wanted.followed or not (line.data or self._shown(line)):
             return
-        group = self._group(wanted.reading)
+        group = self.memory.slo.group_of(wanted.reading.series.labels)
         if not self._admits(group, taken):
             return
         series = wanted.reading.series
@@ -160,7 +159,10 @@ class Intake:
         if len(line.gained) >= LONG and role != "native":
             gains.append(Run(group, role, [line.begin, *line.ends], line.gained))
             return
-        good = role != "native" or self._may_be_good(wanted.reading)
+        sli = self.memory.slo.sli
+        good = True
+        if role == "native" and isinstance(sli, HistogramSLI):
+            good = sli.may_be_good(series.labels)
         begin = line.begin
         for end, gained, under in zip(line.ends, line.gained, line.under, strict=True):
             if gained:
@@ -170,14 +172,6 @@ class Intake:
     def _shown(self, line: Line) -> bool:
         """Whether a page shows a series that has nothing new."""
         return line.newest is None and bool(self._own_clock and line.wanted.reading.samples)
-
-    def _may_be_good(self, reading: Reading) -> bool:
-        sli = self.memory.slo.sli
-        good_if = sli.good_if if isinstance(sli, HistogramSLI) else ()
-        return all(m.matches(reading.series.labels.get(m.label, "")) for m in good_if)
-
-    def _group(self, reading: Reading) -> Group:
-        return tuple(reading.series.labels.get(name, "") for name in self.memory.slo.group_by)
 
     def _admits(self, group: Group, taken: Taken) -> bool:
         if not self.memory.admits(group):
@@ -191,12 +185,11 @@ class Intake:
     def _take_values(self, batch: Batch, taken: Taken, booked: Booked) -> None:
         """Each value stands for itself."""
         looked: dict[str, float] = {}
-        for reading, gains, times in self._values.take(batch, taken):
+        for reading, group, gains, times in self._values.take(batch, taken):
             if not times:
                 continue
             target = reading.series.target
             looked[target] = max(times[-1], looked.get(target, 0.0))
-            group = self._group(reading)
             if self._admits(group, taken):
                 taken.see(group, reading.series.page or target)
                 booked.data.setdefault(group, []).append(times)

@@ -26,8 +26,8 @@ class Cursor:
 
     `looks`: of each sample, the index of its look. `at`: the sample that comes next. `mark`: the
     newest one before it; after jitter it holds the higher value. `lost`: that of a series that goes
-    on under another name. `look`: the look that showed the
-    series last, -1 for the last one before the batch.
+    on under another name. `look`: the look that showed the series last, -1 for the last one before
+    the batch.
     """
 
     __slots__ = ("at", "index", "key", "line", "look", "looks", "lost", "mark")

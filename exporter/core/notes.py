@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from exporter.core.events import Term
+from exporter.core.numerals import number_text
 from exporter.core.sample import Batch
 from exporter.core.selector import Want
-from exporter.core.slo import SLI, CounterSLI, HistogramSLI, number_text
+from exporter.core.slo import SLI, CounterSLI, HistogramSLI
 from exporter.core.taken import Taken
 from exporter.core.target_state import TargetState
 from exporter.core.wrong_kind import shape_of, wrong_histogram, wrong_kind

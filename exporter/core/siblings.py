@@ -21,7 +21,8 @@ _OF_PROCESSES = frozenset(
 
 
 class Siblings:
-    """Events per second of the series of other processes, as they were before the batch."""
+    """Events per second of the series of other processes, as they are remembered by now: those
+    that were counted earlier in the batch have their newest pace."""
 
     def __init__(self, others: Mapping[str, TargetState]) -> None:
         self._others = others

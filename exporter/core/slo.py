@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal
 
+from exporter.core.numerals import spellings
 from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import Matcher, Selector, Want
 
@@ -55,6 +55,10 @@ class HistogramSLI:
             return float(labels.get("le", "")) == self.threshold
         except ValueError:
             return False
+
+    def may_be_good(self, labels: Mapping[str, str]) -> bool:
+        """Whether `good_if` lets any observation with these labels be good, however fast."""
+        return all(m.matches(labels.get(m.label, "")) for m in self.good_if)
 
     @property
     def count(self) -> Selector:
@@ -105,32 +109,6 @@ _COMPARE = {
     "!=": float.__ne__,
 }
 COMPARISONS = tuple(_COMPARE)
-
-
-def number_text(value: float) -> str:
-    """Write a number as it can be put into the configuration: the shortest that TOML reads as the
-    same one (`0.30000000000000004`, `1048576`, `1e+22`)."""
-    return repr(float(value)).removesuffix(".0")
-
-
-def spellings(bound: float) -> str:
-    """A regular expression of every way to write a bucket bound, and of few others: `0.5`, `.50`,
-    `0.500000`, `5e-1`; digits past the fifteenth may be off, as of 0.1 in 0.10000000000000001.
-
-    No two programs write numbers alike, and a regular expression cannot compare them; so it takes
-    all that have an exponent, and those that begin with the same digits.
-    """
-    sign = "-" if bound < 0 else "\\+?"
-    forms = set()
-    rounded = [Decimal(f"{abs(bound):.{digits}g}") for digits in (15, 16, 17)]
-    for exact in (*rounded, Decimal(abs(bound))):
-        whole, _, part = f"{exact:f}".lstrip("0").partition(".")
-        part = part.rstrip("0")
-        digits = f"{sign}0*{whole}"
-        # Two alternatives in place of one with (...)?: repeats in a row are what careful servers
-        # refuse, slod's own PromQL among them.
-        forms |= {f"{digits}\\.{part}[0-9]*"} if part else {digits, f"{digits}\\.0*"}
-    return "|".join((*sorted(forms), ".*[eE].*"))
 
 
 # --- periods ------------------------------------------------------------------------------------
@@ -291,6 +269,10 @@ class SLO:
     hysteresis: float = 0.01
     forecast_within: float | None = None
     fault: str = ""
+
+    def group_of(self, labels: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the group that a series with these labels belongs to; empty without groups."""
+        return tuple(labels.get(name, "") for name in self.group_by)
 
     @property
     def windows(self) -> tuple[Window, ...]:

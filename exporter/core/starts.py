@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from math import log
 
-from exporter.core.verdicts import MOST_AHEAD, START_JITTER, Process, start_moved
+from exporter.core.verdicts import CLOCKS_APART, START_JITTER, Process, start_moved
 
 
 class Start(StrEnum):
@@ -51,6 +51,6 @@ def start_of(process: Process) -> Start:
 
 def _where(process: Process, start: float) -> Start:
     """Where a start lies: between the last look and this one, or before or after both."""
-    if start > process.look + MOST_AHEAD:
+    if start > process.look + CLOCKS_APART:
         return Start.FUTURE
     return Start.INSIDE if process.before < start + START_JITTER else Start.PAST

@@ -18,9 +18,10 @@ from exporter.core.wrong_kind import ratio_over_one
 
 
 class Stood(NamedTuple):
-    """What the new samples of one series stand for: `times`: when there was data."""
+    """What the new samples of one series of a group stand for: `times`: when there was data."""
 
     reading: Reading
+    group: Group
     gains: list[Gain]
     times: list[float]
 
@@ -67,7 +68,7 @@ class Values:
     def _stand(self, index: int, term: Term, reading: Reading, batch: Batch, taken: Taken) -> Stood:
         memory, series, samples = self._memory, reading.series, reading.samples
         sli = memory.slo.sli
-        group: Group = tuple(series.labels.get(name, "") for name in memory.slo.group_by)
+        group = memory.slo.group_of(series.labels)
         state = memory.targets.get(series.target)
         last = state.series[index].get(series.key) if state else None
         # A remembered value of 0: that sample was NaN, and stands before no other.
@@ -86,7 +87,7 @@ class Values:
         taken.samples += len(samples)
         known = 0.0 if since is None else 1.0
         memory.do("series", series.target, index, series.key, samples[-1][0], known, 0.0, None)
-        return Stood(reading, gains, times)
+        return Stood(reading, group, gains, times)
 
     def _judge_ratio(self, term: Term, value: Value, taken: Taken) -> None:
         sli = self._memory.slo.sli

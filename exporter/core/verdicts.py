@@ -10,7 +10,7 @@ from typing import NamedTuple
 START_JITTER = 2.0
 """Seconds: some exporters compute their start time anew at each scrape, a little different."""
 
-MOST_AHEAD = 5.0
+CLOCKS_APART = 5.0
 """Seconds by which a start may seem to lie after the look that showed it: two clocks differ."""
 
 

@@ -61,6 +61,7 @@ class Walk:
         self._target = target
         self._state = state
         self._facts = self._batch.targets.get(target) or Target()
+        self._scrapes = frozenset(self._facts.looks)
         self._first = self._before = before
         self._shown = (
             max((s.look for some in state.series for s in some.values()), default=0.0)
@@ -176,7 +177,7 @@ class Walk:
         else:
             times = sorted({time for some in with_samples for time in some})
         after = self._first or self._earliest
-        if self._memory.polled is None and set(times).issubset(self._facts.looks):
+        if self._memory.polled is None and self._scrapes.issuperset(times):
             # History tells of looks before the first poll; not of samples with times of their own.
             after = 0.0
         # Targets are asked about from a little earlier on than their series.
@@ -299,10 +300,16 @@ class Walk:
             for i in range(max(0, len(times) - LOOKS), len(times)):
                 if (spent := looks[i + 1] - looks[i]) > 0:
                     paces = with_pace(paces, gained[i] / spent)
-        look = cursor.looks[stop - 1]
-        seen = None if self._looks[look] == times[-1] else self._looks[look]
-        created = line.wanted.reading.created
-        cursor.mark = Last(times[-1], value, below, created, seen, paces)
+        self._mark(cursor, stop, value, below, paces)
+
+    def _mark(
+        self, cursor: Cursor, stop: int, value: float, below: float, paces: bytes = b""
+    ) -> None:
+        """Remember how far a series was read, and from which values it goes on."""
+        time, look = cursor.line.times[stop - 1], cursor.looks[stop - 1]
+        seen = None if self._looks[look] == time else self._looks[look]
+        created = cursor.line.wanted.reading.created
+        cursor.mark = Last(time, value, below, created, seen, paces)
         cursor.at, cursor.look = stop, look
 
     # --- explaining one look ----------------------------------------------------------------------
@@ -432,10 +439,9 @@ class Walk:
         if start_moved(self._started, start):
             return False
         times = [c.line.times[c.at] for c in self._cursors if c.next == look]
-        if times and self._facts.looks:
-            scraped = all(time in self._facts.looks for time in times)
+        if times and self._scrapes:
             # Its upstream's scrapes say nothing of samples with times of their own.
-            return not scraped and (self._found_old or not self._met)
+            return not self._scrapes.issuperset(times) and (self._found_old or not self._met)
         if not self._met or any(s.last is not None for s in rows if s.value is not None):
             return False
         # Nothing tells of its scrapes; the first one is over once any series comes again.
@@ -531,12 +537,11 @@ class Walk:
         assert verdict is not None  # the look showed it
         mark, line, at = cursor.mark, cursor.line, cursor.at
         value, below, time = line.values[at], line.unders[at], line.times[at]
-        self._counters.readings[verdict] += 1
         line.verdicts.append(verdict)
         if verdict.kind is Kind.REFUSED:
-            self._counters.refused[verdict.evidence] = (
-                self._counters.refused.get(verdict.evidence, 0) + 1
-            )
+            self._counters.refuse(verdict.evidence)
+        else:
+            self._counters.readings[verdict] += 1
         begin: float | None = None
         gained, under = 0.0, 0.0
         if verdict.kind in (Kind.BIRTH, Kind.RESET):
@@ -560,21 +565,15 @@ class Walk:
 
     def _base(self, cursor: Cursor) -> None:
         """The first sample of a series, of which nothing counts."""
-        line, time = cursor.line, cursor.line.times[cursor.at]
-        dated = self._date(time)
+        line, at = cursor.line, cursor.at
+        dated = self._date(line.times[at])
         if line.data:
             # It was counted under this name before, in this very batch.
-            line.ends.append(dated)
-            line.gained.append(0.0)
-            line.under.append(0.0)
+            line.gain_nothing(dated)
         else:
             line.begin = dated
         line.data.append(dated)
-        look = cursor.looks[cursor.at]
-        seen = None if self._looks[look] == time else self._looks[look]
-        value, below = line.values[cursor.at], line.unders[cursor.at]
-        cursor.mark = Last(time, value, below, line.wanted.reading.created, seen)
-        cursor.at, cursor.look = cursor.at + 1, look
+        self._mark(cursor, at + 1, line.values[at], line.unders[at])
 
     def _born_at(self, cursor: Cursor, time: float) -> float:
         """When a new series may have begun: one sample before its first, after the last look."""
@@ -604,9 +603,7 @@ class Walk:
                 cursor.mark = _at_zero(cursor.mark, begun)
                 line, dated = cursor.line, self._date(cursor.mark.time)
                 if line.data and dated > (line.ends or [line.begin])[-1]:
-                    line.ends.append(dated)
-                    line.gained.append(0.0)
-                    line.under.append(0.0)
+                    line.gain_nothing(dated)
         tally = self._memory.tally
         assert tally is not None  # it begins with the first batch
         for index, key, last in self._unwalked():

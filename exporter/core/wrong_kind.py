@@ -17,9 +17,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
+from exporter.core.numerals import number_text
 from exporter.core.sample import NativeHistogram, Reading, Value
 from exporter.core.selector import Selector, Want
-from exporter.core.slo import SLI, CounterSLI, GaugeSLI, HistogramSLI, number_text
+from exporter.core.slo import SLI, CounterSLI, GaugeSLI, HistogramSLI
 
 _ENDINGS = {
     "_total": ("counter",),

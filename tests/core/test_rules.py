@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from exporter.core import policy
 from exporter.core.burn import Condition, chance_of_at_least, judge
 from exporter.core.ledger import Counts
+from exporter.core.numerals import spellings
 from exporter.core.sample import NativeHistogram
 from exporter.core.selector import Matcher, Query, Selector, parse_matchers, parse_selector
 from exporter.core.series import under_threshold
@@ -22,7 +23,6 @@ from exporter.core.slo import (
     Rule,
     Window,
     burn_rate_of_share,
-    spellings,
 )
 
 HOUR, FIVE = Window("1h", 3600), Window("5m", 300)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from exporter.core.numerals import number_text
 from exporter.core.sample import NativeHistogram, Value
 from exporter.core.selector import parse_selector
-from exporter.core.slo import SLI, CounterSLI, GaugeSLI, number_text
+from exporter.core.slo import SLI, CounterSLI, GaugeSLI
 from exporter.core.wrong_kind import (
     Shape,
     ratio_over_one,
