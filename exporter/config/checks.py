@@ -19,8 +19,8 @@ from exporter.config.settings import (
     Server,
     Source,
 )
+from exporter.core.selector import LABEL_NAME
 
-LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _UTF8_NAME = re.compile(r"[^\W\d][\w.:/-]*")
 """Label names of Prometheus 3 too (`k8s.pod.name`), but for what only a mistake has: blanks,
 quotes, brackets."""

@@ -10,13 +10,13 @@ from typing import TypeVar
 import msgspec
 
 from exporter.config.budget_policies import choose, steps_of
-from exporter.config.checks import LABEL_NAME
 from exporter.config.composite import is_composite
 from exporter.config.convert import Span, convert, span
 from exporter.config.findings import Findings, nearest
 from exporter.config.lines import Path
 from exporter.config.policies import AlertPolicy, BudgetPolicy, rules_of
 from exporter.config.sli import SLITable, read_sli
+from exporter.core.selector import LABEL_NAME
 from exporter.core.slo import CALENDAR_UNITS, SLI, SLO, Calendar, CompositeSLI, Period, Rule, Window
 
 S = TypeVar("S", bound=msgspec.Struct)

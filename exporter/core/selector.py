@@ -16,6 +16,8 @@ NAME = "__name__"
 # Possessive (*+) throughout: what cannot be read is refused at once, however long it is.
 _IDENT = r"[a-zA-Z_:][a-zA-Z0-9_:]*+"
 _LABEL = r"[a-zA-Z_][a-zA-Z0-9_]*+"
+METRIC_NAME, LABEL_NAME = re.compile(_IDENT), re.compile(_LABEL)
+"""Names that stand without quotes."""
 _STRING = r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|`[^`]*+`"
 _SELECTOR = re.compile(rf"\s*+(?P<name>{_IDENT})?+\s*+(?:\{{(?P<body>.*)\}})?+\s*+", re.DOTALL)
 _MATCHER = re.compile(
@@ -64,8 +66,7 @@ class Matcher:
         return (value == self.value) is (self.op == "=")
 
     def __str__(self) -> str:
-        plain = re.fullmatch(_LABEL, self.label) is not None
-        return f"{self.label if plain else quote(self.label)}{self.op}{quote(self.value)}"
+        return f"{label_text(self.label)}{self.op}{quote(self.value)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class Selector:
         return Selector(name, self.matchers)
 
     def __str__(self) -> str:
-        plain = re.fullmatch(_IDENT, self.name) is not None
+        plain = METRIC_NAME.fullmatch(self.name) is not None
         inside = [] if plain else [quote(self.name)]
         inside += [str(m) for m in self.matchers]
         return (self.name if plain else "") + ("{" + ",".join(inside) + "}" if inside else "")
@@ -140,6 +141,12 @@ def parse_matchers(text: str, *, allow_name: bool = False) -> tuple[Matcher, ...
             out.append(Matcher(label, found["op"], _unquote(found["value"])))
         at = found.end()
     return tuple(out)
+
+
+def label_text(name: str) -> str:
+    """A label's name as PromQL writes it; quoted only where it must be: Prometheus 2 knows no
+    quoted names."""
+    return name if LABEL_NAME.fullmatch(name) else quote(name)
 
 
 def quote(value: str) -> str:

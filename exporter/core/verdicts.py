@@ -8,7 +8,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 START_JITTER = 2.0
-"""Seconds: some exporters compute their start time anew at each scrape, a little different."""
+"""Seconds: some exporters compute their start time anew at each scrape, a little different; and
+Go's moves with the host's clock."""
 
 CLOCKS_APART = 5.0
 """Seconds by which a start may seem to lie after the look that showed it: two clocks differ."""

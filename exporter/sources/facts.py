@@ -8,12 +8,11 @@ down, show in nothing else.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from exporter.core.selector import NAME, Matcher
-from exporter.sources.narrowing import Selection
+from exporter.sources.narrowing import Selection, one_of
 from exporter.sources.processes import START, UP
 from exporter.sources.promapi import Row
 
@@ -78,9 +77,7 @@ class Facts:
         if not jobs:
             return []
         await self._learn(jobs, now, count)
-        names = Matcher(
-            NAME, "=~", "|".join(re.escape(name) for name in sorted({UP, *self._starts}))
-        )
+        names = one_of(NAME, sorted({UP, *self._starts}))
         wide = [job for job in sorted(jobs) if not self._jobs[job].few]
         queries: list[Selection] = [(names, matcher) for matcher in _either("job", wide)]
         queries += [
@@ -153,7 +150,6 @@ def _either(label: str, values: Sequence[str]) -> list[Matcher]:
         while many < len(values) and (not many or length + len(values[many]) < _LONGEST):
             length += len(values[many]) + 1
             many += 1
-        pattern = "|".join(re.escape(value) for value in values[:many])
-        out.append(Matcher(label, "=~", pattern))
+        out.append(one_of(label, values[:many]))
         values = values[many:]
     return out

@@ -7,11 +7,11 @@ Protobuf costs several times as much to read as text. So it goes first for as lo
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Sequence
 
 from exporter.core.sample import NativeHistogram, Reading
-from exporter.core.selector import Selector
+from exporter.core.selector import LABEL_NAME, METRIC_NAME, Selector
+from exporter.core.verdicts import start_moved
 from exporter.sources.exposition import Page
 
 _PROTOBUF = (
@@ -22,11 +22,6 @@ _TEXT = "text/plain;version=0.0.4"
 _TEXT_UTF8 = "text/plain;version=1.0.0"
 """The version with quoted names; clients that have them write them into 0.0.4 too when asked."""
 _ESCAPING = ";escaping=allow-utf-8"
-_SAME_START = 2.0
-"""Seconds by which the start of one process may differ between pages: some are computed anew from
-the uptime, and Go's moves with the host's clock."""
-_METRIC = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 class Formats:
@@ -94,8 +89,8 @@ def needs_utf8(
     A label that the target has of its configuration or discovery is on no page.
     """
     labels = {matcher.label for matcher in selector.matchers} - set(target_labels)
-    return _METRIC.fullmatch(selector.name) is None or any(
-        _LABEL.fullmatch(label) is None for label in (*labels, *process_labels)
+    return METRIC_NAME.fullmatch(selector.name) is None or any(
+        LABEL_NAME.fullmatch(label) is None for label in (*labels, *process_labels)
     )
 
 
@@ -108,6 +103,4 @@ def _says_more(readings: Iterable[Sequence[Reading]]) -> bool:
 
 
 def _moved(before: float | None, now: float | None) -> bool:
-    if before is None or now is None:
-        return before is not now
-    return abs(now - before) > _SAME_START
+    return (before is None) is not (now is None) or start_moved(before, now)

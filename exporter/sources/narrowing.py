@@ -39,7 +39,9 @@ def halves(matchers: Selection, series: Sequence[Mapping[str, str]]) -> list[Sel
         return []
     ordered = sorted(values[label])
     middle = len(ordered) // 2
-    return [
-        (*matchers, Matcher(label, "=~", "|".join(re.escape(value) for value in some)))
-        for some in (ordered[:middle], ordered[middle:])
-    ]
+    return [(*matchers, one_of(label, some)) for some in (ordered[:middle], ordered[middle:])]
+
+
+def one_of(label: str, values: Iterable[str]) -> Matcher:
+    """The condition that a label has any of these values."""
+    return Matcher(label, "=~", "|".join(map(re.escape, values)))

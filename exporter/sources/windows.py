@@ -16,12 +16,11 @@ from statistics import median
 from typing import Any
 
 from exporter.config.duration import format_duration
-from exporter.core.selector import NAME, Query, quote
+from exporter.core.selector import NAME, Query, label_text, quote
 from exporter.sources.promapi import Row
 from exporter.sources.refusals import TooMuch
 
 _WINDOW = re.compile(r"\{\{\s*\.window\s*\}\}")
-_PLAIN = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _SENTINEL = 7_654.321
 """Seconds that stand for the window while a query is parsed: nobody writes them."""
 _REACHES = (120.0, 600.0, 3600.0)
@@ -133,11 +132,7 @@ def _text(node: Any) -> str:
     matchers = [(m.name, str(m.op).rpartition(".")[2], m.value) for m in vector.matchers.matchers]
     if vector.name is not None:
         matchers.insert(0, (NAME, "Equal", vector.name))
-    # Quoted only where it must be: Prometheus 2 knows no quoted names.
-    inside = ",".join(
-        f"{k if _PLAIN.fullmatch(k) else quote(k)}{_OPERATORS[op]}{quote(v)}"
-        for k, op, v in matchers
-    )
+    inside = ",".join(f"{label_text(k)}{_OPERATORS[op]}{quote(v)}" for k, op, v in matchers)
     return f"{{{inside}}}"
 
 

@@ -7,13 +7,13 @@ adds a time of its own or a created timestamp. Times are unix seconds.
 from __future__ import annotations
 
 import re
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import NamedTuple
 
 from exporter.core.selector import parse_selector
+from tests import wire
 
 START = "process_start_time_seconds"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -139,66 +139,23 @@ _KINDS = {"counter": 0, "gauge": 1, "": 3}
 _FIELDS = {"counter": 3, "gauge": 2, "": 5}
 
 
-def varint(value: int) -> bytes:
-    """A number in groups of seven bits."""
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def number_field(field: int, value: int) -> bytes:
-    """A field that holds a whole number."""
-    return varint(field << 3) + varint(value)
-
-
-def signed_field(field: int, value: int) -> bytes:
-    """A field that holds a whole number in zigzag form."""
-    return number_field(field, value << 1 if value >= 0 else (-value << 1) - 1)
-
-
-def double_field(field: int, value: float) -> bytes:
-    """A field that holds a double."""
-    return varint(field << 3 | 1) + struct.pack("<d", value)
-
-
-def message(field: int, *parts: bytes) -> bytes:
-    """A field that holds a message."""
-    body = b"".join(parts)
-    return varint(field << 3 | 2) + varint(len(body)) + body
-
-
-def label(name: str, value: str) -> bytes:
-    """A label of a metric."""
-    return message(1, message(1, name.encode()), message(2, value.encode()))
-
-
-def family(name: str, kind: int, *metrics: bytes) -> bytes:
-    """A MetricFamily with its length before it."""
-    body = message(1, name.encode()) + number_field(3, kind)
-    body += b"".join(message(4, metric) for metric in metrics)
-    return varint(len(body)) + body
-
-
 def _protobuf(found: Sequence[Row], known: Mapping[str, str]) -> bytes:
     out = b""
     for name, members in _families(found).items():
         kind = _type(name, known)
-        out += family(name, _KINDS[kind], *(_metric(row, kind) for row in members))
+        out += wire.family(name, _KINDS[kind], *(_metric(row, kind) for row in members))
     return out
 
 
 def _metric(row: Row, kind: str) -> bytes:
     sample = row.sample
-    body = b"".join(label(name, value) for name, value in row.labels.items())
-    value = double_field(1, sample.value)
+    body = b"".join(wire.label(name, value) for name, value in row.labels.items())
+    value = wire.double(1, sample.value)
     if sample.created is not None and kind == "counter":
         whole = int(sample.created)
         nanos = round((sample.created - whole) * 1e9)
-        value += message(3, number_field(1, whole), number_field(2, nanos))
-    body += message(_FIELDS[kind], value)
+        value += wire.message(3, wire.whole(1, whole), wire.whole(2, nanos))
+    body += wire.message(_FIELDS[kind], value)
     if sample.time is not None:
-        body += number_field(6, round(sample.time * 1000))
+        body += wire.whole(6, round(sample.time * 1000))
     return body

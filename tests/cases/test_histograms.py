@@ -12,19 +12,14 @@ import pytest
 from exporter.app.live import look as check_live
 from exporter.config.load import load
 from exporter.core.sample import NativeHistogram
+from tests import wire
 from tests.cases.pages import (
     OPENMETRICS,
     PROTOBUF,
     START,
     TEXT,
     Page,
-    double_field,
-    family,
-    label,
-    message,
-    number_field,
     render,
-    signed_field,
 )
 from tests.cases.players import (
     EVERYWHERE,
@@ -402,16 +397,16 @@ async def test_exponential_buckets_interpolate_on_their_scale(stage: Stage) -> N
 
 def _forms(look: int, *, classic: bool, native: bool) -> bytes:
     fast, whole = 90_000 + 9 * look, 100_000 + 10 * look
-    body = number_field(1, whole) + double_field(2, 7.5)
+    body = wire.whole(1, whole) + wire.double(2, 7.5)
     if classic:
-        body += message(3, number_field(1, fast), double_field(2, 0.5))
-        body += message(3, number_field(1, whole), double_field(2, inf))
+        body += wire.message(3, wire.whole(1, fast), wire.double(2, 0.5))
+        body += wire.message(3, wire.whole(1, whole), wire.double(2, inf))
     if native:
         # Schema 0: the bucket of index -1 is (0.25, 0.5], that of 0 is (0.5, 1].
-        body += signed_field(5, 0) + double_field(6, 1e-128) + number_field(7, 0)
-        body += message(12, signed_field(1, -1), number_field(2, 2))
-        body += signed_field(13, fast) + signed_field(13, whole - fast - fast)
-    return family("d_seconds", 4, label("code", "200") + message(7, body))
+        body += wire.signed(5, 0) + wire.double(6, 1e-128) + wire.whole(7, 0)
+        body += wire.message(12, wire.signed(1, -1), wire.whole(2, 2))
+        body += wire.signed(13, fast) + wire.signed(13, whole - fast - fast)
+    return wire.family("d_seconds", 4, wire.label("code", "200") + wire.message(7, body))
 
 
 CHANGES = {

@@ -12,6 +12,14 @@ from aiohttp import web
 
 from tests.real.servers import free_port
 
+PROMETHEUS = """
+global: {{scrape_interval: 1s, scrape_timeout: 900ms}}
+scrape_configs:
+  - job_name: shop
+    file_sd_configs: [{{files: ["{folder}/targets.json"], refresh_interval: 1s}}]
+"""
+"""The configuration of a Prometheus that scrapes the shop in this folder."""
+
 
 class Pod:
     """One process of the service, as far as anybody outside can tell."""

@@ -9,7 +9,7 @@ import re
 import subprocess
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.real import servers
 from tests.real.servers import eventually, fetch
-from tests.real.shop import Pod, Shop
+from tests.real.shop import PROMETHEUS, Pod, Shop
 
 pytestmark = pytest.mark.real
 
@@ -46,19 +46,6 @@ discover = {{ file = "{folder}/targets.json", refresh = "200ms" }}
 [alert_policy.fast]
 rules = [{{ severity = "page", burn_rate = 10, long = "10s", short = "2s" }}]
 """
-PROMETHEUS = """
-global: {{scrape_interval: 1s, scrape_timeout: 900ms}}
-scrape_configs:
-  - job_name: shop
-    file_sd_configs: [{{files: ["{folder}/targets.json"], refresh_interval: 1s}}]
-"""
-
-
-@pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    shop = Shop(tmp_path)
-    yield shop
-    await shop.stop()
 
 
 async def events(url: str, slo: str) -> Counter[str]:

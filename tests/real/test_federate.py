@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,24 +10,11 @@ import pytest
 from tests.real import servers
 from tests.real.counts import scrape, slo, slod
 from tests.real.servers import eventually, fetch
-from tests.real.shop import Pod, Shop
+from tests.real.shop import PROMETHEUS, Pod, Shop
 
 pytestmark = pytest.mark.real
 
 SLI = """bad = 'http_requests_total{code=~"5.."}', total = 'http_requests_total'"""
-PROMETHEUS = """
-global: {{scrape_interval: 1s, scrape_timeout: 900ms}}
-scrape_configs:
-  - job_name: shop
-    file_sd_configs: [{{files: ["{folder}/targets.json"], refresh_interval: 1s}}]
-"""
-
-
-@pytest.fixture
-async def shop(tmp_path: Path) -> AsyncIterator[Shop]:
-    shop = Shop(tmp_path)
-    yield shop
-    await shop.stop()
 
 
 async def test_processes_that_are_added_late_bring_no_past(tmp_path: Path, shop: Shop) -> None:

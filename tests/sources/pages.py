@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from exporter.core.selector import parse_selector
 from exporter.sources.exposition import Page, PageReader
+from tests.wire import double, family, label, message, whole
 
 TEXT = "text/plain; version=0.0.4"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
@@ -59,37 +59,6 @@ def read(
     """What a new reader says of a page whose processes have instance and job."""
     new = reader(*wants, labels=labels, process_labels=("instance", "job"))
     return new.read(body(kind, rows), kind, NOW)
-
-
-def varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def whole(number: int, value: int) -> bytes:
-    return varint(number << 3) + varint(value & 0xFFFF_FFFF_FFFF_FFFF)
-
-
-def double(number: int, value: float) -> bytes:
-    return varint(number << 3 | 1) + struct.pack("<d", value)
-
-
-def message(number: int, *parts: bytes) -> bytes:
-    inside = b"".join(parts)
-    return varint(number << 3 | 2) + varint(len(inside)) + inside
-
-
-def label(name: str, value: str) -> bytes:
-    return message(1, message(1, name.encode()), message(2, value.encode()))
-
-
-def family(name: str, kind: int, *metrics: bytes) -> bytes:
-    inside = message(1, name.encode()) + whole(3, kind)
-    inside += b"".join(message(4, metric) for metric in metrics)
-    return varint(len(inside)) + inside
 
 
 def _family(rows: Sequence[Row]) -> bytes:

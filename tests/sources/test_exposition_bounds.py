@@ -8,8 +8,9 @@ import pytest
 
 from exporter.sources.exposition import Page
 from exporter.sources.exposition.labels import bound, parse_bound, spellings
-from tests.sources.pages import NOW, OPENMETRICS, PROTOBUF, TEXT, double, family, message, whole
+from tests.sources.pages import NOW, OPENMETRICS, PROTOBUF, TEXT
 from tests.sources.pages import reader as new_reader
+from tests.wire import double, family, message, whole
 
 
 def histogram(*bounds: float) -> bytes:

@@ -9,8 +9,9 @@ import pytest
 from exporter.core.selector import Selector
 from exporter.sources.exposition import PageReader
 from exporter.sources.exposition.wire import Malformed, spans
-from tests.sources.pages import NOW, PROTOBUF, double, family, label, message, reader, varint, whole
+from tests.sources.pages import NOW, PROTOBUF, reader
 from tests.support import instructions
+from tests.wire import double, family, label, message, varint, whole
 
 WANTS = ("c_total", 'h_bucket{le="0.5"}', "h_count", "h_sum", "g", "s_count", "u")
 CREATED = whole(1, 1_700_000_000) + whole(2, 5)

@@ -14,47 +14,13 @@ from exporter.core.sample import NativeHistogram
 from exporter.core.selector import Selector
 from exporter.errors import SourceError
 from exporter.sources.exposition import Page, PageReader
+from tests.wire import double, family, label, message, signed, varint, whole
 
 FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures" / "pages"
 KIND = (
     "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
 )
 NOW = 1_700_000_000.0
-
-
-def varint(value: int) -> bytes:
-    out = bytearray()
-    while value >= 0x80:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    out.append(value)
-    return bytes(out)
-
-
-def number(field: int, value: int) -> bytes:
-    return varint(field << 3) + varint(value)
-
-
-def zigzag(field: int, value: int) -> bytes:
-    return number(field, (value << 1) ^ (value >> 63))
-
-
-def double(field: int, value: float) -> bytes:
-    return varint(field << 3 | 1) + struct.pack("<d", value)
-
-
-def message(field: int, *parts: bytes) -> bytes:
-    body = b"".join(parts)
-    return varint(field << 3 | 2) + varint(len(body)) + body
-
-
-def label(name: str, value: str) -> bytes:
-    return message(1, message(1, name.encode()), message(2, value.encode()))
-
-
-def family(name: str, kind: int, *metrics: bytes) -> bytes:
-    body = message(1, name.encode()) + number(3, kind) + b"".join(message(4, m) for m in metrics)
-    return varint(len(body)) + body
 
 
 def read(body: bytes, *names: str) -> Page:
@@ -68,9 +34,9 @@ def only(page: Page, name: str) -> object:
 
 
 def test_counters_gauges_and_untyped_are_read_with_labels_time_and_creation() -> None:
-    created = message(3, number(1, 1_699_999_000), number(2, 500_000_000))
+    created = message(3, whole(1, 1_699_999_000), whole(2, 500_000_000))
     body = family(
-        "c_total", 0, label("code", "500") + message(3, double(1, 7), created) + number(6, 1500)
+        "c_total", 0, label("code", "500") + message(3, double(1, 7), created) + whole(6, 1500)
     )
     body += family("unwanted", 0, message(3, double(1, 1)))
     body += family("g", 1, message(2, double(1, -2.5)))
@@ -84,8 +50,8 @@ def test_counters_gauges_and_untyped_are_read_with_labels_time_and_creation() ->
 
 
 def test_a_classic_histogram_has_its_buckets_under_the_names_of_the_text_format() -> None:
-    buckets = message(3, number(1, 3), double(2, 0.5)) + message(3, number(1, 5), double(2, 1.0))
-    body = family("h", 4, message(7, number(1, 6), double(2, 9.5), buckets))
+    buckets = message(3, whole(1, 3), double(2, 0.5)) + message(3, whole(1, 5), double(2, 1.0))
+    body = family("h", 4, message(7, whole(1, 6), double(2, 9.5), buckets))
     page = read(body, "h_bucket", "h_count", "h_sum", "h")
     found = {r.series.labels["le"]: r.samples[0][1] for r in page.readings[Selector("h_bucket")]}
     assert found == {"0.5": 3.0, "1": 5.0, "+Inf": 6.0}
@@ -95,10 +61,10 @@ def test_a_classic_histogram_has_its_buckets_under_the_names_of_the_text_format(
 
 def test_a_native_histogram_is_read_by_spans_and_deltas() -> None:
     native = (
-        number(1, 12) + zigzag(5, 0) + double(6, 0.001) + number(7, 2)
-        + message(12, zigzag(1, 0), number(2, 2)) + message(12, zigzag(1, 1), number(2, 1))
-        + zigzag(13, 3) + zigzag(13, 1) + zigzag(13, -2)
-        + message(9, zigzag(1, 1), number(2, 1)) + message(10, varint(2))
+        whole(1, 12) + signed(5, 0) + double(6, 0.001) + whole(7, 2)
+        + message(12, signed(1, 0), whole(2, 2)) + message(12, signed(1, 1), whole(2, 1))
+        + signed(13, 3) + signed(13, 1) + signed(13, -2)
+        + message(9, signed(1, 1), whole(2, 1)) + message(10, varint(2))
     )  # fmt: skip
     page = read(family("h", 4, message(7, native)), "h", "h_count")
     assert only(page, "h") == NativeHistogram(
@@ -116,8 +82,8 @@ def test_a_native_histogram_is_read_by_spans_and_deltas() -> None:
 
 def test_a_native_histogram_of_floats_is_read_by_its_counts() -> None:
     native = (
-        double(4, 3.5) + zigzag(5, -1) + double(6, 0.0) + double(8, 1.0)
-        + message(12, zigzag(1, 1), number(2, 2)) + message(14, struct.pack("<dd", 2.0, 0.5))
+        double(4, 3.5) + signed(5, -1) + double(6, 0.0) + double(8, 1.0)
+        + message(12, signed(1, 1), whole(2, 2)) + message(14, struct.pack("<dd", 2.0, 0.5))
     )  # fmt: skip
     value = only(read(family("h", 4, message(7, native)), "h"), "h")
     assert value == NativeHistogram(3.5, ((-0.0, 0.0, 1.0), (1.0, 4.0, 2.0), (4.0, 16.0, 0.5)))
@@ -127,7 +93,7 @@ def test_a_summary_has_count_sum_and_quantiles() -> None:
     body = family(
         "s",
         2,
-        message(4, number(1, 5), double(2, 2.5), message(3, double(1, 0.5), double(2, 0.25))),
+        message(4, whole(1, 5), double(2, 2.5), message(3, double(1, 0.5), double(2, 0.25))),
     )
     page = read(body, "s", "s_count", "s_sum")
     assert (only(page, "s_count"), only(page, "s_sum"), only(page, "s")) == (5.0, 2.5, 0.25)
@@ -137,9 +103,9 @@ def test_a_summary_has_count_sum_and_quantiles() -> None:
 @pytest.mark.parametrize(
     "native",
     [
-        zigzag(5, 9) + number(7, 1),  # a schema nobody knows
-        zigzag(5, 0) + message(12, zigzag(1, 0), number(2, 2)) + zigzag(13, 1),  # one delta missing
-        zigzag(5, 0) + message(12, zigzag(1, 0), number(2, 2**40)),  # a bomb
+        signed(5, 9) + whole(7, 1),  # a schema nobody knows
+        signed(5, 0) + message(12, signed(1, 0), whole(2, 2)) + signed(13, 1),  # one delta missing
+        signed(5, 0) + message(12, signed(1, 0), whole(2, 2**40)),  # a bomb
     ],
 )
 def test_a_broken_native_histogram_is_malformed(native: bytes) -> None:
@@ -157,7 +123,7 @@ def test_a_page_that_ends_inside_a_family_is_truncated() -> None:
 
 @given(st.binary(max_size=60), st.integers(0, 80))
 def test_no_bytes_raise_anything_but_a_source_error(noise: bytes, at: int) -> None:
-    body = family("h", 4, message(7, number(1, 6), message(3, number(1, 3), double(2, 0.5))))
+    body = family("h", 4, message(7, whole(1, 6), message(3, whole(1, 3), double(2, 0.5))))
     for page in (noise, body[:at] + noise + body[at:]):
         try:
             read(page, "h", "h_count", "h_bucket")

@@ -13,13 +13,10 @@ from tests.sources.pages import (
     TEXT,
     Row,
     body,
-    double,
-    family,
-    message,
     read,
     reader,
-    whole,
 )
+from tests.wire import double, family, message, whole
 
 HISTOGRAM = ("h", "h_bucket", "h_count")
 

@@ -15,41 +15,13 @@ from exporter.core.selector import Selector, parse_selector
 from exporter.errors import SourceError
 from exporter.sources.exposition import Page, PageReader
 from exporter.sources.exposition.labels import bound
+from tests.wire import double, label, message, varint, whole, zigzag
 
 KIND = (
     "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
 )
 AT = 1_700_000_000.0
 COUNTER, GAUGE, SUMMARY, UNTYPED, HISTOGRAM, GAUGE_HISTOGRAM = range(6)
-
-
-def varint(value: int) -> bytes:
-    out = bytearray()
-    while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
-        value >>= 7
-    return bytes([*out, value])
-
-
-def whole(number: int, value: int) -> bytes:
-    return varint(number << 3) + varint(value & 0xFFFF_FFFF_FFFF_FFFF)
-
-
-def double(number: int, value: float) -> bytes:
-    return varint(number << 3 | 1) + struct.pack("<d", value)
-
-
-def message(number: int, *parts: bytes) -> bytes:
-    inside = b"".join(parts)
-    return varint(number << 3 | 2) + varint(len(inside)) + inside
-
-
-def zigzag(value: int) -> int:
-    return (value << 1) ^ (value >> 63)
-
-
-def label(name: str, value: str) -> bytes:
-    return message(1, message(1, name.encode()), message(2, value.encode()))
 
 
 def family(name: str, kind: int, *metrics: bytes) -> bytes:

@@ -18,18 +18,9 @@ from exporter.sources.base import Poll
 from exporter.sources.formats import needs_utf8
 from exporter.sources.scrape import ScrapeSource
 from tests.sources.kit import Polls, running, serving
-from tests.sources.pages import (
-    OPENMETRICS,
-    PROTOBUF,
-    TEXT,
-    Row,
-    body,
-    double,
-    family,
-    message,
-    whole,
-)
+from tests.sources.pages import OPENMETRICS, PROTOBUF, TEXT, Row, body
 from tests.support import ManualClock
+from tests.wire import double, family, message, whole
 
 INTERVAL = 10.0
 C = parse_selector("c_total")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from math import inf, isfinite, isnan
 
-from exporter.core.selector import NAME, quote
+from exporter.core.selector import METRIC_NAME, NAME, label_text, quote
 
 STRING = rb'"((?:[^"\\\n]++|\\.)*+)"'
 _NAME = rb"[a-zA-Z_][a-zA-Z0-9_]*+"
@@ -16,8 +16,6 @@ _PAIR = re.compile(
 )
 _METRIC = re.compile(rb"[ \t]*+" + STRING + rb"[ \t]*+(?:,|\Z)")
 _ESCAPE = re.compile(rb'\\([\\"n])')
-_PLAIN = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
-_PLAIN_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 
 def parse_labels(inside: bytes) -> tuple[str | None, dict[str, str]] | None:
@@ -48,10 +46,8 @@ def unescape(raw: bytes) -> bytes:
 
 def canonical(name: str, labels: Mapping[str, str]) -> str:
     """`name{a="b",c="d"}` with sorted labels: the same for the same series in every format."""
-    inside = [
-        f"{k if _PLAIN_LABEL.fullmatch(k) else quote(k)}={quote(labels[k])}" for k in sorted(labels)
-    ]
-    if name and not _PLAIN.fullmatch(name):
+    inside = [f"{label_text(k)}={quote(labels[k])}" for k in sorted(labels)]
+    if name and not METRIC_NAME.fullmatch(name):
         inside.insert(0, quote(name))
         name = ""
     return f"{name}{{{','.join(inside)}}}" if inside else name
