@@ -72,6 +72,8 @@ class Walk:
         self._spacing = spacing(lines, self._memory.slo.interval)
         self._looks = self._looks_of(lines)
         self._cursors = [self._cursor(line) for line in lines]
+        self._pairs = list(self._paired())
+        """The bucket and the count of each histogram of which both are here."""
         self._named = {(c.index, c.key): c for c in reversed(self._cursors)}
         self._held: int | None = None
         self._counted = -1
@@ -222,7 +224,7 @@ class Walk:
     def _incomplete(self) -> set[int]:
         """The looks without a bucket of a count, or without any series of a required term."""
         found: set[int] = set()
-        for bucket, count in self._pairs():
+        for bucket, count in self._pairs:
             if bucket.looks != count.looks:
                 odd = set(bucket.looks) ^ set(count.looks)
                 found |= odd | {look + 1 for look in odd}
@@ -232,8 +234,7 @@ class Walk:
                 found.update(set(range(len(self._looks))).difference(*there))
         return found
 
-    def _pairs(self) -> Iterator[tuple[Cursor, Cursor]]:
-        """The bucket and the count of each histogram of which both are here."""
+    def _paired(self) -> Iterator[tuple[Cursor, Cursor]]:
         twins = {c.line.wanted.twin: c for c in self._cursors if c.line.wanted.term == 0}
         for cursor in self._cursors:
             twin = cursor.line.wanted.twin
@@ -466,7 +467,7 @@ class Walk:
             for cursor in self._cursors:
                 if cursor.next == look and self._counted_otherwise(cursor):
                     verdicts[cursor.key] = _OTHER_FORM
-        for bucket, count in self._pairs():
+        for bucket, count in self._pairs:
             if count.next != look:
                 continue
             if bucket.next != look:
