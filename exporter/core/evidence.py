@@ -74,7 +74,7 @@ _BEHIND = Verdict(Kind.JITTER, "a_little_behind")
 _OWN_RESET = Verdict(Kind.RESET, "own_fall")
 _RETURNED = Verdict(Kind.RESET, "returned_at_zero")
 _BORN = Verdict(Kind.BIRTH, "process_looked_at_before")
-_FOUND_LATE = Verdict(Kind.BASELINE, "found_late")
+FOUND_LATE = Verdict(Kind.BASELINE, "found_late")
 _LOST_PART = Verdict(Kind.UNKNOWN, "part_left")
 _OF_ANOTHER = Verdict(Kind.REFUSED, "another_process")
 _CREATED_BIRTH = Verdict(Kind.BIRTH, "created_timestamp")
@@ -229,7 +229,7 @@ def _of_new_series(seen: Sequence[Seen]) -> tuple[float, Verdict]:
         # An outage: what the process did in this time came of it in other series.
         return max(born, _LN["born"]), _BORN
     late = _LN["found_series"] + of_age(new)
-    return max((born, _BORN), (late, _FOUND_LATE), key=lambda option: option[0])
+    return max((born, _BORN), (late, FOUND_LATE), key=lambda option: option[0])
 
 
 def _of_series(s: Seen, began: bool = False) -> list[tuple[float, Verdict]]:
@@ -382,7 +382,7 @@ def _found(process: Process, seen: Sequence[Seen]) -> _Option:
     score = _LN["found_passed_on" if process.passed_on else "found_process"] + of_age(present)
     if process.down:
         score += _LN["found_series"]
-    return score, FOUND, [None if s.value is None else _FOUND_LATE for s in seen]
+    return score, FOUND, [None if s.value is None else FOUND_LATE for s in seen]
 
 
 def _believe(process: Process, name: str, start: Start, seen: Sequence[Seen]) -> int:

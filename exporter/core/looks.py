@@ -17,8 +17,8 @@ _APART = 0.5
 _GAPS = 200
 """Gaps between samples that tell the usual one."""
 
-NONE = 1 << 62
-"""The look of a sample that does not come any more."""
+NONE, LONG_AGO = 1 << 62, -2
+"""The look of a sample that does not come any more, and of one before the last that counted."""
 
 
 class Cursor:
@@ -26,13 +26,12 @@ class Cursor:
 
     `looks`: of each sample, the index of its look. `at`: the sample that comes next. `mark`: the
     newest one before it; after jitter it holds the higher value. `lost`: that of a series that goes
-    on under another name. `look`: the look that showed the series last, -1 for the last one before
-    the batch.
+    on under another name. `look`: the look that showed the series last.
     """
 
     __slots__ = ("at", "index", "key", "line", "look", "looks", "lost", "mark")
 
-    def __init__(self, line: Line, looks: Sequence[int], *, present: bool) -> None:
+    def __init__(self, line: Line, looks: Sequence[int], look: int) -> None:
         self.line = line
         self.index = line.wanted.term
         self.key = line.key
@@ -40,7 +39,7 @@ class Cursor:
         self.at = 0
         self.mark = line.last
         self.lost: Last | None = None
-        self.look = -1 if present else -2
+        self.look = look
 
     @property
     def next(self) -> int:
@@ -77,17 +76,19 @@ def spacing(lines: Sequence[Line], usual: float) -> float:
 
 
 def unusual_of(cursor: Cursor) -> Iterator[int]:
-    """The looks in which one series does not simply go on."""
-    line, last, looks = cursor.line, cursor.line.last, cursor.looks
-    created = line.wanted.reading.created
+    """The looks in which one series does not simply go on, of those that are to come."""
+    values, looks = cursor.line.values[cursor.at :], cursor.looks[cursor.at :]
+    if not values:
+        return
+    last, created = cursor.mark, cursor.line.wanted.reading.created
     if (
         last is None
-        or line.values[0] < last.value
+        or values[0] < last.value
         or cursor.look != looks[0] - 1
         or (created is not None and created != last.created)
     ):
         yield looks[0]
-    if any(map(lt, line.values[1:], line.values)):
-        yield from (looks[i + 1] for i, (a, b) in enumerate(pairwise(line.values)) if b < a)
+    if any(map(lt, values[1:], values)):
+        yield from (looks[i + 1] for i, (a, b) in enumerate(pairwise(values)) if b < a)
     if not isinstance(looks, range):
         yield from (after for before, after in pairwise(looks) if after - before != 1)

@@ -31,16 +31,16 @@ class Siblings:
 
     def usual(self, own: Iterable[tuple[int, Last]]) -> float | None:
         """The pace of a series of a process, or of other processes: of the term that has most,
-        since the first errors take the place of good events. `own`: the newest samples of its
-        series, with their terms."""
+        since the first errors take the place of good events. None also where nothing ever
+        happened. `own`: the newest samples of its series, with their terms."""
         marks: dict[int, list[Last]] = {}
         for index, last in own:
             marks.setdefault(index, []).append(last)
-        if (pace := _median_pace(marks)) is not None:
+        if pace := _median_pace(marks):
             return pace
         if self._paces is None:
             others = islice(self._others.values(), _SIBLINGS)
-            self._paces = [pace for o in others if (pace := _pace_of_state(o)) is not None]
+            self._paces = [pace for o in others if (pace := _pace_of_state(o))]
         return median(self._paces) if self._paces else None
 
     def of_twins(self, index: int, key: str) -> float | None:

@@ -8,10 +8,11 @@ depend on where a history is cut into batches.
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from heapq import heapify, heappop, heappush
-from itertools import pairwise
+from itertools import chain, pairwise
 from math import inf
 from operator import itemgetter, sub
 
@@ -19,7 +20,7 @@ from exporter.core import evidence
 from exporter.core.away import BIRTH_GRACE
 from exporter.core.counters import Counters, Line
 from exporter.core.histograms import same_child
-from exporter.core.looks import NONE, Cursor, clustered, spacing, unusual_of
+from exporter.core.looks import LONG_AGO, NONE, Cursor, clustered, spacing, unusual_of
 from exporter.core.sample import Target
 from exporter.core.series import LOOKS, Last, pace_of, with_pace
 from exporter.core.siblings import Siblings
@@ -71,13 +72,15 @@ class Walk:
         self._earliest = self._began_after(lines)
         self._spacing = spacing(lines, self._memory.slo.interval)
         self._looks = self._looks_of(lines)
+        self._late = bisect_right(self._looks, self._first)
+        """How many looks lie before the last one that counted: a part of the process comes late."""
         self._cursors = [self._cursor(line) for line in lines]
         self._pairs = list(self._paired())
         """The bucket and the count of each histogram of which both are here."""
         self._named = {(c.index, c.key): c for c in reversed(self._cursors)}
         self._held: int | None = None
-        self._counted = -1
-        """The last look that counted; -1 for those before the batch."""
+        self._counted = self._late - 1
+        """The last look that counted."""
         self._met = state is not None and any(state.series)
         self._found_old = False
         """The process was met in this batch, and is older than the looks at it."""
@@ -93,7 +96,9 @@ class Walk:
 
     def walk(self) -> None:
         """Count everything; the lines hold what came of it."""
-        state, done = self._state, 0
+        for look in range(self._late):
+            self._take_late(look)
+        done = self._late
         todo = self._unusual()
         while todo:
             look = heappop(todo)
@@ -107,6 +112,10 @@ class Walk:
                     heappush(todo, again)
             done = look + 1
         self._go_on(done, len(self._looks))
+        self._remember()
+
+    def _remember(self) -> None:
+        """Write down where the process and its series got to."""
         if self._before > self._first:
             self._counters.looked[self._target] = self._before
         if self._held is not None:
@@ -114,6 +123,7 @@ class Walk:
         for cursor in self._cursors:
             if cursor.mark is not cursor.line.last:
                 cursor.line.newest = cursor.mark or cursor.lost
+        state = self._state
         before = (state.belief, state.troubled, state.others) if state is not None else (0, (), ())
         if (self._belief, tuple(self._troubled), self._others) != before:
             self._memory.do("process", self._target, self._belief, self._troubled, [*self._others])
@@ -140,7 +150,7 @@ class Walk:
         """Whether a term had series at the last look that counted."""
         if any(c.index == index and c.look >= self._counted for c in self._cursors):
             return True
-        return self._counted < 0 and any(
+        return self._counted < self._late and any(
             term == index and last.look >= self._first for term, _, last in self._unwalked()
         )
 
@@ -183,8 +193,7 @@ class Walk:
             # History tells of looks before the first poll; not of samples with times of their own.
             after = 0.0
         # Targets are asked about from a little earlier on than their series.
-        asked = (self._batch.asked.get(want, 0.0) for want in self._memory.slo.sli.wants())
-        after = max(after, *asked)
+        after = max(after, *self._asked())
         if known := [t for t in self._facts.looks if after < t <= self._batch.at]:
             times = sorted({*times, *known})
         looks = clustered(times, self._spacing)
@@ -193,21 +202,28 @@ class Walk:
             return list(times)
         return looks
 
+    def _asked(self) -> Iterator[float]:
+        """From when on each part of the SLI was asked for."""
+        return (self._batch.asked.get(want, 0.0) for want in self._memory.slo.sli.wants())
+
     def _cursor(self, line: Line) -> Cursor:
-        present = line.last is not None and line.last.look >= self._first > 0
         looks: Sequence[int] = range(len(self._looks))
         if len(line.times) != len(self._looks):
             looks = [bisect_left(self._looks, time) for time in line.times]
-        return Cursor(line, looks, present=present)
+        return Cursor(line, looks, self._shown_last(line.last))
+
+    def _shown_last(self, last: Last | None) -> int:
+        """The look that showed a series last: the last one that counted, or one before it."""
+        present = last is not None and last.look >= self._first > 0
+        return self._late - 1 if present else LONG_AGO
 
     def _unusual(self) -> list[int]:
         """The looks that have to be explained, as a heap."""
         found: set[int] = set()
         for cursor in self._cursors:
-            if cursor.line.times:
-                found.update(unusual_of(cursor))
-        shown = min((c.looks[0] for c in self._cursors if c.line.times), default=None)
-        if self._down and shown is not None:
+            found.update(unusual_of(cursor))
+        shown = min((c.next for c in self._cursors), default=NONE)
+        if self._down and shown != NONE:
             found.add(shown)
         started = self._started
         for time, start in self._facts.starts:
@@ -217,7 +233,7 @@ class Walk:
         found |= self._incomplete()
         if self._troubled:
             found.update(range(len(self._looks)))
-        todo = [look for look in found if look < len(self._looks)]
+        todo = [look for look in found if self._late <= look < len(self._looks)]
         heapify(todo)
         return todo
 
@@ -320,10 +336,7 @@ class Walk:
         time = self._looks[look]
         present = [c for c in self._cursors if c.next == look]
         start = self._start_at(look)
-        rows: dict[str, Seen] = {}
-        for cursor in present:
-            if cursor.key not in rows:
-                rows[cursor.key] = self._seen(cursor, look)
+        rows = self._rows(present, look, self._before)
         absent = [] if self._before <= 0 else list(self._absent(look, rows))
         decision = self._decide(look, start, [*rows.values(), *absent])
         verdicts = dict(zip(rows, decision.verdicts, strict=False))
@@ -348,17 +361,50 @@ class Walk:
             if cursor.next != NONE and cursor.mark and cursor.mark.value > cursor.shown
         ]
 
+    def _take_late(self, look: int) -> None:
+        """Count what comes of a look that counted without it. Nothing is gone of what was counted
+        then, and what the process did since is known."""
+        time = self._looks[look]
+        present = [c for c in self._cursors if c.next == look]
+        before = self._looked_before(time)
+        rows = {
+            key: replace(s, absent=False) for key, s in self._rows(present, look, before).items()
+        }
+        process = Process(time, before, met=self._met, passed_on=bool(self._page))
+        decision = evidence.decide(process, [*rows.values()])
+        verdicts = dict(zip(rows, decision.verdicts, strict=True))
+        self._judge_histograms(look, verdicts)
+        for cursor in present:
+            new = cursor.mark is None and before <= 0
+            self._count(cursor, evidence.FOUND_LATE if new else verdicts[cursor.key])
+            cursor.look = self._shown_last(cursor.mark)
+
+    def _looked_before(self, time: float) -> float:
+        """The newest look before a time, of all that was asked for; 0 if there is none."""
+        asked = max(self._asked(), default=0.0)
+        samples = (line.line.wanted.reading.samples for line in self._cursors)
+        looks = chain(self._facts.looks, (t for some in samples for t, _ in some))
+        return max((t for t in looks if asked < t < time), default=0.0)
+
     def _start_at(self, look: int) -> float | None:
         """The newest start time that was known by a look; None where it tells none."""
         if (known := self._facts.started(self._looks[look])) is not None:
             return known
         return self._started if not self._facts.starts and not self._batch.own_clock else None
 
-    def _seen(self, cursor: Cursor, look: int) -> Seen:
+    def _rows(self, present: Iterable[Cursor], look: int, before: float) -> dict[str, Seen]:
+        """The series of a look, each once; `before`: the look before it, 0 if there was none."""
+        rows: dict[str, Seen] = {}
+        for cursor in present:
+            if cursor.key not in rows:
+                rows[cursor.key] = self._seen(cursor, look, before)
+        return rows
+
+    def _seen(self, cursor: Cursor, look: int, before: float) -> Seen:
         mark, time = cursor.mark, self._looks[look]
         value = cursor.line.values[cursor.at]
         if mark is None:
-            idle = time - self._before if self._before > 0 else 0.0
+            idle = time - before if before > 0 else 0.0
             twins = None if self._met else self._siblings.of_twins(cursor.index, cursor.key)
             pace = self._usual_pace(look) if twins is None else twins
             return Seen(
@@ -386,7 +432,7 @@ class Walk:
             done.update(c.key for c in self._cursors if c.line.wanted.reading.samples)
         known = [(c.index, c.key, c.mark, c.look) for c in self._cursors]
         for index, key, last in self._unwalked():
-            known.append((index, key, last, -1 if last.look >= self._first else -2))
+            known.append((index, key, last, self._shown_last(last)))
         for index, key, mark, newest in sorted(known, key=itemgetter(0, 1)):
             if mark is None or key in done:
                 continue
@@ -458,7 +504,7 @@ class Walk:
         fell: bool,
     ) -> None:
         """What one decision about the process does not know: addresses that several processes
-        share, and histograms without their bucket."""
+        share, and histograms that were counted in their other form."""
         self._note_trouble(decision, look, fell=fell)
         if sum(weight for _, weight in self._troubled) >= _SHARED_FROM:
             self._counters.shared.add(self._target)
@@ -467,6 +513,10 @@ class Walk:
             for cursor in self._cursors:
                 if cursor.next == look and self._counted_otherwise(cursor):
                     verdicts[cursor.key] = _OTHER_FORM
+        self._judge_histograms(look, verdicts)
+
+    def _judge_histograms(self, look: int, verdicts: dict[str, Verdict | None]) -> None:
+        """Nothing is known of a count without its bucket."""
         for bucket, count in self._pairs:
             if count.next != look:
                 continue

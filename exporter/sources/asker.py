@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import NamedTuple
 
@@ -67,18 +67,11 @@ class Asker:
             last: no further chunk follows at once.
         """
         begun = self._clock.monotonic()
-        wants = lane.wants()
-        found = await asyncio.gather(
-            *(self._answer(lane, want, due, end, live) for want, due in wants.items()),
-            return_exceptions=True,
-        )
         answers: dict[Want, _Answer] = {}
         errors: dict[Want, SourceError] = {}
-        for want, answer in zip(wants, found, strict=True):
+        for want, answer in (await self._answers(lane, end, live)).items():
             if isinstance(answer, SourceError):
                 errors[want] = answer
-            elif isinstance(answer, BaseException):
-                raise answer
             else:
                 answers[want] = answer
         targets: dict[str, Target] = {}
@@ -153,26 +146,66 @@ class Asker:
             error = type(error)(error.reason, f"{self._shown}: {error}")
         return Poll(self._name, self._shown, self._clock.monotonic() - begun, error=error)
 
-    async def _answer(self, lane: Lane, want: Want, due: Due, end: float, live: bool) -> _Answer:
-        if isinstance(want, Query):
-            async with self._pace(live):
-                width = await self._server.width(want, end)
-                newest = self._server.last_step(end, width)
-                late = self._lateness.reach(want, end) if live else 0.0
-                first = lane.first_step(want, due, late, newest, width)
-                rows = await self._server.steps(want, first, newest, width)
-                return _Answer(rows, first, width)
-        start = due.cursor - OVERLAP
+    async def _answers(
+        self, lane: Lane, end: float, live: bool
+    ) -> dict[Want, _Answer | SourceError]:
+        """What each want brings, as far back as it takes."""
+        wants, late = lane.wants(), self._lateness.reach(end) if live else 0.0
+        asked: dict[Want, Awaitable[_Answer]] = {}
+        starts: dict[Want, float] = {}
+        for want, due in wants.items():
+            if isinstance(want, Query):
+                asked[want] = self._steps(lane, want, due, end, late, live)
+            elif live:
+                starts[want] = self._lateness.start(want, due.cursor, end, late, fresh=due.fresh)
+            else:
+                starts[want] = due.cursor - OVERLAP
         if live:
-            start = self._lateness.start(want, due.cursor, end, fresh=due.fresh)
+            # A part without the others, such as errors without their total, cannot be counted.
+            starts |= self._bounded(lane.together(starts))
+        answers = await _all(asked | self._samples(starts, end, live))
+        return answers | await self._further(lane, answers, end) if live else answers
+
+    async def _further(
+        self, lane: Lane, answers: Mapping[Want, _Answer | SourceError], end: float
+    ) -> dict[Want, _Answer | SourceError]:
+        """What comes of further back where a gap ended, or where nothing came."""
+        come = {w: a for w, a in answers.items() if isinstance(a, _Answer) and a.width is None}
+        starts: dict[Want, float] = {}
+        for want, answer in come.items():
+            start = self._lateness.further(want, answer.rows, answer.start, end)
+            if start is not None:
+                starts[want] = start
+        more = await _all(self._samples(starts, end, live=True))
+        more = {w: a for w, a in more.items() if isinstance(a, SourceError) or a.rows}
+        rest = {
+            want: start
+            for want, start in self._bounded(lane.together({w: starts[w] for w in more})).items()
+            if want in come and want not in more and start < come[want].start
+        }
+        return more | await _all(self._samples(rest, end, live=True))
+
+    def _bounded(self, starts: Mapping[Want, float]) -> dict[Want, float]:
+        return {want: self._lateness.bounded(want, start) for want, start in starts.items()}
+
+    async def _steps(
+        self, lane: Lane, want: Query, due: Due, end: float, late: float, live: bool
+    ) -> _Answer:
         async with self._pace(live):
-            rows = await self._raw(selection(want), start, end, str(want))
-            if live:
-                further = self._lateness.further(want, rows, start, end)
-                if further is not None:
-                    start = further
-                    rows = await self._raw(selection(want), start, end, str(want))
-        return _Answer(rows, start)
+            width = await self._server.width(want, end)
+            newest = self._server.last_step(end, width)
+            first = lane.first_step(want, due, late, newest, width)
+            return _Answer(await self._server.steps(want, first, newest, width), first, width)
+
+    def _samples(
+        self, starts: Mapping[Want, float], end: float, live: bool
+    ) -> dict[Want, Awaitable[_Answer]]:
+        async def answer(selector: Selector, start: float) -> _Answer:
+            async with self._pace(live):
+                rows = await self._raw(selection(selector), start, end, str(selector))
+                return _Answer(rows, start)
+
+        return {w: answer(w, start) for w, start in starts.items() if isinstance(w, Selector)}
 
     async def _targets(
         self, answers: Mapping[Want, _Answer], end: float, live: bool
@@ -235,6 +268,15 @@ class Asker:
     def _pace(self, live: bool) -> AbstractAsyncContextManager[object]:
         """Lanes share half of the connections; the live one waits for none of them."""
         return nullcontext() if live else self._walkers
+
+
+async def _all(asked: Mapping[Want, Awaitable[_Answer]]) -> dict[Want, _Answer | SourceError]:
+    """All answers, asked for at once; an error in the place of one that failed."""
+    found = await asyncio.gather(*asked.values(), return_exceptions=True)
+    for answer in found:
+        if isinstance(answer, BaseException) and not isinstance(answer, SourceError):
+            raise answer
+    return dict(zip(asked, found, strict=True))  # type: ignore[arg-type]  # of no other kind
 
 
 def _too_much(errors: Mapping[Want, SourceError]) -> TooMuch | None:

@@ -7,7 +7,7 @@ fetched holds up nobody else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from math import floor, inf
 from typing import NamedTuple
 
@@ -68,6 +68,17 @@ class Lane:
             for want in self._wants[slo]:
                 due = out.get(want, Due(inf, True))
                 out[want] = Due(min(cursor, due.cursor), fresh and due.fresh)
+        return out
+
+    def together(self, starts: Mapping[Want, float]) -> dict[Want, float]:
+        """From when on to ask for all wants of the SLOs that want one of these: what an SLO wants
+        is asked for over one time."""
+        out: dict[Want, float] = {}
+        for wants in self._wants.values():
+            first = min((starts[want] for want in wants if want in starts), default=inf)
+            if first < inf:
+                for want in wants:
+                    out[want] = min(first, out.get(want, inf))
         return out
 
     def answered(self, failed: Iterable[Want]) -> list[str]:

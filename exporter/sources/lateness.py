@@ -43,7 +43,6 @@ class _Seen:
 
     floor: float
     series: dict[_Key, tuple[float, float]] = field(default_factory=dict)
-    long: float = -inf
     far: float = -inf
 
 
@@ -52,28 +51,29 @@ class Lateness:
 
     def __init__(self) -> None:
         self._wants: dict[Want, _Seen] = {}
+        self._long = -inf
 
-    def reach(self, want: Want, end: float) -> float:
-        """Seconds to reach back before the cursor this time, whatever is known to be late."""
-        seen = self._wants.setdefault(want, _Seen(-inf))
-        if end - seen.long < _EVERY:
+    def reach(self, end: float) -> float:
+        """Seconds that a poll reaches back before its cursors, whatever is known to be late."""
+        if end - self._long < _EVERY:
             return OVERLAP
-        seen.long = end
+        self._long = end
         return LATE
 
-    def start(self, want: Want, cursor: float, end: float, *, fresh: bool) -> float:
+    def start(self, want: Want, cursor: float, end: float, reach: float, *, fresh: bool) -> float:
         """From when on to ask, so that nothing after `cursor` is missed and little that was late.
 
         `fresh`: nothing was asked for before. What is older than that first range is never counted.
         """
         if want not in self._wants:
             self._wants[want] = _Seen(cursor - OVERLAP if fresh else -inf)
-        seen = self._wants[want]
-        active = [newest for newest, came in seen.series.values() if end - came <= _ACTIVE]
-        # Where nothing comes, asking far back costs nothing.
-        reach = self.reach(want, end) if active else LATE
-        start = min(cursor - reach, max(min(active, default=inf), end - LATEST))
-        return max(start, seen.floor)
+        series = self._wants[want].series.values()
+        late = [newest for newest, came in series if end - came <= _ACTIVE]
+        return min(cursor - reach, max(min(late, default=inf), end - LATEST))
+
+    def bounded(self, want: Want, start: float) -> float:
+        """Not before the first range of all."""
+        return max(start, self._wants[want].floor)
 
     def further(self, want: Want, rows: Iterable[Row], start: float, end: float) -> float | None:
         """From when on to ask once more: a gap ended, or there is nothing at all; else None."""

@@ -284,3 +284,14 @@ def test_an_outage_may_begin_with_several_errors_at_once() -> None:
     errors = {f'http_requests_total{{code="50{n}"}}': 29.0 for n in (0, 2, 3)}
     r.poll(3.0, {ok: 60.0, **errors})
     assert r.counted == (60, 87)
+
+
+def test_the_first_errors_of_a_service_without_traffic_yet_are_born() -> None:
+    """No events so far are no pace: what comes first is many beside nothing."""
+    r = Reader("on")
+    ok = 'http_requests_total{code="200"}'
+    for k in range(2):
+        r.poll(0.15 * k, {ok: 0.0})
+    errors = {f'http_requests_total{{code="50{n}"}}': 29.0 for n in (0, 2, 3)}
+    r.poll(0.3, {ok: 0.0, **errors})
+    assert r.counted == (0, 87)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.config.settings import Duration, PrometheusSource
+from exporter.core.sample import Ask
 from exporter.core.selector import parse_selector
 from exporter.http import Client
 from exporter.sources.prometheus import PrometheusSource as Source
@@ -105,10 +106,32 @@ async def test_a_source_that_polls_often_reaches_back_far_only_now_and_then() ->
             await polls.count(1)
             for _ in range(30):
                 await step(clock, polls, 1)
-    # Always where nothing is known to come, then every 15 seconds.
-    assert ranges(upstream)[:2] == ["2m1s"] * 2
-    assert ranges(upstream)[1::15] == ["2m1s"] * 2
-    assert {text for k, text in enumerate(ranges(upstream)[1:]) if k % 15} == {"31s"}
+    assert ranges(upstream)[::15] == ["2m1s"] * 3
+    assert {text for k, text in enumerate(ranges(upstream)) if k % 15} == {"31s"}
+
+
+@pytest.mark.parametrize("resumes", [False, True])
+async def test_what_an_slo_wants_is_asked_for_over_one_time(resumes: bool) -> None:
+    clock = ManualClock(NOW)
+    upstream = Upstream(clock)
+    upstream.add("m_all", every(15, -600, 1200))
+    # The errors fall behind, or go on after a gap, or are there at last.
+    errors = upstream.add("m", every(15, -600, -60) if resumes else [])
+    other = Ask("other", (parse_selector("m_other"),), NOW - 30)
+    slo = Ask("slo", (ANY, parse_selector("m_all")), NOW - 30)
+    async with serving(upstream) as url, running(source(url, clock), [slo, other]) as polls:
+        await polls.count(1)
+        for _ in range(40):
+            await step(clock, polls)
+        errors += every(15, -45, 300)
+        for _ in range(5):
+            await step(clock, polls)
+    for poll in polls.all:
+        asked = {str(want): start for want, start in poll.batch.asked.items()}
+        assert asked["m"] == asked["m_all"]
+        assert asked["m_other"] >= poll.batch.at - 150
+    # And the errors' gap was asked for when it ended.
+    assert min(poll.batch.asked[ANY] for poll in polls.all[-5:]) < NOW
 
 
 async def test_what_is_not_there_at_all_is_looked_for_further_back_once_a_minute() -> None:
