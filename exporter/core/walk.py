@@ -173,8 +173,11 @@ class Walk:
         """From when on a process that was never looked at would have been seen."""
         memory = self._memory
         times = [line.times[0] for line in lines if line.times]
-        if memory.polled is None or not times:
+        if not times:
             return inf
+        if memory.polled is None:
+            # It counts from the time on that was asked for first.
+            return max(self._asked()) or inf
         looked = self._counters.away.looked(min(times), memory.polled)
         return max(memory.since or 0.0, looked - BIRTH_GRACE)
 

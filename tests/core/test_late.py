@@ -76,3 +76,10 @@ def test_a_late_count_without_its_bucket_is_unknown(begin: Begin) -> None:
     taken = r.poll(60, late, own_clock=False)
     assert ("unknown", "no_bucket") in told(taken)
     assert r.counted == (450, 50)
+
+
+def test_what_began_in_the_first_range_that_was_asked_for_is_born(begin: Begin) -> None:
+    r = begin()
+    young = {"started": {"a": [(T + 60, T + 49)]}}
+    taken = r.poll(100, {OK: line(60, 100, 32, 10)}, **theirs(0, 60, 100, **young))
+    assert ("birth", "process_start") in told(taken) and r.counted[0] == 32 + 60 + 40
