@@ -145,10 +145,12 @@ def _series(one: SeriesSaid, at: float) -> str:
         facts.append(f"at {_number(one.last)}")
     if one.last_time is not None:
         facts.append(f"{approximate(max(0.0, at - one.last_time))} ago")
-    facts += [_count(one.resets, "reset")] if one.resets else []
     facts += [_count(one.gaps, "gap")] if one.gaps else []
-    facts += [f"born {n}x by {why}" for why, n in one.births.items()]
-    facts += [f"refused {n} {reason}" for reason, n in one.refused.items()]
+    facts += [
+        f"{kind} by {evidence}" + (f" {n}x" if n > 1 else "")
+        for kind, why in one.readings.items()
+        for evidence, n in why.items()
+    ]
     return f"{', '.join(facts)}: {one.series} of {one.target}"
 
 

@@ -14,7 +14,8 @@ from exporter.core.indicator import Indicator
 @dataclass(frozen=True, slots=True)
 class SeriesSaid:
     """One series as counted since `series_since`; `labels` are None while only its name is
-    remembered from an earlier run."""
+    remembered from an earlier run. `readings`: how many of its samples had to be explained, by
+    kind and evidence; `births` and `refused` are of these, by evidence."""
 
     series: str
     target: str
@@ -26,6 +27,7 @@ class SeriesSaid:
     gaps: int
     births: Mapping[str, int]
     refused: Mapping[str, int]
+    readings: Mapping[str, Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from exporter.core.selector import parse_selector
 from exporter.core.slo import GaugeSLI
 from exporter.core.tally import Line, Seen
 from exporter.core.target_state import LOST
+from exporter.core.verdicts import GOES_ON, Kind
 
 
 def wants_said(memory: Memory, group: Mapping[str, str]) -> tuple[WantSaid, ...]:
@@ -59,7 +60,17 @@ def _series(seen: Seen, counts: bool) -> SeriesSaid:
         line.gaps,
         line.births,
         line.refused,
+        _by_kind(line),
     )
+
+
+def _by_kind(line: Line) -> dict[str, dict[str, int]]:
+    out: dict[str, dict[str, int]] = {}
+    refused = {(Kind.REFUSED.value, reason): n for reason, n in line.refused.items()}
+    for (kind, evidence), n in (line.readings | refused).items():
+        if (kind, evidence) != (GOES_ON.kind.value, GOES_ON.evidence):
+            out.setdefault(kind, {})[evidence] = n
+    return out
 
 
 def _belongs(seen: Seen, group: Mapping[str, str]) -> bool:

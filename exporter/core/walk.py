@@ -164,6 +164,7 @@ class Walk:
         for cursor in self._cursors:
             if cursor.next == look:
                 cursor.at, cursor.look = cursor.at + 1, look
+                cursor.line.verdicts.append(_HELD)
                 self._counters.readings[_HELD] += 1
         self._held = term
 

@@ -246,8 +246,19 @@ def test_each_series_says_what_it_brought_and_how_it_began() -> None:
     assert total.increase == 27.0
     (ok,) = [s for s in total.series if s.series == OK]
     assert (ok.increase, ok.resets, ok.gaps, ok.births) == (19.0, 1, 1, {})
+    assert ok.readings == {"baseline": {"first_look": 1}, "reset": {"all_fell": 1}}
+    assert errors.readings["refused"] == {"not_a_number": 1}
     assert ok.labels == {"code": "200", "instance": "a"}
     assert said.series_since == T
+
+
+def test_what_counts_nothing_is_told_too() -> None:
+    of, other = engine(), 'http_requests_total{code="204"}'
+    feed(of, T, {OK: 100.0, other: 700.0})
+    feed(of, T + 10, {OK: 110.0, other: 699.0})
+    _, total = explained(of, T + 10).wants
+    told = {s.series: s.readings for s in total.series}
+    assert told['http_requests_total{code="204"}']["jitter"] == {"a_little_behind": 1}
 
 
 def test_after_a_restart_series_are_counted_from_what_was_saved() -> None:
