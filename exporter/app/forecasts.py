@@ -7,12 +7,8 @@ from collections.abc import Callable
 from random import Random
 from zlib import crc32
 
-import structlog
-
 from exporter.clock import Clock
 from exporter.core.engine import Engine
-
-log = structlog.get_logger()
 
 EVERY = 600.0
 """Seconds between two forecasts of an SLO, at least."""
@@ -73,7 +69,5 @@ class Forecasts:
         random = Random(crc32(repr(key).encode()))  # noqa: S311 (no secret)
         if (account := self._engine.accounts.get(name)) is None:
             return
-        try:
+        with self._engine.apart(name, "forecast"):
             account.foresee(group, now, random.random)
-        except Exception as error:  # noqa: BLE001 (a fault in one SLO stays in that SLO)
-            log.error("forecast.cannot_compute", slo=name, error=f"{type(error).__name__}: {error}")

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from exporter.clock import Clock
 from exporter.core.alert import Alert
+from exporter.core.apart import Apart
 from exporter.core.engine import Engine
 from exporter.core.history import History, burn_rates
 from exporter.core.instance import Instance
@@ -40,9 +41,16 @@ class Numbers:
 
     def alerts(self) -> Iterator[Alert]:
         """Those of all SLOs, and what is said once."""
-        for account in self._engine.accounts.values():
-            yield from account.alerts()
+        for name, account in self._engine.accounts.items():
+            found: list[Alert] = []
+            with self._engine.apart(name, "alerts"):
+                found += account.alerts()
+            yield from found
         yield from self._engine.notices.alerts()
+
+    def apart(self, slo: str, work: str) -> Apart:
+        """See `alerts_api.Alerts`."""
+        return self._engine.apart(slo, work)
 
     def outbox(self) -> Outbox:
         """What waits to be delivered."""

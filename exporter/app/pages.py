@@ -76,8 +76,9 @@ class Pages:
         for k, one in enumerate(filters.shown(found)):
             if k % _AT_ONCE == 0:
                 await asyncio.sleep(0)
-            if (past := self._burned(one.status, snapshot.now)) is not None:
-                burned[id(one.status)] = past
+            with snapshot.apart(one.status.slo.name, "burned"):
+                if (past := self._burned(one.status, snapshot.now)) is not None:
+                    burned[id(one.status)] = past
         deaf = list(alerts_page.stuck(self._delivered({})))
         return overview_page.render(snapshot, seen, waiting, found, filters, burned, deaf)
 
@@ -150,8 +151,11 @@ class Pages:
         return overview_page.Burned(label, span, rates)
 
     def _alerts(self) -> Iterable[Alert]:
-        for account in self._engine.accounts.values():
-            yield from account.alerts()
+        for name, account in self._engine.accounts.items():
+            found: list[Alert] = []
+            with self._engine.apart(name, "alerts"):
+                found += account.alerts()
+            yield from found
         yield from self._engine.notices.alerts()
 
     def _delivered(self, facts: Facts) -> Iterable[alerts_page.Delivered]:

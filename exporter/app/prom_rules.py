@@ -16,13 +16,16 @@ from exporter.core.slo import Rule
 
 def alerts(engine: Engine) -> list[Mapping[str, Any]]:
     """Every alert that fires."""
-    found = [a for account in engine.accounts.values() for a in account.alerts() if a.firing]
-    found += [a for a in engine.notices.alerts() if a.firing]
-    return [_alert(alert) for alert in found]
+    found: list[Mapping[str, Any]] = []
+    for name, account in engine.accounts.items():
+        with engine.apart(name, "alerts"):
+            found += [_alert(alert) for alert in account.alerts() if alert.firing]
+    found += [_alert(alert) for alert in engine.notices.alerts() if alert.firing]
+    return found
 
 
 def groups(engine: Engine, file: str, now: float) -> list[Mapping[str, Any]]:
-    """One group for each SLO."""
+    """One group for each SLO; of one whose alerts cannot be told, its rules and the error."""
     return [
         {
             "name": name,
@@ -31,19 +34,21 @@ def groups(engine: Engine, file: str, now: float) -> list[Mapping[str, Any]]:
             "limit": 0,
             "evaluationTime": 0.0,
             "lastEvaluation": rfc3339(now),
-            "rules": [_rule(account, rule, now) for rule in account.slo.rules],
+            "rules": [_rule(engine, account, rule, now) for rule in account.slo.rules],
         }
         for name, account in engine.accounts.items()
     ]
 
 
-def _rule(account: Account, rule: Rule, now: float) -> Mapping[str, Any]:
+def _rule(engine: Engine, account: Account, rule: Rule, now: float) -> Mapping[str, Any]:
     which = {
         "severity": rule.severity,
         "long_window": rule.long.label,
         "short_window": rule.short.label,
     }
-    firing = list(_firing(account, {"alertname": BURN, **which}))
+    firing: list[Mapping[str, Any]] = []
+    with engine.apart(account.slo.name, "rules"):
+        firing = [_alert(alert) for alert in _firing(account, {"alertname": BURN, **which})]
     return {
         "type": "alerting",
         "name": BURN,
@@ -56,7 +61,7 @@ def _rule(account: Account, rule: Rule, now: float) -> Mapping[str, Any]:
         "keepFiringFor": 0,
         "labels": {**account.slo.labels, "service": account.slo.service, **which},
         "annotations": {},
-        "alerts": [_alert(alert) for alert in firing],
+        "alerts": firing,
         "state": "firing" if firing else "inactive",
         "health": "err" if account.fault is not None else "ok",
         "lastError": account.fault or "",

@@ -34,7 +34,6 @@ BEFORE = 30 * 86_400.0
 MOST = 300
 """SLO instances that one review has."""
 MARK = ("report", "last")
-_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, TypeError, ValueError)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Notification).decode
@@ -117,11 +116,10 @@ class Reports:
                 if len(made) >= MOST:
                     left_out += 1
                     continue
-                try:
+                with self._engine.apart(account.slo.name, "review") as work:
                     made.append(self._review(account, instance, (start, end), said))
-                except _FAULTS as error:
-                    # Nobody foresaw it; the other SLOs go on.
-                    why = " ".join(f"{type(error).__name__}: {error}".split())
+                if work.failed:
+                    why = account.failures["review"].text
                     notes.append(f"{instance.title} cannot be reviewed: {why}")
                 # Many take a while; meanwhile polls go on.
                 await asyncio.sleep(0)

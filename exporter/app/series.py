@@ -129,15 +129,19 @@ class Series:
 
     async def _instants(self, need: Need, reading: _Reading) -> AsyncIterator[InstantColumn]:
         for one in self._select(need.matchers, reading):
-            values, times = one.instant(need.moments, LOOKBACK)
-            await reading.took(len(values))
-            yield InstantColumn(one.labels, values, times)
+            with self._engine.apart(one.labels.get("slo", ""), "series") as work:
+                values, times = one.instant(need.moments, LOOKBACK)
+            if not work.failed:
+                await reading.took(len(values))
+                yield InstantColumn(one.labels, values, times)
 
     async def _ranges(self, need: Need, reading: _Reading) -> AsyncIterator[RangeColumn]:
         for one in self._select(need.matchers, reading):
-            times, values = one.within(need.moments, need.range)
-            await reading.took(len(values))
-            yield RangeColumn(one.labels, times, values)
+            with self._engine.apart(one.labels.get("slo", ""), "series") as work:
+                times, values = one.within(need.moments, need.range)
+            if not work.failed:
+                await reading.took(len(values))
+                yield RangeColumn(one.labels, times, values)
 
     def _select(
         self, matchers: Sequence[Matcher], reading: _Reading, most: float = MOST_SERIES
@@ -157,8 +161,11 @@ class Series:
             return all(m.matches(name) for m in names)
 
         for account in list(self._engine.accounts.values()):
-            for instance in list(account.memory.instances.values()):
-                yield from self._of(account, instance, fits, reading.ticks)
+            found: list[Readable] = []
+            with self._engine.apart(account.slo.name, "series"):
+                for instance in list(account.memory.instances.values()):
+                    found += self._of(account, instance, fits, reading.ticks)
+            yield from found
         grid = Grid(EVERY, -inf, reading.ticks)
         for name, labels, read in self._heard.fired.rows():
             if fits(name):

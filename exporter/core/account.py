@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import inf
 from typing import Any
 
 from exporter.core import words
 from exporter.core.alert import Alert, to_say
+from exporter.core.apart import Failure
 from exporter.core.burn import Condition
 from exporter.core.composite import gather
 from exporter.core.events import Group
@@ -27,13 +28,14 @@ _SLIDE = 1.0
 
 
 class Account:
-    """One SLO. `fault`: why it cannot be computed, in one line; None while it can."""
+    """One SLO. `failures`: exceptions nobody foresaw, by what was computed; see `apart`."""
 
     def __init__(self, slo: SLO) -> None:
         self.slo = slo
         self.memory = Memory(slo)
         self.patience = patience(slo)
-        self.fault: str | None = slo.fault or None
+        self.failures: dict[str, Failure] = {}
+        self._fault: str | None = slo.fault or None
         self.behind = False
         """Its history is being fetched; it decides nothing before that is there."""
         self.unreadable = ""
@@ -44,6 +46,18 @@ class Account:
         self._still_until = -inf
         """Until then no window moves unless data come."""
         self._excluded: tuple[Span, ...] = ()
+
+    @property
+    def fault(self) -> str | None:
+        """Why it cannot be computed, in one line; None while it can."""
+        if self._fault is not None or not self.failures:
+            return self._fault
+        return next(iter(self.failures.values())).text
+
+    @fault.setter
+    def fault(self, fault: str | None) -> None:
+        """A foreseen reason; None takes back what was said before, but no failure."""
+        self._fault = fault
 
     def configure(self, slo: SLO) -> None:
         """Take another objective, labels or policy for the same SLI; the history stays."""
@@ -104,9 +118,8 @@ class Account:
             self._dirty = True
             self._note_arrivals(((),), now)
 
-    def evaluate(self, now: float, show: Show) -> list[Notification]:
-        """Step every alert of every instance; return what is to be said."""
-        out: list[Notification] = []
+    def evaluate(self, now: float, show: Show) -> Iterator[Notification]:
+        """Step every alert of every instance; yields what is to be said."""
         if self._dirty:
             self._dirty = False
             # Fresh samples are not overdue before another interval is over.
@@ -115,14 +128,17 @@ class Account:
             for group, instance in self.memory.instances.items():
                 at = instance.as_of(now, since)
                 if not instance.is_calm(at):
-                    out += self._evaluate(group, instance, at, show)
+                    yield from self._evaluate(group, instance, at, show)
         elif now >= self._still_until and not self.behind:
-            out += self._slide(now, show)
-        return out + self._watch_for_data(now, show)
+            yield from self._slide(now, show)
+        yield from self.watch_for_data(now, show)
 
-    def _slide(self, now: float, show: Show) -> list[Notification]:
+    def evaluate_again(self) -> None:
+        """Step the alerts at the next tick even if no samples come until then."""
+        self._dirty = True
+
+    def _slide(self, now: float, show: Show) -> Iterator[Notification]:
         """Evaluate the instances whose samples are overdue: their windows move with time alone."""
-        out: list[Notification] = []
         since, until = self._watched_since, now + self.patience
         for group, instance in self.memory.instances.items():
             overdue = instance.overdue(since)
@@ -131,9 +147,8 @@ class Account:
                 continue
             until = min(until, now + _SLIDE)
             if not instance.is_calm(now):
-                out += self._evaluate(group, instance, now, show)
+                yield from self._evaluate(group, instance, now, show)
         self._still_until = until
-        return out
 
     def _evaluate(
         self, group: Group, instance: Instance, at: float, show: Show
@@ -173,7 +188,8 @@ class Account:
         """Evaluate again at the next tick, whatever time it is then."""
         self._still_until = -inf
 
-    def _watch_for_data(self, now: float, show: Show) -> list[Notification]:
+    def watch_for_data(self, now: float, show: Show) -> list[Notification]:
+        """Step the alert of data that is missing; returns what is to be said."""
         # Our clock may have been set back.
         if now < self._watched_since:
             self.watch_anew(now)

@@ -13,6 +13,7 @@ from typing import Any
 
 from exporter.core.account import Account
 from exporter.core.alert import Alert, to_say
+from exporter.core.apart import Apart, Readers, Tell, expire, ignore, one_line
 from exporter.core.burn import Condition
 from exporter.core.exclusion import Exclusion
 from exporter.core.memory import Op
@@ -33,9 +34,6 @@ FORGET_EVERY = 3600.0
 UNATTENDED = 60.0
 """Between two ticks so far apart, in seconds, nobody could have seen data that came: ticks follow
 every arrival and a beat of a few seconds."""
-
-# Nobody foresaw it, or it would be refused with a reason; the other SLOs go on.
-_FAULTS = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +59,22 @@ def identity(slo: SLO) -> str:
 
 
 class Engine:
-    """All SLOs and the outbox. `show` writes seconds as a duration, for people."""
+    """All SLOs and the outbox. `show` writes seconds as a duration, for people. `failed` is called
+    with each exception that nobody foresaw, and with the SLO whose failure it is."""
 
     def __init__(
-        self, slos: Sequence[SLO], routes: Iterable[Route], show: Callable[[float], str]
+        self,
+        slos: Sequence[SLO],
+        routes: Iterable[Route],
+        show: Callable[[float], str],
+        failed: Tell = ignore,
     ) -> None:
         self.accounts = {slo.name: Account(slo) for slo in slos}
         self.outbox = Outbox(routes)
         self.notices = Notices()
         self.overrides: tuple[Override, ...] = ()
         self._show = show
+        self._failed = failed
         self._forgot: float | None = None
         self._ticked: float | None = None
         self._parting: list[Alert] = []
@@ -96,11 +100,20 @@ class Engine:
         self.outbox.configure(routes)
         return Reconfigured(added, restarted, [name for name in old if name not in restarted])
 
+    def apart(self, name: str, work: str) -> Apart:
+        """Context of what a reader computes for one SLO: an exception is that SLO's failure, and
+        the reader goes on with the others."""
+        return Apart(self.accounts.get(name), name, work, self._failed, self._ticked or 0.0)
+
+    def _work(self, account: Account, work: str) -> Apart:
+        return Apart(account, account.slo.name, work, self._failed)
+
     def exclude(self, exclusions: Iterable[Exclusion]) -> None:
         """Leave this time out, and no other; budgets are what they would have been without it."""
         self._exclusions = tuple(exclusions)
         for account in self.accounts.values():
-            account.exclude(self._exclusions)
+            with self._work(account, "exclusions"):
+                account.exclude(self._exclusions)
 
     def asks(self, source: str) -> list[Ask]:
         """What each SLO of a source wants, and from when on its samples are missing. Nothing of one
@@ -139,10 +152,8 @@ class Engine:
         for account in self._of(batch.source):
             if batch.slos is not None and account.slo.name not in batch.slos:
                 continue
-            try:
+            with self._work(account, "ingest"):
                 out[account.slo.name] = account.take(batch)
-            except _FAULTS as error:
-                account.fault = _one_line(error)
         return out
 
     def bounds(self, slo: str, bounds: Sequence[float]) -> None:
@@ -173,21 +184,43 @@ class Engine:
         if forget:
             self._forgot = now
         for account in self.accounts.values():
-            try:
-                if isinstance(account.slo.sli, CompositeSLI):
-                    account.gather(self.accounts, now)
-                    if account.behind:
-                        account.watch_anew(now)
-                said += account.evaluate(now, self._show)
-                if forget:
+            self._evaluate(account, now, said)
+            if forget:
+                with self._work(account, "forget"):
                     account.memory.do("forget", now)
-            except _FAULTS as error:
-                account.fault = _one_line(error)
         said += self.notices.tick(now)
         full = [route for notification in said for route in self.outbox.put(notification, now)]
-        alerts = (alert for account in self.accounts.values() for alert in account.alerts())
-        self.outbox.resend(chain(alerts, self.notices.alerts()), now)
+        self._resend(now)
         return Tick(said, full)
+
+    def _evaluate(self, account: Account, now: float, said: list[Notification]) -> None:
+        try:
+            if isinstance(account.slo.sli, CompositeSLI):
+                account.gather(self.accounts, now)
+                if account.behind:
+                    account.watch_anew(now)
+            for notification in account.evaluate(now, self._show):
+                # One by one: what was decided before a failure is said all the same.
+                said.append(notification)
+        except Exception as error:  # noqa: BLE001 - a failure of this SLO alone
+            self._work(account, "tick").fail(error)
+            account.evaluate_again()
+            with self._work(account, "data"):
+                said += account.watch_for_data(now, self._show)
+        else:
+            if account.failures:
+                self._work(account, "tick").works()
+                self._work(account, "data").works()
+
+    def _resend(self, now: float) -> None:
+        try:
+            alerts = chain.from_iterable(a.alerts() for a in self.accounts.values())
+            self.outbox.resend(chain(alerts, self.notices.alerts()), now)
+        except Exception:  # noqa: BLE001 - found and told below, one SLO after the other
+            for account in self.accounts.values():
+                with self._work(account, "resend"):
+                    self.outbox.resend(account.alerts(), now)
+            self.outbox.resend(self.notices.alerts(), now)
 
     def _follow_clock(self, now: float) -> None:
         """The clock was set, or the machine slept: for that long nobody looked."""
@@ -208,16 +241,20 @@ class Engine:
         unknown: dict[str, str] = {}
         for name, account in self.accounts.items():
             services[name] = account.slo.service
-            try:
+            if account.failures:
+                expire(account, name, self._failed, now)
+            with self._work(account, "status") as work:
                 slos += [
                     instance.status(instance.as_of(now))
                     for instance in account.memory.instances.values()
                 ]
-            except _FAULTS as error:
-                account.fault = _one_line(error)
-            if (why := account.unknown(now, self._show)) is not None:
-                unknown[name] = why
-        return Snapshot(now, tuple(slos), services, unknown, self.overrides)
+                if (why := account.unknown(now, self._show)) is not None:
+                    unknown[name] = why
+            if work.failed:
+                # Without numbers of its own it is listed with the reason.
+                unknown[name] = f"it cannot be computed: {account.fault}"
+        read = Readers(self.accounts, unknown, self._failed, now)
+        return Snapshot(now, tuple(slos), services, unknown, self.overrides, read)
 
     def drain(self) -> dict[str, list[Op]]:
         """The operations since the last drain, by SLO."""
@@ -244,8 +281,8 @@ class Engine:
             account.memory.load(dumped["state"])
             for log in logs:
                 account.memory.replay(log)
-        except _FAULTS as error:
-            return _one_line(error)
+        except Exception as error:  # noqa: BLE001 - a state nobody foresaw costs its SLO alone
+            return one_line(error)
         account.exclude(self._exclusions)
         self.accounts[name] = account
         return None
@@ -257,7 +294,3 @@ class Engine:
 
     def _of(self, source: str) -> list[Account]:
         return [a for a in self.accounts.values() if a.slo.source == source]
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())

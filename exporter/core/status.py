@@ -7,12 +7,17 @@ long to make, and a fleet's numbers are made for every scrape.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from exporter.core.apart import Apart, ignore
 from exporter.core.override import Override
 from exporter.core.slo import SLO, BudgetStep
+
+
+def _apart(name: str, work: str) -> Apart:
+    return Apart(None, name, work, ignore)
 
 
 class WindowStatus(NamedTuple):
@@ -107,6 +112,9 @@ class Snapshot:
     services: Mapping[str, str] = field(default_factory=dict)
     unknown: Mapping[str, str] = field(default_factory=dict)
     overrides: tuple[Override, ...] = ()
+    apart: Callable[[str, str], Apart] = field(default=_apart, compare=False, repr=False)
+    """Context of a reader's work on one SLO, by the SLO's name and what is computed: an exception
+    is that SLO's failure, and the reader goes on with the others."""
 
     def why_unseen(self, slo: str) -> str:
         """Why an SLO has no instance yet."""

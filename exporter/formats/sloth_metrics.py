@@ -41,7 +41,10 @@ def rows(snapshot: Snapshot) -> list[Row]:
     found: dict[str, list[tuple[str, float]]] = {}
     for status in snapshot.slos:
         seen: set[tuple[str, str]] = set()
-        for name, labels, value in _samples(status, snapshot.now):
+        samples: list[tuple[str, str, float | None]] = []
+        with snapshot.apart(status.slo.name, "sloth"):
+            samples = list(_samples(status, snapshot.now))
+        for name, labels, value in samples:
             # A 30d alert window of a 30d period is the same line twice.
             if value is not None and (name, labels) not in seen:
                 seen.add((name, labels))

@@ -126,8 +126,22 @@ def _by_service(
     for service, some in groupby(shown, key=lambda one: one.status.slo.service):
         yield (
             service,
-            "".join(_row(snapshot, one, filters, burned.get(id(one.status))) for one in some),
+            "".join(
+                _row_or_why(snapshot, one, filters, burned.get(id(one.status))) for one in some
+            ),
         )
+
+
+def _row_or_why(snapshot: Snapshot, one: Seen, filters: Filters, burned: Burned | None) -> str:
+    """The row of an instance; of one that cannot be shown, its name and why."""
+    slo = one.status.slo
+    with snapshot.apart(slo.name, "page"):
+        return _row(snapshot, one, filters, burned)
+    return (
+        f'<tr class="{State.UNKNOWN.value}"><th scope="row">'
+        f'<a href="{slo_link(slo.name, {})}">{escape(slo.name)}</a></th>'
+        f'<td colspan="{len(COLUMNS) - 1}">{escape(snapshot.why_unseen(slo.name))}</td></tr>'
+    )
 
 
 def _service(service: str, filters: Filters) -> str:

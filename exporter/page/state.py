@@ -67,7 +67,8 @@ def see(snapshot: Snapshot) -> list[Seen]:
     out = []
     for status in snapshot.slos:
         unknown = snapshot.unknown.get(status.slo.name)
-        out.append(Seen(status, _state(status, unknown), unknown))
+        with snapshot.apart(status.slo.name, "page"):
+            out.append(Seen(status, _state(status, unknown), unknown))
     return out
 
 

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from exporter.config.moments import rfc3339
 from exporter.core.alert import Alert
+from exporter.core.apart import Apart
 from exporter.core.notification import Reason
 from exporter.core.outbox import Outbox
 from exporter.web.api import ROOT, Part, Refusal, answer
@@ -30,6 +31,10 @@ class Alerts(Protocol):
 
     def alerts(self) -> Iterable[Alert]:
         """Every alert there is, also those that do not fire."""
+        ...
+
+    def apart(self, slo: str, work: str) -> Apart:
+        """Context of what is computed for one SLO; its failure ends there."""
         ...
 
     def outbox(self) -> Outbox:
@@ -82,18 +87,23 @@ def said(alerts: Alerts) -> list[AlertSaid]:
     now, told = alerts.now(), _Told(alerts.outbox())
     found = [a for a in alerts.alerts() if a.firing or _is_late(a, now)]
     found.sort(key=lambda a: (not a.firing, -(a.since if a.firing else a.ended or 0.0)))
-    return [
-        AlertSaid(
-            labels=dict(alert.labels),
-            annotations=dict(alert.annotations),
-            state="firing" if alert.firing else "resolved",
-            since=rfc3339(alert.since),
-            ended=None if alert.firing or alert.ended is None else rfc3339(alert.ended),
-            said=alert.said or not alert.firing,
-            receivers=told.of(alert),
-        )
-        for alert in found
-    ]
+    out: list[AlertSaid] = []
+    for alert in found:
+        with alerts.apart(alert.labels.get("slo", ""), "alerts_api"):
+            out.append(_said(alert, told))
+    return out
+
+
+def _said(alert: Alert, told: _Told) -> AlertSaid:
+    return AlertSaid(
+        labels=dict(alert.labels),
+        annotations=dict(alert.annotations),
+        state="firing" if alert.firing else "resolved",
+        since=rfc3339(alert.since),
+        ended=None if alert.firing or alert.ended is None else rfc3339(alert.ended),
+        said=alert.said or not alert.firing,
+        receivers=told.of(alert),
+    )
 
 
 def _is_late(alert: Alert, now: float) -> bool:

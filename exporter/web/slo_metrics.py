@@ -58,25 +58,64 @@ _FAMILIES = {
 }
 
 
+_Key = tuple[str, tuple[tuple[str, str], ...]]
+"""Name and labels of an SLO instance."""
+
+
 class SLOMetrics:
     """Turns snapshots into families; keeps the label strings of the instances seen last."""
 
     def __init__(self) -> None:
-        self._lines: dict[tuple[str, tuple[tuple[str, str], ...]], _Lines] = {}
+        self._lines: dict[_Key, _Lines] = {}
 
     def families(self, snapshot: Snapshot) -> list[Family]:
-        """The families in the table's order; one without samples is left out of the page."""
-        found = {name: Family(name, *about) for name, about in _FAMILIES.items()}
-        seen: dict[tuple[str, tuple[tuple[str, str], ...]], _Lines] = {}
-        for status in snapshot.slos:
-            key = (status.slo.name, tuple(status.labels.items()))
-            lines = self._lines.get(key)
-            if lines is None or not lines.fit(status):
-                lines = _Lines(status)
-            seen[key] = lines
-            lines.collect(status, snapshot.now, gate.instance(status, snapshot).allows, found)
+        """The families in the table's order; one without samples is left out of the page.
+
+        An SLO whose samples cannot be made is left out, and has the failure; the page is made.
+        """
+        found = _empty()
+        seen: dict[_Key, _Lines] = {}
+        try:
+            for status in snapshot.slos:
+                self._collect(status, snapshot, found, seen)
+        except Exception:  # noqa: BLE001 - found and told below
+            # Half of an SLO's samples would be worse than none; apart from each other all take
+            # twice as long, so that is done only once something failed.
+            found = self._one_by_one(snapshot, seen)
         self._lines = seen
         return list(found.values())
+
+    def _one_by_one(self, snapshot: Snapshot, seen: dict[_Key, _Lines]) -> dict[str, Family]:
+        """Each SLO's samples apart, so that those of one that fails leave nothing behind."""
+        found = _empty()
+        for status in snapshot.slos:
+            own = _empty()
+            with snapshot.apart(status.slo.name, "metrics") as work:
+                self._collect(status, snapshot, own, seen)
+            if work.failed:
+                continue
+            for metric, family in own.items():
+                found[metric].rests += family.rests
+                found[metric].values += family.values
+        return found
+
+    def _collect(
+        self,
+        status: SLOStatus,
+        snapshot: Snapshot,
+        into: dict[str, Family],
+        seen: dict[_Key, _Lines],
+    ) -> None:
+        key = (status.slo.name, tuple(status.labels.items()))
+        lines = self._lines.get(key)
+        if lines is None or not lines.fit(status):
+            lines = _Lines(status)
+        seen[key] = lines
+        lines.collect(status, snapshot.now, gate.instance(status, snapshot).allows, into)
+
+
+def _empty() -> dict[str, Family]:
+    return {name: Family(name, *about) for name, about in _FAMILIES.items()}
 
 
 class _Lines:

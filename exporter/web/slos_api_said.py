@@ -15,7 +15,7 @@ from exporter.config.moments import rfc3339
 from exporter.core import gate
 from exporter.core.policy import OK
 from exporter.core.slo import SLO
-from exporter.core.status import Snapshot, StepStatus, WindowStatus
+from exporter.core.status import SLOStatus, Snapshot, StepStatus, WindowStatus
 
 Never = Literal["+Inf"]
 Seconds = float | Never | None
@@ -116,35 +116,43 @@ def said(snapshot: Snapshot, slos: Mapping[str, SLO]) -> Iterator[SLOSaid]:
         slo = status.slo
         if slo.name not in slos:
             continue
-        seen.add(slo.name)
-        yield SLOSaid(
-            slo=slo.name,
-            service=slo.service,
-            labels=dict(status.labels),
-            group={label: status.labels[label] for label in slo.group_by},
-            objective=slo.objective,
-            window=slo.period.label,
-            window_seconds=slo.period.length(snapshot.now),
-            windows=[_window(w, slo.objective) for w in status.windows],
-            budget_remaining=status.budget_remaining,
-            budget_remaining_events=status.budget_remaining_events,
-            budget_unadjusted=status.budget_unadjusted,
-            excluded_seconds=status.excluded_seconds,
-            exhaustion_seconds=seconds(status.exhaustion_seconds),
-            exhaustion_lower_seconds=seconds(status.exhaustion_lower),
-            exhaustion_upper_seconds=seconds(status.exhaustion_upper),
-            policy_state=status.policy_state,
-            steps=[_step(s) for s in status.steps if s.holds],
-            gate=_gate(gate.instance(status, snapshot)),
-            rules=[
-                RuleNow(r.severity, r.long, r.short, r.rate, r.firing, moment(r.since))
-                for r in status.rules
-            ],
-            unknown=snapshot.unknown.get(slo.name),
-        )
+        with snapshot.apart(slo.name, "api") as work:
+            one = _seen(status, snapshot)
+        if not work.failed:
+            seen.add(slo.name)
+            yield one
     for name, slo in slos.items():
         if name not in seen:
             yield _unseen(slo, snapshot)
+
+
+def _seen(status: SLOStatus, snapshot: Snapshot) -> SLOSaid:
+    slo = status.slo
+    return SLOSaid(
+        slo=slo.name,
+        service=slo.service,
+        labels=dict(status.labels),
+        group={label: status.labels[label] for label in slo.group_by},
+        objective=slo.objective,
+        window=slo.period.label,
+        window_seconds=slo.period.length(snapshot.now),
+        windows=[_window(w, slo.objective) for w in status.windows],
+        budget_remaining=status.budget_remaining,
+        budget_remaining_events=status.budget_remaining_events,
+        budget_unadjusted=status.budget_unadjusted,
+        excluded_seconds=status.excluded_seconds,
+        exhaustion_seconds=seconds(status.exhaustion_seconds),
+        exhaustion_lower_seconds=seconds(status.exhaustion_lower),
+        exhaustion_upper_seconds=seconds(status.exhaustion_upper),
+        policy_state=status.policy_state,
+        steps=[_step(s) for s in status.steps if s.holds],
+        gate=_gate(gate.instance(status, snapshot)),
+        rules=[
+            RuleNow(r.severity, r.long, r.short, r.rate, r.firing, moment(r.since))
+            for r in status.rules
+        ],
+        unknown=snapshot.unknown.get(slo.name),
+    )
 
 
 def seconds(value: float | None) -> Seconds:

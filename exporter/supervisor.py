@@ -1,0 +1,216 @@
+"""The supervisor: every part of the daemon runs under it and fails alone.
+
+A part is a source, a receiver, a room (tick, saving, reviews ...), a request or an SLO. An
+exception that nobody foresaw is the failure of its part: counted, logged with its traceback once
+for each kind of error until the part works again, and retried after a pause. Expected errors
+(`SlodError`) are handled where they occur and never get here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+
+from exporter.clock import Clock
+from exporter.core.apart import one_line
+
+log = structlog.get_logger()
+
+FIRST_PAUSE = 1.0
+"""Seconds before the first retry; each further failure in a row doubles the pause."""
+LONGEST_PAUSE = 60.0
+"""Upper bound of the pause, in seconds; work that ran for so long starts again from the first."""
+AGAIN_AND_AGAIN = 3
+"""Failures in a row after which a vital part makes the daemon unhealthy: with the pauses between
+them some seconds, so one bad moment restarts nothing."""
+VITAL = ("tick", "beat", "saving", "supervisor")
+"""Parts without which no other works. Never a source, receiver, target or SLO: an orchestrator
+would restart slod for its peers' faults."""
+_MOST_KEYS = 10_000
+_MOST_KINDS = 16
+"""Bounds of what is remembered of failures: by part, and kinds of error of each. Beyond them a
+failure is counted, and logged without its traceback."""
+_MOST_TEXT = 8_000
+"""Characters of a logged traceback; the innermost frames are kept."""
+
+Work = Callable[[], Coroutine[Any, Any, None]]
+_Key = tuple[str, str]
+
+
+class _Trouble:
+    """A part that fails: failures in a row, the end of its pause, kinds of error logged."""
+
+    __slots__ = ("in_row", "kinds", "until")
+
+    def __init__(self) -> None:
+        self.in_row = 0
+        self.until = 0.0
+        self.kinds: set[tuple[str, str]] = set()
+
+
+def _uncounted(part: str) -> None:
+    del part
+
+
+class Supervisor:
+    """Contains, counts, logs and retries. `count` is called with the part of each failure."""
+
+    def __init__(self, clock: Clock, count: Callable[[str], None] = _uncounted) -> None:
+        self.tasks: set[asyncio.Task[None]] = set()
+        """Tasks of `start` that have not ended."""
+        self._clock = clock
+        self._count = count
+        self._troubles: dict[_Key, _Trouble] = {}
+
+    def start(self, part: str, work: Work, detail: str = "") -> asyncio.Task[None]:
+        """Run `work()` in a task until it returns or the task is cancelled.
+
+        Args:
+            part: value of the label `part` of `slod_failures_total`.
+            work: makes the coroutine; called again after each failure and its pause.
+            detail: tells parts of one label value apart (the targets of a source).
+        """
+        task = asyncio.create_task(self._keep(part, work, detail), name=f"{part} {detail}".strip())
+        self.tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def part(self, part: str, detail: str = "") -> Part:
+        """A context whose unforeseen exception ends here, as the failure of `part`."""
+        return Part(self, part, detail)
+
+    def pausing(self, part: str, detail: str = "") -> bool:
+        """Whether the pause after the part's last failure is not over."""
+        trouble = self._troubles.get((part, detail))
+        return trouble is not None and self._clock.monotonic() < trouble.until
+
+    def failed(self, part: str, error: BaseException, detail: str = "") -> float:
+        """Count and log a failure; returns the pause before the next try, in seconds.
+
+        Never raises: a failure that cannot be logged is counted all the same.
+        """
+        try:
+            trouble = self._troubles.get((part, detail))
+            if trouble is None:
+                trouble = _Trouble()
+                if len(self._troubles) < _MOST_KEYS or part in VITAL:
+                    self._troubles[part, detail] = trouble
+            trouble.in_row += 1
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(trouble.in_row - 1, 10))
+            trouble.until = self._clock.monotonic() + pause
+            self._count(part)
+            self._log(part, detail, trouble, error)
+        except Exception as fault:  # noqa: BLE001 - nothing contains the supervisor's own faults
+            self._troubles.setdefault(("supervisor", ""), _Trouble()).in_row += 1
+            del fault
+            return LONGEST_PAUSE
+        return pause
+
+    def works(self, part: str, detail: str = "") -> None:
+        """The part did its work: its next failure is logged with its traceback again."""
+        if self._troubles:
+            self._troubles.pop((part, detail), None)
+
+    def unhealthy(self) -> list[str]:
+        """Vital parts that fail again and again, each as a phrase."""
+        found = []
+        for part in VITAL:
+            trouble = self._troubles.get((part, ""))
+            if trouble is not None and trouble.in_row >= AGAIN_AND_AGAIN:
+                found.append(f"{part} failed {trouble.in_row} times in a row")
+        return found
+
+    async def _keep(self, part: str, work: Work, detail: str) -> None:
+        while True:
+            begun = self._clock.monotonic()
+            try:
+                await work()
+            except asyncio.CancelledError as error:
+                task = asyncio.current_task()
+                if task is None or task.cancelling():
+                    raise
+                # Somebody else's cancellation got out of a future: no reason to end.
+                pause = self._restarts(part, detail, begun, error)
+            except Exception as error:  # noqa: BLE001 - this is where it is to end
+                pause = self._restarts(part, detail, begun, error)
+            else:
+                self.works(part, detail)
+                return
+            await self._rest(pause)
+
+    def _restarts(self, part: str, detail: str, begun: float, error: BaseException) -> float:
+        if self._clock.monotonic() - begun >= LONGEST_PAUSE:
+            self.works(part, detail)
+        return self.failed(part, error, detail)
+
+    async def _rest(self, pause: float) -> None:
+        try:
+            await self._clock.sleep(pause)
+        except Exception as error:  # noqa: BLE001 - whoever is retried must be retried
+            self.failed("supervisor", error)
+            await asyncio.sleep(FIRST_PAUSE)
+        else:
+            self.works("supervisor")
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self.tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.failed("supervisor", error)
+
+    def _log(self, part: str, detail: str, trouble: _Trouble, error: BaseException) -> None:
+        facts = {"part": part, **({"of": detail} if detail else {}), "error": one_line(error)}
+        kind = (type(error).__name__, _place(error))
+        if kind in trouble.kinds or len(trouble.kinds) >= _MOST_KINDS:
+            log.debug("part.failed_again", **facts)
+            return
+        trouble.kinds.add(kind)
+        text = "".join(traceback.format_exception(error)).rstrip()
+        log.error("part.failed", exception=text[-_MOST_TEXT:], **facts)
+
+
+class Part:
+    """A context manager: an exception inside is the failure of its part and goes no further.
+
+    `failed` tells afterwards which it was. Cancellation passes.
+    """
+
+    __slots__ = ("_detail", "_part", "_supervisor", "failed")
+
+    def __init__(self, supervisor: Supervisor, part: str, detail: str) -> None:
+        self.failed = False
+        self._supervisor = supervisor
+        self._part = part
+        self._detail = detail
+
+    def __enter__(self) -> Self:
+        """Begin the work."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        """Contain the exception, if one came."""
+        if error is None:
+            self._supervisor.works(self._part, self._detail)
+            return False
+        if not isinstance(error, Exception):
+            return False
+        self.failed = True
+        self._supervisor.failed(self._part, error, self._detail)
+        return True
+
+
+def _place(error: BaseException) -> str:
+    """File and line where the exception was raised."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return "" if trace is None else f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
