@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Callable
 
 from exporter.clock import Clock
 
@@ -67,8 +68,11 @@ def _send(message: str) -> bool:
     return True
 
 
-async def keep_alive(clock: Clock, interval: float) -> None:
-    """Tell the watchdog every `interval` seconds, until cancelled."""
+async def keep_alive(
+    clock: Clock, interval: float, healthy: Callable[[], bool] = lambda: True
+) -> None:
+    """Tell the watchdog every `interval` seconds while `healthy()`, until cancelled."""
     while True:
-        watchdog()
+        if healthy():
+            watchdog()
         await clock.sleep(interval)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable, Coroutine
+from math import inf
 from types import TracebackType
 from typing import Any, Self
 
@@ -31,6 +32,8 @@ them some seconds, so one bad moment restarts nothing."""
 VITAL = ("tick", "beat", "saving", "supervisor")
 """Parts without which no other works. Never a source, receiver, target or SLO: an orchestrator
 would restart slod for its peers' faults."""
+LOGGED_EVERY = 3600.0
+"""Seconds after which a failure that goes on is logged with its traceback again."""
 _MOST_KEYS = 10_000
 _MOST_KINDS = 16
 """Bounds of what is remembered of failures: by part, and kinds of error of each. Beyond them a
@@ -43,14 +46,15 @@ _Key = tuple[str, str]
 
 
 class _Trouble:
-    """A part that fails: failures in a row, the end of its pause, kinds of error logged."""
+    """A part that fails: failures in a row, the end of its pause, when each kind of error was
+    logged."""
 
     __slots__ = ("in_row", "kinds", "until")
 
     def __init__(self) -> None:
         self.in_row = 0
         self.until = 0.0
-        self.kinds: set[tuple[str, str]] = set()
+        self.kinds: dict[tuple[str, str], float] = {}
 
 
 def _uncounted(part: str) -> None:
@@ -164,11 +168,12 @@ class Supervisor:
 
     def _log(self, part: str, detail: str, trouble: _Trouble, error: BaseException) -> None:
         facts = {"part": part, **({"of": detail} if detail else {}), "error": one_line(error)}
-        kind = (type(error).__name__, _place(error))
-        if kind in trouble.kinds or len(trouble.kinds) >= _MOST_KINDS:
+        kind, now = (type(error).__name__, _place(error)), self._clock.monotonic()
+        lately = now - trouble.kinds.get(kind, -inf) < LOGGED_EVERY
+        if lately or (kind not in trouble.kinds and len(trouble.kinds) >= _MOST_KINDS):
             log.debug("part.failed_again", **facts)
             return
-        trouble.kinds.add(kind)
+        trouble.kinds[kind] = now
         text = "".join(traceback.format_exception(error)).rstrip()
         log.error("part.failed", exception=text[-_MOST_TEXT:], **facts)
 

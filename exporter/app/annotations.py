@@ -63,7 +63,13 @@ class Annotations:
                 pause = _FIRST
                 while self._waiting:
                     event = self._waiting.popleft()
-                    if await self._told(event):
+                    try:
+                        told = await self._told(event)
+                    except Exception:
+                        # After the others, so that it holds up none of them.
+                        self._waiting.append(event)
+                        raise
+                    if told:
                         pause = _FIRST
                     else:
                         if len(self._waiting) < MOST:

@@ -1,39 +1,39 @@
-"""The daemon: puts the parts together, runs them, changes them on reload, stops them in order."""
+"""The daemon: puts the parts together, runs them, changes them on reload, stops them in order.
+
+Every part runs under the supervisor; nothing of the daemon ends because one of them raised.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
 
 import structlog
 
 from exporter import __version__, sdnotify
-from exporter.app.delivery import Delivery, routes
+from exporter.app.delivery import routes
 from exporter.app.desk import Desk
+from exporter.app.health import Health
 from exporter.app.keeper import Keeper
 from exporter.app.page import page
-from exporter.app.parts import make_receivers, make_source
-from exporter.app.polling import Polling
+from exporter.app.parts import make_receivers
+from exporter.app.running import Running, cancel
+from exporter.app.work import Work
 from exporter.clock import Clock
 from exporter.config.duration import approximate
 from exporter.config.load import Config, reload
+from exporter.core.apart import one_line
 from exporter.core.engine import Engine
-from exporter.core.notification import Notification
 from exporter.core.status import Snapshot
 from exporter.errors import SlodError
-from exporter.log import labelled
+from exporter.receivers.base import Receiver
 from exporter.store.database import Store
-from exporter.web.exposition import Family
+from exporter.supervisor import VITAL, Supervisor
+from exporter.web.held_loop import HeldLoop
 from exporter.web.self_metrics import SelfMetrics
-from exporter.web.server import Health, Readiness, Web, WebServer
+from exporter.web.server import Readiness, Web, WebServer
 
 log = structlog.get_logger()
 
-BEAT = 5.0
-"""Seconds between looks at what only time changes: data that is missing, alerts to send again."""
-SAVE_EVERY = 1.0
-"""At most one save in so many seconds, unless there is something to say to a receiver."""
 _STOP_WITHIN = 4.0
 
 
@@ -43,36 +43,47 @@ class Daemon:
     def __init__(self, config: Config, clock: Clock) -> None:
         self.config = config
         self.metrics = SelfMetrics(__version__)
+        self.supervisor = Supervisor(clock, self.metrics.failure)
         self._clock = clock
         receivers = make_receivers(config, self.metrics.notification)
-        self.engine = Engine(config.slos, routes(receivers), approximate)
+        self.engine = Engine(config.slos, routes(receivers), approximate, self._slo_failed)
         store = Store(config.state.path, now=clock.now)
         self._keeper = Keeper(self.engine, store)
-        self._polling: dict[str, tuple[Polling, asyncio.Task[None]]] = {}
-        self._delivery: list[tuple[Delivery, asyncio.Task[None]]] = []
+        self._work = Work(
+            self.engine,
+            self._keeper,
+            self.metrics,
+            clock,
+            self.supervisor,
+            self._wake,
+        )
+        self.changed = self._work.arrived
+        self._running = Running(
+            self.engine, self.metrics, clock, self._work.arrived, self.supervisor
+        )
         self._receivers = receivers
-        self._arrived = asyncio.Event()
-        self.changed = self._arrived.set
-        self._desk = Desk(self.engine, store, clock, self)
+        self._desk = Desk(self.engine, store, clock, self, self.supervisor)
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self.started = asyncio.Event()
         """Set once it listens and polls."""
-        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.version = 0
         self._snapshot: tuple[int, Snapshot] | None = None
-        self._saved_at = -SAVE_EVERY
-        self._faults: dict[str, str | None] = {}
         self._page = page(config.server.compat)
+        self._loop = HeldLoop(self.metrics.loop_held)
+        self._health = Health(
+            lambda: self._page(self.snapshot(), self.metrics), self.supervisor, self._loop
+        )
+        self.families = self._health.families
         self._web = WebServer(
             Web(
                 listen=config.server.listen,
                 web_config=config.server.web_config,
                 page=self.families,
                 version=lambda: self.version,
-                health=Health,
+                health=self._health.look,
                 ready=self._readiness,
                 reload=self.reload,
+                failed=self._request_failed,
                 routes=self._desk.routes(),
                 stop_timeout=1.0,
             )
@@ -84,9 +95,14 @@ class Daemon:
         return self._web.port
 
     @property
+    def version(self) -> int:
+        """Changes with the numbers."""
+        return self._work.version
+
+    @property
     def backfill(self) -> tuple[float, str]:
         """How much of the history that is being fetched is there, 0 to 1, and of which source."""
-        shares = ((p.source.progress, name) for name, (p, _) in self._polling.items())
+        shares = ((p.source.progress, name) for name, p in self._running.polling.items())
         return min(shares, default=(1.0, ""))
 
     # --- life -----------------------------------------------------------------------------------
@@ -94,148 +110,109 @@ class Daemon:
     async def run(self, shutdown: asyncio.Event) -> None:
         """Start, work until `shutdown`, stop with everything saved.
 
-        Raises `SlodError` when it cannot start, and whatever ended a part that must not end.
+        Raises what it cannot start for, a `SlodError` if it was foreseen; nothing after that.
         """
         await self._keeper.restore()
         try:
             await self._desk.start(self.config)
             self._expect()
             await self._web.start()
-            self._start_receivers()
-            self._start_sources()
-            self._spawn(self._work())
-            self._spawn(self._beat())
-            self._spawn(self._desk.run())
-            if (interval := sdnotify.watchdog_interval()) is not None:
-                self._spawn(sdnotify.keep_alive(self._clock, interval / 2))
+            self._loop.start(self._web.listeners, self._web.context)
+            self._running.start(self.config.sources, self._receivers)
+            self._tasks += self._work.start()
+            self._desk.run()
+            self._watch_over()
             sdnotify.ready()
             self.started.set()
             log.info("slod.started", version=__version__, slos=len(self.engine.accounts))
-            stopping: asyncio.Future[Any] = asyncio.ensure_future(shutdown.wait())
-            await asyncio.wait([stopping, self._failed], return_when=asyncio.FIRST_COMPLETED)
-            stopping.cancel()
+            await self._until(shutdown)
         finally:
             await self._stop()
-        if self._failed.done():
-            self._failed.result()
+
+    async def _until(self, shutdown: asyncio.Event) -> None:
+        while not shutdown.is_set():
+            with self.supervisor.part("supervisor"):
+                await shutdown.wait()
 
     async def _stop(self) -> None:
         sdnotify.stopping()
-        polling = [task for _, task in self._polling.values()]
-        await _cancel([*polling, *self._tasks])
+        part = self.supervisor.part
         try:
             async with asyncio.timeout(_STOP_WITHIN):
-                await self._tick()
-                await self._save()
-                await _cancel([task for _, task in self._delivery])
-                await self._save()
-                await self._web.stop()
+                with part("stop", "sources"):
+                    await self._running.stop_sources()
+                with part("stop", "work"):
+                    await cancel(self._tasks)
+                with part("stop", "desk"):
+                    await self._desk.stop()
+                await self._work.finish()
+                with part("stop", "receivers"):
+                    await self._running.stop_receivers()
+                await self._work.finish()
+                with part("stop", "web"):
+                    self._loop.stop()
+                    await self._web.stop()
         except TimeoutError:
             log.error("slod.stopped_late", after=_STOP_WITHIN)
         finally:
+            self._loop.stop()
+            await cancel(list(self.supervisor.tasks))
             await self._keeper.close()
         log.info("slod.stopped")
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """A task whose unexpected end ends the daemon: better restarted than half dead."""
-        task = asyncio.create_task(work)
-        task.add_done_callback(self._ended)
-        self._tasks.append(task)
-        return task
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._tasks.remove(task)
-        if not task.cancelled() and not self._failed.done() and (error := task.exception()):
-            self._failed.set_exception(error)
-
-    # --- the tick -------------------------------------------------------------------------------
-
-    async def _work(self) -> None:
-        while True:
-            await self._arrived.wait()
-            self._arrived.clear()
-            said = await self._tick()
-            due = self._clock.monotonic() - self._saved_at >= SAVE_EVERY
-            if said or due or self.engine.outbox.gone:
-                await self._save()
-            # On disk before it is sent: a receiver must never know more than a restart does.
-            for delivery, _ in self._delivery:
-                delivery.wake()
-
-    async def _tick(self) -> list[Notification]:
-        begun = self._clock.monotonic()
-        tick = self.engine.tick(self._clock.now())
-        self._keeper.note(tick.said, self._clock.now())
-        self.version += 1
-        self.metrics.tick(self._clock.monotonic() - begun)
-        for notification in tick.said:
-            log.warning(f"alert.{notification.reason.value}", **labelled(notification.labels))
-        for route in tick.full:
-            self.metrics.notification(route.receiver, "dropped_queue_full")
-            log.error("notification.dropped", receiver=route.receiver, reason="queue_full")
-        for route in self.engine.outbox.routes.values():
-            waiting = self.engine.outbox.waiting(route.endpoint)
-            self.metrics.queue_length(route.receiver, waiting)
-        for name, account in self.engine.accounts.items():
-            if self._faults.get(name) != account.fault:
-                self._faults[name] = account.fault
-                self.metrics.slo_error(name, account.fault is not None)
-                if account.fault is not None:
-                    log.error("slo.cannot_compute", slo=name, error=account.fault)
-        return tick.said
-
-    async def _save(self) -> None:
-        self._saved_at = self._clock.monotonic()
-        before = self._keeper.degraded
-        error = await self._keeper.save()
-        if error is not None:
-            self.metrics.state_error(error.reason)
-            if before != error.reason:
-                log.error(
-                    "state.cannot_save",
-                    reason=error.reason,
-                    error=str(error),
-                    outcome="measuring goes on in memory; it is saved as soon as that works again",
+    def _watch_over(self) -> None:
+        """Feed systemd's watchdog for as long as slod is healthy."""
+        interval = sdnotify.watchdog_interval()
+        if interval is not None:
+            every = interval / 2
+            self._tasks.append(
+                self.supervisor.start(
+                    "watchdog",
+                    lambda: sdnotify.keep_alive(self._clock, every, lambda: self._health.look().ok),
                 )
-        elif before is not None:
-            log.info("state.saving_again")
-        self.metrics.saving(self._keeper.degraded is None)
+            )
 
-    async def _beat(self) -> None:
-        while True:
-            await self._clock.sleep(BEAT)
-            self._arrived.set()
+    def _wake(self) -> None:
+        self._running.wake()
+
+    def _slo_failed(self, slo: str, work: str, error: Exception | None) -> None:
+        if error is None:
+            self.supervisor.works(f"slo:{slo}", work)
+        else:
+            self.supervisor.failed(f"slo:{slo}", error, work)
+
+    def _request_failed(self, route: str, error: Exception) -> None:
+        self.supervisor.failed(f"request:{route}", error)
 
     # --- parts ----------------------------------------------------------------------------------
 
     def _expect(self) -> None:
         """Series that are known beforehand stand on the page from the start, at zero."""
+        receivers = [r.name for r in self._receivers]
         self.metrics.expect(
             sources=list(self.config.sources),
-            receivers=[r.name for r in self._receivers],
+            receivers=receivers,
             slos=[slo.name for slo in self.config.slos],
+            parts=[
+                *VITAL,
+                *(f"source:{name}" for name in self.config.sources),
+                *(f"receiver:{name}" for name in receivers),
+            ],
         )
         self.metrics.reloaded(True, self._clock.now())
-
-    def _start_receivers(self) -> None:
-        for receiver in self._receivers:
-            delivery = Delivery(
-                receiver, self.engine.outbox, self._clock, self.metrics, self._arrived.set
-            )
-            self._delivery.append((delivery, self._spawn(delivery.run())))
-
-    def _start_sources(self) -> None:
-        for name, settings in self.config.sources.items():
-            if self.engine.asks(name):
-                source = make_source(settings, self._clock)
-                polling = Polling(source, self.engine, self.metrics, self._clock, self._arrived.set)
-                self._polling[name] = (polling, self._spawn(polling.run()))
 
     async def reload(self) -> str | None:
         """Read the configuration again; None, or why the old one stays."""
         # Two at once would start every source twice.
         async with self._reloading:
-            return await self._reload()
+            try:
+                return await self._reload()
+            except Exception as error:  # noqa: BLE001 - it is the reload's failure
+                self.supervisor.failed("reload", error)
+                self.metrics.reloaded(False, self._clock.now())
+                return f"internal error; the log says more: {one_line(error)}"
+            finally:
+                sdnotify.ready()
 
     async def _reload(self) -> str | None:
         sdnotify.reloading()
@@ -245,33 +222,34 @@ class Daemon:
         except SlodError as error:
             self.metrics.reloaded(False, self._clock.now())
             log.error("config.reload_failed", error=str(error))
-            sdnotify.ready()
             return str(error)
         if (config.server, config.state) != (self.config.server, self.config.state):
             log.warning("config.needs_restart", keys="server, state")
-        await _cancel([task for _, task in self._polling.values()])
-        await _cancel([task for _, task in self._delivery])
-        self._polling.clear()
-        self._delivery.clear()
+        try:
+            await self._running.stop_sources()
+            await self._running.stop_receivers()
+            await self._take(config, receivers)
+        finally:
+            # Whatever failed: what is configured now is polled and delivered to.
+            self._running.clear()
+            self._running.start(self.config.sources, self._receivers)
+            self._work.arrived()
+        return None
+
+    async def _take(self, config: Config, receivers: list[Receiver]) -> None:
         self.config, self._receivers = config, receivers
         change = self.engine.configure(config.slos, routes(receivers))
         self._keeper.reconfigured(change.added + change.restarted, change.removed)
         await self._desk.configure(config)
         for name in (*change.removed, *change.restarted):
-            self.metrics.forget_slo(name)
-            self._faults.pop(name, None)
+            self._work.forget(name)
         self._expect()
-        self._start_receivers()
-        self._start_sources()
-        self._arrived.set()
         log.info(
             "config.reloaded",
             added=change.added,
             new_ledger=change.restarted,
             removed=change.removed,
         )
-        sdnotify.ready()
-        return None
 
     # --- readers --------------------------------------------------------------------------------
 
@@ -281,18 +259,8 @@ class Daemon:
             self._snapshot = (self.version, self.engine.status(self._clock.now()))
         return self._snapshot[1]
 
-    def families(self) -> list[Family]:
-        """What stands on the metrics page now."""
-        return self._page(self.snapshot(), self.metrics)
-
     def _readiness(self) -> Readiness:
-        waiting = (polling.missing for polling, _ in self._polling.values())
+        waiting = (polling.missing for polling in self._running.polling.values())
         degraded = self._keeper.degraded
         notes = (f"state is kept in memory only: {degraded}",) if degraded is not None else ()
         return Readiness(tuple(m for m in waiting if m is not None), notes)
-
-
-async def _cancel(tasks: list[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

@@ -12,10 +12,12 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from exporter.clock import Clock
+from exporter.core.apart import one_line
 from exporter.core.outbox import Entry, Outbox, Route
 from exporter.errors import DeliveryError
 from exporter.log import labelled
 from exporter.receivers.base import Receiver
+from exporter.supervisor import Supervisor
 from exporter.web.self_metrics import SelfMetrics
 
 log = structlog.get_logger()
@@ -39,15 +41,16 @@ class Delivery:
         clock: Clock,
         metrics: SelfMetrics,
         delivered: Callable[[], None],
+        supervisor: Supervisor | None = None,
     ) -> None:
         self.receiver = receiver
         self._outbox = outbox
         self._clock = clock
         self._metrics = metrics
         self._delivered = delivered
+        self._supervisor = supervisor or Supervisor(clock, metrics.failure)
+        self._part = f"receiver:{receiver.name}"
         self._wake = asyncio.Event()
-        self._faults: set[str] = set()
-        """Kinds of exceptions that were logged with their traceback."""
 
     def wake(self) -> None:
         """Look at the outbox again."""
@@ -62,6 +65,7 @@ class Delivery:
                 due = self._outbox.due(self.receiver.endpoint, now)[:_BATCH]
                 if due:
                     await self._send(due)
+                    self._hold_back(due, now)
                 else:
                     await self._wait(now)
         finally:
@@ -84,6 +88,14 @@ class Delivery:
             for wait in waits:
                 wait.cancel()
 
+    def _hold_back(self, sent: Sequence[Entry], now: float) -> None:
+        """Retry later what is still due after it was sent: the attempt could not even be noted, and
+        without this it would be sent again at once."""
+        due = {entry.id for entry in self._outbox.due(self.receiver.endpoint, now)}
+        for entry in sent:
+            if entry.id in due:
+                self._outbox.failed(entry, now, 1.0, None, "internal error; the log says more")
+
     async def _send(self, entries: Sequence[Entry]) -> None:
         # A level-triggered receiver takes many at once; for others one failure must be one's own.
         if self.receiver.resend is not None:
@@ -93,18 +105,21 @@ class Delivery:
             await self._attempt([entry])
 
     async def _attempt(self, entries: Sequence[Entry]) -> None:
+        # What comes of an attempt is noted apart too: one entry's failure is no other's.
+        with self._supervisor.part(self._part, "attempt"):
+            await self._attempt_these(entries)
+
+    async def _attempt_these(self, entries: Sequence[Entry]) -> None:
         receiver = self.receiver
         try:
             await receiver.send([e.notification for e in entries], self._clock.now())
         except DeliveryError as error:
             self._failed(entries, error)
-        except Exception as error:
-            kind = type(error).__name__
-            if kind not in self._faults:
-                self._faults.add(kind)
-                log.exception("notification.fault", receiver=receiver.name)
-            await self._retry_fault(entries, f"{kind}: {error}")
+        except Exception as error:  # noqa: BLE001 - a failure of the receiver's part
+            self._supervisor.failed(self._part, error)
+            await self._retry_fault(entries, one_line(error))
         else:
+            self._supervisor.works(self._part)
             now = self._clock.now()
             for entry in entries:
                 self._outbox.delivered(entry, now)

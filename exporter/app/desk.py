@@ -5,7 +5,7 @@ reviews, explanations. Each is a room of its own; here they are put together.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 
@@ -32,6 +32,7 @@ from exporter.core.engine import Engine
 from exporter.page import routes as page_routes
 from exporter.page.live import Live
 from exporter.store.database import Store
+from exporter.supervisor import Supervisor, Work
 from exporter.web import (
     alerts_api,
     events_api,
@@ -45,6 +46,8 @@ from exporter.web import (
     slos_api,
 )
 
+Start = Callable[[], Awaitable[None]]
+
 
 class Desk:
     """Everybody who is asked."""
@@ -55,7 +58,11 @@ class Desk:
         store: Store,
         clock: Clock,
         host: Host,
+        supervisor: Supervisor,
     ) -> None:
+        self._supervisor = supervisor
+        self._unstarted: dict[str, Start] = {}
+        self._rooms: list[asyncio.Task[None]] = []
         snapshot, changed = host.snapshot, host.changed
         self._explainer = Explainer(engine, lambda: host.config.sources, clock)
         self._exclusions = Exclusions(engine, store, clock, changed)
@@ -63,7 +70,7 @@ class Desk:
         self._timeline = Timeline(
             engine, store, clock, lambda: host.config.timeline, changed, self._annotations.tell
         )
-        self._watching = Watching(clock, self._timeline.keep)
+        self._watching = Watching(clock, self._timeline.keep, supervisor)
         self._gates = Gates(engine, store, clock, snapshot, changed, self._timeline.warnings)
         self._reports = Reports(engine, store, clock, self._exclusions.given, self._timeline)
         self._forecasts = Forecasts(engine, clock, changed)
@@ -101,35 +108,64 @@ class Desk:
         return [*pages, *own, *prom_api.routes(self._prom)]
 
     async def start(self, config: Config) -> None:
-        """Load what was told before, and take what the configuration says."""
-        await self._exclusions.start(config.exclusions)
-        await self._gates.start()
-        await self._timeline.start()
+        """Load what was told before, and take what the configuration says. A room that fails at
+        that is started again later; the others work meanwhile."""
+        self._unstarted = {
+            "exclusions": lambda: self._exclusions.start(config.exclusions),
+            "gates": self._gates.start,
+            "timeline": self._timeline.start,
+        }
+        for room, start in list(self._unstarted.items()):
+            with self._supervisor.part(room):
+                await start()
+                del self._unstarted[room]
         await self._follow(config)
 
     async def configure(self, config: Config) -> None:
-        """Take another configuration."""
-        await self._exclusions.configure(config.exclusions)
+        """Take another configuration, each room for itself."""
+        if "exclusions" in self._unstarted:
+            self._unstarted["exclusions"] = lambda: self._exclusions.start(config.exclusions)
+        else:
+            with self._supervisor.part("exclusions"):
+                await self._exclusions.configure(config.exclusions)
         await self._follow(config)
 
     async def _follow(self, config: Config) -> None:
-        await self._annotations.configure(config.grafana)
-        await self._watching.configure(config.watches, config.sources)
+        with self._supervisor.part("annotations"):
+            await self._annotations.configure(config.grafana)
+        with self._supervisor.part("watching"):
+            await self._watching.configure(config.watches, config.sources)
 
-    async def run(self) -> None:
-        """Do what comes by time, until cancelled."""
-        rooms = (
-            self._exclusions,
-            self._schedule,
-            self._forecasts,
-            self._timeline,
-            self._annotations,
-            self._series,
-        )
-        try:
-            async with asyncio.TaskGroup() as group:
-                for room in rooms:
-                    group.create_task(room.run())
-        finally:
-            self._live.close()
-            await self._watching.stop()
+    def run(self) -> None:
+        """Do what comes by time, until `stop`: each room a part of its own."""
+        for room, work in (
+            ("exclusions", self._exclusions.run),
+            ("gates", _nothing),
+            ("timeline", self._timeline.run),
+            ("review", self._schedule.run),
+            ("forecasts", self._forecasts.run),
+            ("annotations", self._annotations.run),
+            ("series", self._series.run),
+        ):
+            self._rooms.append(self._supervisor.start(room, self._started(room, work)))
+
+    async def stop(self) -> None:
+        """End all of it."""
+        self._live.close()
+        for room in self._rooms:
+            room.cancel()
+        await asyncio.gather(*self._rooms, return_exceptions=True)
+        await self._watching.stop()
+
+    def _started(self, room: str, work: Work) -> Work:
+        async def run() -> None:
+            if (start := self._unstarted.get(room)) is not None:
+                await start()
+                self._unstarted.pop(room, None)
+            await work()
+
+        return run
+
+
+async def _nothing() -> None:
+    """What a room does by time that has nothing to do."""

@@ -86,10 +86,11 @@ class Exclusions:
     async def run(self) -> None:
         """Look again once an hour: what recurs comes nearer, what is too old is dropped."""
         while True:
-            await self._clock.sleep(EVERY)
+            # Before the pause: a retry after a failure must not come an hour late.
             async with self._changing:
                 await self._record()
             self._give()
+            await self._clock.sleep(EVERY)
 
     # --- what the API asks ----------------------------------------------------------------------
 

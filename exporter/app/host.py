@@ -19,8 +19,12 @@ class Host(Protocol):
     """The one in force."""
     metrics: SelfMetrics
     """What slod knows about itself."""
-    version: int
     changed: Callable[[], None]
+
+    @property
+    def version(self) -> int:
+        """See above."""
+        ...
 
     def snapshot(self) -> Snapshot:
         """The numbers of now."""

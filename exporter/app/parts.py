@@ -17,14 +17,17 @@ from exporter.receivers.words import Count, ignore
 from exporter.sources.base import Source
 from exporter.sources.prometheus import PrometheusSource
 from exporter.sources.scrape import ScrapeSource
+from exporter.supervisor import Supervisor
 
 
-def make_source(settings: SourceSettings, clock: Clock) -> Source:
-    """The source that a [source.NAME] table describes."""
+def make_source(
+    settings: SourceSettings, clock: Clock, supervisor: Supervisor | None = None
+) -> Source:
+    """The source that a [source.NAME] table describes. `supervisor`: of the daemon, if any."""
     client = Client(settings)
     if isinstance(settings, ScrapeSettings):
-        return ScrapeSource(settings, client, clock)
-    return PrometheusSource(settings, client, clock)
+        return ScrapeSource(settings, client, clock, supervisor)
+    return PrometheusSource(settings, client, clock, supervisor)
 
 
 def make_receivers(config: Config, count: Count = ignore) -> list[Receiver]:

@@ -14,6 +14,7 @@ from exporter.core.slo import HistogramSLI
 from exporter.core.taken import Taken
 from exporter.errors import SourceError
 from exporter.sources.base import Poll, Source
+from exporter.supervisor import Supervisor
 from exporter.web.self_metrics import SelfMetrics
 
 log = structlog.get_logger()
@@ -32,6 +33,7 @@ class Polling:
         metrics: SelfMetrics,
         clock: Clock,
         arrived: Callable[[], None],
+        supervisor: Supervisor | None = None,
     ) -> None:
         self.source = source
         self.polled = False
@@ -39,6 +41,8 @@ class Polling:
         self._metrics = metrics
         self._clock = clock
         self._arrived = arrived
+        self._supervisor = supervisor or Supervisor(clock, metrics.failure)
+        self._part = f"source:{source.name}"
         self._seen: set[str] = set()
         self._down: set[str] = set()
         self._over_cap: dict[str, set[tuple[str, ...]]] = {}
@@ -68,6 +72,11 @@ class Polling:
         return None
 
     async def _sink(self, poll: Poll) -> None:
+        """Take a poll; a failure in it is one of the source, whose next poll comes."""
+        with self._supervisor.part(self._part, poll.target):
+            self._take(poll)
+
+    def _take(self, poll: Poll) -> None:
         if poll.gone:
             self._metrics.forget_target(poll.source, poll.target)
             self._down.discard(poll.target)
@@ -158,13 +167,14 @@ class Polling:
         if now - self._asked.get(slo, -_BOUNDS_EVERY) < _BOUNDS_EVERY:
             return
         self._asked[slo] = now
-        task = asyncio.create_task(self._bounds(slo))
+        task = self._supervisor.start(self._part, lambda: self._bounds(slo), "bounds")
         self._asking.add(task)
         task.add_done_callback(self._asking.discard)
 
     async def _bounds(self, slo: str) -> None:
-        sli = self._engine.accounts[slo].slo.sli
-        assert isinstance(sli, HistogramSLI)  # only those miss a bucket
+        account = self._engine.accounts.get(slo)
+        if account is None or not isinstance(sli := account.slo.sli, HistogramSLI):
+            return  # reconfigured meanwhile
         try:
             bounds = await self.source.bounds(sli.histogram)
         except SourceError as error:

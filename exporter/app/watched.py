@@ -17,6 +17,7 @@ from exporter.core.timeline import Event
 from exporter.errors import SourceError, StateError
 from exporter.http import Client
 from exporter.sources.promclient import PromClient
+from exporter.supervisor import Supervisor
 
 log = structlog.get_logger()
 
@@ -134,9 +135,10 @@ class Watched:
 class Watching:
     """All watches of the configuration in force."""
 
-    def __init__(self, clock: Clock, keep: Keep) -> None:
+    def __init__(self, clock: Clock, keep: Keep, supervisor: Supervisor) -> None:
         self._clock = clock
         self._keep = keep
+        self._supervisor = supervisor
         self._tasks: list[asyncio.Task[None]] = []
 
     async def configure(self, watches: Sequence[Watch], sources: Mapping[str, object]) -> None:
@@ -146,7 +148,7 @@ class Watching:
             settings = sources.get(watch.source)
             if isinstance(settings, PrometheusSource):
                 one = Watched(watch, settings, self._clock, self._keep)
-                self._tasks.append(asyncio.create_task(one.run()))
+                self._tasks.append(self._supervisor.start(f"events:{watch.name}", one.run))
 
     async def stop(self) -> None:
         """Look at none."""

@@ -201,7 +201,7 @@ class Engine:
                     account.watch_anew(now)
             for notification in account.evaluate(now, self._show):
                 # One by one: what was decided before a failure is said all the same.
-                said.append(notification)
+                said.append(notification)  # noqa: PERF402
         except Exception as error:  # noqa: BLE001 - a failure of this SLO alone
             self._work(account, "tick").fail(error)
             account.evaluate_again()

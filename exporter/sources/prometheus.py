@@ -22,8 +22,10 @@ import structlog
 
 from exporter.clock import Clock
 from exporter.config.settings import PrometheusSource as Settings
+from exporter.core.apart import one_line
 from exporter.core.sample import Ask
 from exporter.core.selector import Want
+from exporter.errors import SourceError
 from exporter.http import Client, redact
 from exporter.sources.asker import Asker
 from exporter.sources.base import Poll, Sink
@@ -31,6 +33,7 @@ from exporter.sources.lane import FIRST_CHUNK, Lane
 from exporter.sources.lateness import OVERLAP
 from exporter.sources.promclient import PromClient
 from exporter.sources.refusals import TooMuch
+from exporter.supervisor import Supervisor
 
 log = structlog.get_logger()
 
@@ -46,7 +49,15 @@ _LIVE = 300.0
 class PrometheusSource:
     """Prometheus, Thanos, Mimir, VictoriaMetrics: anything with Prometheus' HTTP API."""
 
-    def __init__(self, settings: Settings, client: Client, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        client: Client,
+        clock: Clock,
+        supervisor: Supervisor | None = None,
+    ) -> None:
+        self._supervisor = supervisor or Supervisor(clock)
+        self._part = f"source:{settings.name}"
         self.name = settings.name
         self._settings = settings
         self._clock = clock
@@ -85,17 +96,22 @@ class PrometheusSource:
 
     async def run(self, asks: Sequence[Ask], sink: Sink) -> None:
         """Poll until cancelled."""
+        walking: asyncio.Task[None] | None = None
         try:
             self._begin(asks, self._clock.now())
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._catch_up(sink))
-                while True:
-                    if not self._server.must_wait:
-                        await self._poll(sink)
-                    elapsed = self._clock.monotonic()
-                    beat = (floor(elapsed / self._interval) + 1) * self._interval
-                    await self._clock.sleep(beat - elapsed)
+            walking = self._supervisor.start(
+                self._part, lambda: self._catch_up(sink), "catching up"
+            )
+            while True:
+                if not self._server.must_wait:
+                    await self._poll(sink)
+                elapsed = self._clock.monotonic()
+                beat = (floor(elapsed / self._interval) + 1) * self._interval
+                await self._clock.sleep(beat - elapsed)
         finally:
+            if walking is not None:
+                walking.cancel()
+                await asyncio.gather(walking, return_exceptions=True)
             await self.close()
 
     async def close(self) -> None:
@@ -133,6 +149,7 @@ class PrometheusSource:
         start = now - float(self._settings.backfill)
         late = [a for a in asks if now - (start if a.since is None else a.since) > self._reach]
         self._live = self._lane([ask for ask in asks if ask not in late], start)
+        self._lanes.clear()
         late.sort(key=lambda ask: -1.0 if ask.since is None else ask.since)
         for _, same in groupby(late, key=lambda ask: ask.since):
             alike = list(same)
@@ -165,13 +182,29 @@ class PrometheusSource:
                 # A few at a time, and in smaller chunks.
                 self._leave(list(self._live.cursors))
                 poll = self._asker.failed(begun, too_much)
+            except Exception as error:  # noqa: BLE001 - the failure of this poll alone
+                # Perhaps of one SLO: apart from each other the others go on.
+                self._leave(list(self._live.cursors))
+                poll = self._fault(begun, error)
             await sink(poll)
         self._woken.set()
+
+    def _fault(self, begun: float, error: Exception, lane: Lane | None = None) -> Poll:
+        """What nobody foresaw, as a poll that brought nothing; of an SLO alone, as its fault."""
+        self._supervisor.failed(self._part, error, "poll")
+        text = one_line(error)
+        if lane is not None and len(lane.cursors) == 1:
+            poll = self._asker.failed(begun, None)
+            poll.faults = dict.fromkeys(lane.cursors, text)
+            return poll
+        return self._asker.failed(begun, SourceError("internal", text))
 
     # --- catching up ----------------------------------------------------------------------------
 
     async def _catch_up(self, sink: Sink) -> None:
         """Lane after lane; one that fails is tried again a little later."""
+        # At once: it may have been interrupted by a failure.
+        self._woken.set()
         while True:
             await self._woken.wait()
             self._woken.clear()
@@ -202,7 +235,9 @@ class PrometheusSource:
             stuck = lane.split(set(lane.cursors).difference(poll.batch.slos or ()))
             stuck.error, lane.error = lane.error, None
             self._lanes.append(stuck)
-        elif len(lane.cursors) > 1 and isinstance(poll.error, TooMuch):
+        elif len(lane.cursors) > 1 and (
+            isinstance(poll.error, TooMuch) or (poll.error and poll.error.reason == "internal")
+        ):
             lane.error = None
             self._lanes += [lane.split([slo]) for slo in list(lane.cursors)[1:]]
 
@@ -224,6 +259,8 @@ class PrometheusSource:
                     log.info("source.smaller_chunks", source=self.name, chunk=lane.chunk)
                     continue
                 poll = self._asker.failed(begun, too_much)
+            except Exception as error:  # noqa: BLE001 - the failure of this lane alone
+                poll = self._fault(begun, error, lane)
             lane.error = poll.failure
             if divisible and lane.error is not None and lane.error.reason == "timeout":
                 # Perhaps it was slow for once: less at the next try, but no limit for good.

@@ -13,6 +13,7 @@ import structlog
 
 from exporter.clock import Clock
 from exporter.config.settings import ScrapeSource as Settings
+from exporter.core.apart import one_line
 from exporter.core.sample import Ask, Batch, Target
 from exporter.core.selector import Query, Selector, Want
 from exporter.errors import ConfigError, SourceError
@@ -23,6 +24,7 @@ from exporter.sources.discovery import discoveries
 from exporter.sources.discovery.base import Discovery, Found, instance_of, shown, target_url
 from exporter.sources.exposition import Page
 from exporter.sources.page_client import page_clients
+from exporter.supervisor import Supervisor, Work
 
 log = structlog.get_logger()
 
@@ -38,7 +40,15 @@ class ScrapeSource:
     behind: Collection[str] = ()
     progress = 1.0
 
-    def __init__(self, settings: Settings, client: Client, clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        client: Client,
+        clock: Clock,
+        supervisor: Supervisor | None = None,
+    ) -> None:
+        self.supervisor = supervisor or Supervisor(clock)
+        self.part = f"source:{settings.name}"
         self.name = settings.name
         self._settings = settings
         self._client = client
@@ -63,7 +73,7 @@ class ScrapeSource:
         try:
             try:
                 for discovery in discoveries(self._settings, self._client, self._clock):
-                    self._spawn(asyncio.create_task(self._discover(discovery)))
+                    self._discover(discovery)
             except ConfigError as error:
                 # A variable that is not set here, say. The other sources go on, as do the
                 # targets of the configuration; this shows as a target that is down.
@@ -106,15 +116,17 @@ class ScrapeSource:
 
     # --- targets --------------------------------------------------------------------------------
 
-    async def _discover(self, discovery: Discovery) -> None:
+    def _discover(self, discovery: Discovery) -> None:
         """A fault in a mechanism ends neither the others nor the scraping of what it had found."""
         assert self._settings.discover is not None
-        while True:
-            try:
+        refresh = float(self._settings.discover.refresh)
+
+        async def run() -> None:
+            while True:
                 await discovery.run(self._publish)
-            except Exception:
-                log.exception("discovery.fault", source=self.name)
-            await self._clock.sleep(float(self._settings.discover.refresh))
+                await self._clock.sleep(refresh)
+
+        self._spawn(self.supervisor.start(self.part, run, type(discovery).__name__))
 
     def _publish(self, name: str, found: Sequence[Found]) -> None:
         if self._lists.get(name, []) != list(found):
@@ -148,12 +160,16 @@ class ScrapeSource:
                 continue
             log.debug("target.new", source=self.name, target=target)
             self._loops[target] = loop = _Loop(self, target, found, wants)
-            self._spawn(asyncio.create_task(self._serve(loop, sink)))
+            self._spawn(self.supervisor.start(self.part, self._serving(loop, sink), target))
+
+    def _serving(self, loop: _Loop, sink: Sink) -> Work:
+        return lambda: self._serve(loop, sink)
 
     async def _serve(self, loop: _Loop, sink: Sink) -> None:
         await loop.run(sink, self._gate)
         # Nothing may be awaited in between: a target that comes back just now needs a new loop.
-        del self._loops[loop.target]
+        if self._loops.get(loop.target) is loop:
+            del self._loops[loop.target]
         log.info("target.gone", source=self.name, target=loop.target)
         await sink(Poll(self.name, loop.target, 0.0, gone=True))
 
@@ -174,6 +190,7 @@ class _Loop:
         self._name = source.name
         self._beats = Beats(target, float(settings.interval))
         self._clock = source._clock  # noqa: SLF001
+        self._supervisor, self._part = source.supervisor, source.part
         self._leaving = False
         self._pause: asyncio.Future[None] | None = None
         self._wants = wants
@@ -225,14 +242,11 @@ class _Loop:
             poll = self._poll(begun, error=error)
             if error.reason == "refused":
                 poll.batch = self._down()
-        except Exception as error:
-            log.exception("scrape.fault", source=self._name, target=self.target)
-            fault = SourceError("internal", f"{self.target}: {type(error).__name__}: {error}")
+        except Exception as error:  # noqa: BLE001 - the failure of this poll alone
+            self._supervisor.failed(self._part, error, self.target)
+            fault = SourceError("internal", f"{self.target}: {one_line(error)}")
             poll = self._poll(begun, error=fault)
-        try:
-            await sink(poll)
-        except Exception:
-            log.exception("scrape.fault", source=self._name, target=self.target)
+        await sink(poll)
 
     def _poll(self, begun: float, error: SourceError) -> Poll:
         return Poll(self._name, self.target, self._clock.monotonic() - begun, error=error)

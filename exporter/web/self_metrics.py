@@ -20,6 +20,7 @@ _TICK_BUCKETS = (
     *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5),
 )
+_HELD_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 # promtool's lint refuses any metric with a type's name inside, and this name is fixed. Prometheus
 # asks for OpenMetrics and always gets it; the text format, which promtool reads, if there is news.
 _HIDDEN_ZEROS = frozenset({"slod_counter_resets"})
@@ -104,6 +105,17 @@ class SelfMetrics:
             "slod_config_last_reload_success_timestamp_seconds",
             "When the configuration was last taken over.",
         )
+        self._failures = counter(
+            "slod_failures",
+            "Failures that nobody foresaw, by the part that they stayed in.",
+            "part",
+        )
+        self._held = Histogram(
+            "slod_event_loop_held_seconds",
+            "How long the event loop was held by one piece of work, looked at ten times a second.",
+            buckets=_HELD_BUCKETS,
+            registry=registry,
+        )
         self._saving = gauge("slod_state_saving", "1 while state is saved, 0 while only in memory.")
         self._state_errors = counter(
             "slod_state_errors", "Failures to save or load state, by reason.", "reason"
@@ -119,6 +131,7 @@ class SelfMetrics:
         sources: Iterable[str] = (),
         receivers: Iterable[str] = (),
         slos: Iterable[str] = (),
+        parts: Iterable[str] = (),
     ) -> None:
         """Make the series of these exist at 0; call at the start and after a reload."""
         for source in sources:
@@ -135,6 +148,8 @@ class SelfMetrics:
             self._queue.labels(receiver)
             for outcome in OUTCOMES:
                 self._notifications.labels(receiver, outcome)
+        for part in parts:
+            self._failures.labels(part)
         for slo in slos:
             self._errors.labels(slo)
             self._groups.labels(slo)
@@ -213,6 +228,14 @@ class SelfMetrics:
     def queue_length(self, receiver: str, length: int) -> None:
         """How many notifications wait for the receiver."""
         self._queue.labels(receiver).set(length)
+
+    def failure(self, part: str) -> None:
+        """An exception that nobody foresaw ended in this part."""
+        self._failures.labels(part).inc()
+
+    def loop_held(self, seconds: float) -> None:
+        """The event loop was held so long."""
+        self._held.observe(seconds)
 
     def reloaded(self, ok: bool, now: float) -> None:
         """The configuration was read, at the start or anew."""

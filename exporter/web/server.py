@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 
@@ -50,12 +51,17 @@ class Readiness:
     notes: tuple[str, ...] = ()
 
 
+def _unheard(route: str, error: Exception) -> None:
+    log.error("http.failed", path=route, exc_info=error)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
     """What the server is to serve.
 
     `page` gives the families of the metrics page; it is asked only when `version` has changed.
-    `reload` answers None, or why the old configuration stays. `stop_timeout` is in seconds.
+    `reload` answers None, or why the old configuration stays. `failed` is called with the route and
+    the exception of a request that failed by slod's fault. `stop_timeout` is in seconds.
     `connections` and `patience`: see `door`.
     """
 
@@ -66,6 +72,7 @@ class Web:
     health: Callable[[], Health]
     ready: Callable[[], Readiness]
     reload: Callable[[], Awaitable[str | None]]
+    failed: Callable[[str, Exception], None] = _unheard
     routes: Sequence[web.AbstractRouteDef] = ()
     stop_timeout: float = 5.0
     connections: int = MOST
@@ -85,12 +92,14 @@ class WebServer:
         self._listener: asyncio.Server | None = None
         self._door: Door | None = None
         self.port = 0
+        self.context: ssl.SSLContext | None = None
+        """TLS of the port, None without."""
 
     async def start(self) -> None:
         """Bind and serve; `ConfigError` when the address or the web_config cannot be used."""
         host, port = parse_listen(self._settings.listen)
         config = self._file.load() if self._file else WebConfig()
-        context = Listener(config.tls).context if config.tls else None
+        context = self.context = Listener(config.tls).context if config.tls else None
         if config.users:
             require_bcrypt()
         runner = web.AppRunner(
@@ -126,12 +135,19 @@ class WebServer:
                 await asyncio.wait_for(runner.cleanup(), self._settings.stop_timeout + 1)
 
     @property
+    def listeners(self) -> list[int]:
+        """File descriptors of the sockets that are listened on."""
+        return [] if self._listener is None else [s.fileno() for s in self._listener.sockets]
+
+    @property
     def guests(self) -> int:
         """How many connections there are."""
         return self._door.guests if self._door is not None else 0
 
     def _app(self) -> web.Application:
-        app = web.Application(middlewares=[_answer_errors, self._guard], client_max_size=_MAX_BODY)
+        app = web.Application(
+            middlewares=[self._answer_errors, self._guard], client_max_size=_MAX_BODY
+        )
         app.on_response_prepare.append(self._add_headers)
         app.add_routes(
             [
@@ -165,6 +181,29 @@ class WebServer:
         login = parse_basic(request.headers.get("Authorization", "")) if users else None
         api.USER.set(login[0] if login else "")
         return await handler(request)
+
+    @web.middleware
+    async def _answer_errors(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """One line for what no handler answered; a handler's own answer passes as it is."""
+        say = api.refused if request.path.startswith(api.PREFIX) else _text
+        try:
+            return await handler(request)
+        except web.HTTPException as error:
+            if error is not request.match_info.http_exception:
+                raise
+            if error.status == 405:
+                allowed = error.headers.get("Allow", "")
+                return say(405, f"{request.method} is not allowed here", {"Allow": allowed})
+            return say(error.status, "not found; see /")
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:  # noqa: BLE001 - the failure of this request alone
+            self._settings.failed(_route(request), error)
+            if isinstance(error, MemoryError):
+                return say(503, "out of memory; ask for less, or again later")
+            return say(500, "internal error; the log says more")
 
     async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
         headers = response.headers
@@ -209,27 +248,11 @@ class WebServer:
         return _text(500, f"not reloaded, the old configuration stays: {problem}")
 
 
-@web.middleware
-async def _answer_errors(
-    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-) -> web.StreamResponse:
-    """One line for what no handler answered; a handler's own answer passes as it is."""
-    say = api.refused if request.path.startswith(api.PREFIX) else _text
-    try:
-        return await handler(request)
-    except web.HTTPException as error:
-        if error is not request.match_info.http_exception:
-            raise
-        if error.status == 405:
-            allowed = error.headers.get("Allow", "")
-            return say(405, f"{request.method} is not allowed here", {"Allow": allowed})
-        return say(error.status, "not found; see /")
-    except asyncio.CancelledError:
-        raise
-    except Exception as error:
-        log.error("http.failed", path=request.path, exc_info=error)
-        return say(500, "internal error; the log says more")
-
-
 def _text(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
     return web.Response(status=status, text=text + "\n", headers=headers)
+
+
+def _route(request: web.Request) -> str:
+    """The route's pattern: paths are made by strangers, and metrics keep each label for good."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "other"

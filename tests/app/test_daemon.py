@@ -155,7 +155,7 @@ async def test_reloads_at_the_same_time_come_one_after_the_other(
         assert await asyncio.gather(*(daemon.reload() for _ in range(3))) == [None] * 3
         page.counts["200"] = 8
         await until(has(daemon, GOOD, 8))
-        scraping = [t for t in asyncio.all_tasks() if "ScrapeSource._serve" in repr(t.get_coro())]
+        scraping = [t for t in asyncio.all_tasks() if t.get_name() == f"source:app {page.url}"]
         assert len(scraping) == 1
 
 
