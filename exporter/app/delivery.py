@@ -116,10 +116,12 @@ class Delivery:
         except DeliveryError as error:
             self._failed(entries, error)
         except Exception as error:  # noqa: BLE001 - a failure of the receiver's part
-            self._supervisor.failed(self._part, error)
+            if len(entries) == 1:
+                self._supervisor.failed(self._part, error, entries[0].id)
             await self._retry_fault(entries, one_line(error))
         else:
-            self._supervisor.works(self._part)
+            for entry in entries:
+                self._supervisor.works(self._part, entry.id)
             now = self._clock.now()
             for entry in entries:
                 self._outbox.delivered(entry, now)

@@ -203,17 +203,20 @@ class PrometheusSource:
 
     async def _catch_up(self, sink: Sink) -> None:
         """Lane after lane; one that fails is tried again a little later."""
-        # At once: it may have been interrupted by a failure.
-        self._woken.set()
         while True:
             await self._woken.wait()
             self._woken.clear()
-            for lane in list(self._lanes):
-                await self._walk(lane, sink)
-            if any(lane.error is not None and not lane.stuck for lane in self._lanes):
-                # Sooner than a long interval would have it.
-                await self._clock.sleep(min(self._interval, _RETRY))
+            try:
+                for lane in list(self._lanes):
+                    await self._walk(lane, sink)
+                if any(lane.error is not None and not lane.stuck for lane in self._lanes):
+                    # Sooner than a long interval would have it.
+                    await self._clock.sleep(min(self._interval, _RETRY))
+                    self._woken.set()
+            except Exception:
+                # The supervisor begins again, and then it is to go on at once.
                 self._woken.set()
+                raise
 
     async def _walk(self, lane: Lane, sink: Sink) -> None:
         while not self._server.must_wait:

@@ -65,8 +65,8 @@ async def test_an_exception_of_a_receiver_is_that_messages_failure(resend: float
             await asyncio.sleep(0)
         running.cancel()
     assert receiver.taken == ["a", "c", "b"]
-    faults = [line for line in logs if line["event"] == "notification.fault"]
-    assert len(faults) == 1 and faults[0]["exc_info"]
+    faults = [line for line in logs if line["event"] == "part.failed"]
+    assert len(faults) == 1 and "in send" in faults[0]["exception"]
     retries = [line for line in logs if line["event"] == "notification.retry_scheduled"]
     assert len(retries) >= 2 and {line["reason"] for line in retries} == {"internal"}
     assert retries[0]["error"] == "ValueError: year of b is out of range"
