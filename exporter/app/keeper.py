@@ -45,6 +45,8 @@ class Keeper:
         self._engine = engine
         self._store = store
         self._unsaved: set[str] = set()
+        self._undumped: set[str] = set()
+        """Of the SLOs that were to be dumped those that could not be."""
         self._removed: list[str] = []
         self._said: list[tuple[float, bytes]] = []
         self._saves = 0
@@ -114,15 +116,22 @@ class Keeper:
 
     async def save(self) -> StateError | None:
         """Write what changed; the error is returned too, since nothing is lost in memory."""
-        save = self._collect()
-        if save is None:
-            return None
+        said = self._said
         try:
+            save = self._collect()
+            if save is None:
+                return None
             await self._store.save(save)
         except StateError as error:
             self.degraded = error.reason
-            self._said = save.said + self._said
+            self._said = said + self._said
             return error
+        except Exception:
+            # What was taken from the engine may not be written: the next save is of everything.
+            self.degraded = "internal"
+            if self._said is not said:
+                self._said = said + self._said
+            raise
         self.degraded = None
         return None
 
@@ -145,9 +154,10 @@ class Keeper:
             rows = list(outbox.changed.values())
         else:
             return None
+        journal = self._journal(logs) if logs and self.degraded is None else None
         save = Save(
-            journal=_encode(logs) if logs and self.degraded is None else None,
-            snapshots={n: _encode((_CODEC, self._engine.dump(n))) for n in names},
+            journal=journal,
+            snapshots=self._dumps({*names, *self._unsaved} & self._engine.accounts.keys()),
             forget=self._removed,
             outbox_put=[_row(entry) for entry in rows],
             outbox_delete=list(outbox.gone),
@@ -157,8 +167,34 @@ class Keeper:
         )
         outbox.saved()
         self._engine.notices.changed = False
-        self._unsaved, self._removed, self._said = set(), [], []
+        self._unsaved, self._removed, self._said = self._undumped, [], []
+        self._undumped = set()
         return save
+
+    def _journal(self, logs: dict[str, list[Op]]) -> bytes:
+        """The operations since the last save; an SLO whose cannot be written is dumped whole."""
+        try:
+            return _encode(logs)
+        except Exception:  # noqa: BLE001 - found and told below, one SLO after the other
+            whole: dict[str, list[Op]] = {}
+            for name, log in logs.items():
+                with self._engine.apart(name, "saving") as work:
+                    _encode(log)
+                if work.failed:
+                    self._unsaved.add(name)
+                else:
+                    whole[name] = log
+            return _encode(whole)
+
+    def _dumps(self, names: Iterable[str]) -> dict[str, bytes]:
+        """Whole dumps; that of an SLO which cannot be written is missing, and tried again."""
+        out: dict[str, bytes] = {}
+        for name in names:
+            with self._engine.apart(name, "saving") as work:
+                out[name] = _encode((_CODEC, self._engine.dump(name)))
+            if work.failed:
+                self._undumped.add(name)
+        return out
 
     def _due(self) -> set[str]:
         """Whose dump is due: new ones, those whose ledger was sealed, those not dumped for long."""
