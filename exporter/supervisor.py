@@ -135,13 +135,15 @@ class Supervisor:
             try:
                 await work()
             except asyncio.CancelledError as error:
-                task = asyncio.current_task()
-                if task is None or task.cancelling():
+                if _cancelled():
                     raise
                 # Somebody else's cancellation got out of a future: no reason to end.
                 pause = self._restarts(part, detail, begun, error)
             except Exception as error:  # noqa: BLE001 - this is where it is to end
                 pause = self._restarts(part, detail, begun, error)
+                if _cancelled():
+                    # It failed while it tidied up: it was to end, and does.
+                    return
             else:
                 self.works(part, detail)
                 return
@@ -211,6 +213,11 @@ class Part:
         self.failed = True
         self._supervisor.failed(self._part, error, self._detail)
         return True
+
+
+def _cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _place(error: BaseException) -> str:

@@ -181,7 +181,7 @@ class Daemon:
         else:
             self.supervisor.failed(f"slo:{slo}", error, work)
 
-    def _request_failed(self, route: str, error: Exception) -> None:
+    def _request_failed(self, route: str, error: BaseException) -> None:
         self.supervisor.failed(f"request:{route}", error)
 
     # --- parts ----------------------------------------------------------------------------------

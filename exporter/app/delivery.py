@@ -116,12 +116,10 @@ class Delivery:
         except DeliveryError as error:
             self._failed(entries, error)
         except Exception as error:  # noqa: BLE001 - a failure of the receiver's part
-            if len(entries) == 1:
-                self._supervisor.failed(self._part, error, entries[0].id)
+            self._supervisor.failed(self._part, error, _of(entries))
             await self._retry_fault(entries, one_line(error))
         else:
-            for entry in entries:
-                self._supervisor.works(self._part, entry.id)
+            self._supervisor.works(self._part, _of(entries))
             now = self._clock.now()
             for entry in entries:
                 self._outbox.delivered(entry, now)
@@ -165,3 +163,8 @@ class Delivery:
                 pause = self._outbox.failed(entry, now, jitter, error.retry_after, str(error))
                 self._metrics.notification(receiver.name, "retried")
                 log.warning("notification.retry_scheduled", wait_for=round(pause, 3), **facts)
+
+
+def _of(entries: Sequence[Entry]) -> str:
+    """Which attempt it is, for the log: of one notification, or of many at once."""
+    return entries[0].id if len(entries) == 1 else "many"

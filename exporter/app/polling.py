@@ -73,7 +73,7 @@ class Polling:
 
     async def _sink(self, poll: Poll) -> None:
         """Take a poll; a failure in it is one of the source, whose next poll comes."""
-        with self._supervisor.part(self._part, poll.target):
+        with self._supervisor.part(self._part, f"what {poll.target} brought"):
             self._take(poll)
 
     def _take(self, poll: Poll) -> None:

@@ -87,8 +87,8 @@ class ScrapeSource:
             tasks = list(self._tasks)
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             self._loops.clear()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self.close()
 
     async def close(self) -> None:
@@ -246,6 +246,8 @@ class _Loop:
             self._supervisor.failed(self._part, error, self.target)
             fault = SourceError("internal", f"{self.target}: {one_line(error)}")
             poll = self._poll(begun, error=fault)
+        else:
+            self._supervisor.works(self._part, self.target)
         await sink(poll)
 
     def _poll(self, begun: float, error: SourceError) -> Poll:

@@ -51,7 +51,7 @@ class Readiness:
     notes: tuple[str, ...] = ()
 
 
-def _unheard(route: str, error: Exception) -> None:
+def _unheard(route: str, error: BaseException) -> None:
     log.error("http.failed", path=route, exc_info=error)
 
 
@@ -72,7 +72,7 @@ class Web:
     health: Callable[[], Health]
     ready: Callable[[], Readiness]
     reload: Callable[[], Awaitable[str | None]]
-    failed: Callable[[str, Exception], None] = _unheard
+    failed: Callable[[str, BaseException], None] = _unheard
     routes: Sequence[web.AbstractRouteDef] = ()
     stop_timeout: float = 5.0
     connections: int = MOST
@@ -197,8 +197,13 @@ class WebServer:
                 allowed = error.headers.get("Allow", "")
                 return say(405, f"{request.method} is not allowed here", {"Allow": allowed})
             return say(error.status, "not found; see /")
-        except asyncio.CancelledError:
-            raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Of something else that was waited for: the client is still there.
+            self._settings.failed(_route(request), error)
+            return say(500, "internal error; the log says more")
         except Exception as error:  # noqa: BLE001 - the failure of this request alone
             self._settings.failed(_route(request), error)
             if isinstance(error, MemoryError):

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 import structlog
 
-from exporter.app import daemon
+from exporter.app import work
 from exporter.http import Client
 from exporter.sources import beats
 from tests.cases.stage import Network, Stage, inline
@@ -41,7 +41,7 @@ async def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setattr(loop, "run_in_executor", inline(loop))
     monkeypatch.setattr(Client, "request", request)
     # Polls are ticks enough: what only time changes need not be looked at between them.
-    monkeypatch.setattr(daemon, "BEAT", 60.0, raising=False)
+    monkeypatch.setattr(work, "BEAT", 60.0, raising=False)
     # Every interval begins with a scrape: looks are evenly spaced from the first one on.
     monkeypatch.setattr(beats, "phase", lambda target: 0.0)
     with structlog.testing.capture_logs() as log:
