@@ -183,7 +183,7 @@ class Supervisor:
 class Part:
     """A context manager: an exception inside is the failure of its part and goes no further.
 
-    `failed` tells afterwards which it was. Cancellation passes.
+    `failed` tells afterwards which it was. The cancellation of the task itself passes.
     """
 
     __slots__ = ("_detail", "_part", "_supervisor", "failed")
@@ -208,7 +208,8 @@ class Part:
         if error is None:
             self._supervisor.works(self._part, self._detail)
             return False
-        if not isinstance(error, Exception):
+        foreign = isinstance(error, asyncio.CancelledError) and not _cancelled()
+        if not (foreign or isinstance(error, Exception)):
             return False
         self.failed = True
         self._supervisor.failed(self._part, error, self._detail)

@@ -145,19 +145,23 @@ class Daemon:
                     await cancel(self._tasks)
                 with part("stop", "desk"):
                     await self._desk.stop()
-                await self._work.finish()
+                with part("stop", "save"):
+                    await self._work.finish()
                 with part("stop", "receivers"):
                     await self._running.stop_receivers()
-                await self._work.finish()
+                with part("stop", "save"):
+                    await self._work.finish()
                 with part("stop", "web"):
                     self._loop.stop()
                     await self._web.stop()
         except TimeoutError:
             log.error("slod.stopped_late", after=_STOP_WITHIN)
         finally:
-            self._loop.stop()
-            await cancel(list(self.supervisor.tasks))
-            await self._keeper.close()
+            with part("stop", "rest"):
+                self._loop.stop()
+                await cancel(list(self.supervisor.tasks))
+            with part("stop", "state"):
+                await self._keeper.close()
         log.info("slod.stopped")
 
     def _watch_over(self) -> None:

@@ -105,24 +105,30 @@ class _Rewriter(ast.NodeTransformer):
         self._module = module
 
     def visit_Await(self, node: ast.Await) -> ast.Await:
+        place = self._place(node.value)
         self.generic_visit(node)
-        node.value = self._call("awaited", node.value)
+        node.value = self._call("awaited", place, node.value)
         return node
 
     def visit_AsyncWith(self, node: ast.AsyncWith) -> ast.AsyncWith:
+        places = [self._place(item.context_expr) for item in node.items]
         self.generic_visit(node)
-        for item in node.items:
-            item.context_expr = self._call("entered", item.context_expr)
+        for place, item in zip(places, node.items, strict=True):
+            item.context_expr = self._call("entered", place, item.context_expr)
         return node
 
     def visit_AsyncFor(self, node: ast.AsyncFor) -> ast.AsyncFor:
+        place = self._place(node.iter)
         self.generic_visit(node)
-        node.iter = self._call("iterated", node.iter)
+        node.iter = self._call("iterated", place, node.iter)
         return node
 
-    def _call(self, method: str, value: ast.expr) -> ast.expr:
-        place = f"{self._module}:{value.lineno}:{value.col_offset}"
+    def _place(self, value: ast.expr) -> str:
+        place = f"{self._module}:{value.lineno} {ast.unparse(value)[:60]}"
         self.places.add(place)
+        return place
+
+    def _call(self, method: str, place: str, value: ast.expr) -> ast.expr:
         call = ast.Call(
             ast.Attribute(ast.Name(_NAME, ast.Load()), method, ast.Load()),
             [ast.Constant(place), value],
