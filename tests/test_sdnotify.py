@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from exporter import sdnotify
+from tests.support import ManualClock
 
 
 @pytest.fixture(params=["path", "abstract"])
@@ -88,3 +90,17 @@ def test_the_watchdog_is_fed_twice_as_often_as_it_must(
         if value is not None:
             monkeypatch.setenv(name, value)
     assert sdnotify.watchdog_interval() == interval
+
+
+async def test_the_watchdog_is_fed_only_while_slod_is_healthy(manager: socket.socket) -> None:
+    clock, healthy = ManualClock(), [True, False, True]
+    fed = asyncio.create_task(sdnotify.keep_alive(clock, 5.0, lambda: healthy.pop(0)))
+    await clock.until_sleeping()
+    await clock.advance(5)
+    await clock.advance(5)
+    fed.cancel()
+    await asyncio.wait([fed])
+    manager.setblocking(False)
+    assert [manager.recv(100) for _ in range(2)] == [b"WATCHDOG=1"] * 2 and not healthy
+    with pytest.raises(BlockingIOError):
+        manager.recv(100)
