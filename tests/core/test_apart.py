@@ -12,6 +12,7 @@ from exporter.core.apart import LASTS, one_line
 from exporter.core.engine import Engine
 from exporter.core.instance import Instance
 from exporter.core.outbox import Route
+from exporter.core.status import Snapshot
 from tests.core.builders import ERROR, OK, T, batch, rule, show, slo
 
 Told = list[tuple[str, str, str]]
@@ -143,6 +144,23 @@ def test_what_a_reader_saw_is_forgotten_when_it_does_not_come_again(
     # A clock that was set back.
     two.status(now - 2 * LASTS)
     assert two.accounts["bad"].fault is None
+
+
+def test_work_on_an_slo_that_works_again_is_told_to_whoever_reads_the_snapshot(
+    two: Engine, told: Told
+) -> None:
+    feed(two)
+    snapshot = two.status(engine_time(two))
+    work = snapshot.apart("bad", "page")
+    work.fail(ValueError("row"))
+    work.works()
+    assert told == [("bad", "page", "row"), ("bad", "page", "None")]
+
+
+def test_a_snapshot_that_no_engine_made_contains_failures_too() -> None:
+    with Snapshot(T, ()).apart("bad", "page") as work:
+        raise ValueError
+    assert work.failed
 
 
 def test_a_message_is_one_bounded_line_whatever_the_exception_is() -> None:
