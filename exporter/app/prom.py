@@ -3,10 +3,13 @@ answer while it is read."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from exporter import __version__
 from exporter.app import prom_rules
@@ -25,6 +28,8 @@ if TYPE_CHECKING:  # PromQL is five megabytes, and many a daemon is never asked.
 
 API = "3.5.0"
 """The release of Prometheus whose API and PromQL this is; Grafana chooses by it what to ask."""
+
+_encode = msgspec.json.Encoder().encode
 
 About = tuple[str, str, str]
 """Name, type and help of a metric."""
@@ -115,13 +120,14 @@ class Prom:
             name: {"type": type, "help": help, "unit": ""} for name, type, help in self._about()
         }
 
-    def rules(self) -> list[Mapping[str, Any]]:
+    async def rules(self, terms: Terms) -> Stream:
         """See `prom_api.Answers`."""
-        return prom_rules.groups(self._engine, self._path(), self._clock.now())
+        groups = prom_rules.groups(self._engine, self._path(), self._clock.now())
+        return await self._told(groups, "groups", terms)
 
-    def alerts(self) -> list[Mapping[str, Any]]:
+    async def alerts(self, terms: Terms) -> Stream:
         """See `prom_api.Answers`."""
-        return prom_rules.alerts(self._engine)
+        return await self._told(prom_rules.alerts(self._engine), "alerts", terms)
 
     def build(self) -> Mapping[str, str]:
         """See `prom_api.Answers`."""
@@ -139,6 +145,19 @@ class Prom:
             query = await turn.compute(lambda: Query(text, start, end, step, meter=turn.meter))
             columns = await self._series.read(query.needs, turn.meter)
             return await turn.send(lambda: _written(query.answer(columns)))
+
+    async def _told(
+        self, parts: Iterable[Sequence[Mapping[str, Any]]], name: str, terms: Terms
+    ) -> Stream:
+        """Parts of a list, each of which one SLO has; others have their turn between them."""
+        async with self._turns.next(terms) as turn:
+            texts: list[msgspec.Raw] = []
+            for part in turn.meter.each(parts):
+                for text in map(_encode, part):
+                    turn.meter.text(len(text))
+                    texts.append(msgspec.Raw(text))
+                await asyncio.sleep(0)
+            return await turn.send(lambda: prom_json.listed(texts, name))
 
     async def _listed(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import Protocol
 
 import msgspec
 from aiohttp import web
@@ -69,12 +69,12 @@ class Answers(Protocol):
         """Type and help of each metric, by its name."""
         ...
 
-    def rules(self) -> list[Mapping[str, Any]]:
-        """The alert rules, as groups."""
+    async def rules(self, terms: Terms) -> Stream:
+        """An object with the alert rules, as `groups`."""
         ...
 
-    def alerts(self) -> list[Mapping[str, Any]]:
-        """The alerts that fire."""
+    async def alerts(self, terms: Terms) -> Stream:
+        """An object with the `alerts` that fire."""
         ...
 
     def build(self) -> Mapping[str, str]:
@@ -155,10 +155,10 @@ class _Api:
                 return {"groups": []}
             if kind != "alert":
                 raise Wrong(f'invalid parameter "type": not supported value "{kind}"')
-        return {"groups": self._answers.rules()}
+        return await self._answers.rules(params.terms())
 
     async def alerts(self, params: Params) -> object:
-        return {"alerts": self._answers.alerts()}
+        return await self._answers.alerts(params.terms())
 
     async def build(self, params: Params) -> object:
         return self._answers.build()

@@ -65,15 +65,16 @@ def matrix(
     return _result("matrix", items())
 
 
-def listed(items: Iterable[object]) -> Iterator[bytes]:
-    """A list of anything that msgspec can encode."""
+def listed(items: Iterable[object], name: str = "") -> Iterator[bytes]:
+    """A list of anything that msgspec can encode; with a name, an object that has it under that."""
+    head, tail = (f'{{"{name}":', "}") if name else ("", "")
 
     def parts() -> Iterator[str]:
-        comma = "["
+        comma = head + "["
         for item in items:
             yield comma + _encode(item).decode()
             comma = ","
-        yield "[]" if comma == "[" else "]"
+        yield ("]" if comma == "," else comma + "]") + tail
 
     return joined(parts())
 

@@ -104,12 +104,16 @@ def joined(parts: Iterable[str]) -> Iterator[bytes]:
         yield "".join(gathered).encode()
 
 
+def deadline(began: float, now: float, sent: int) -> float:
+    """When the next piece has to be taken, for a reader that took so many bytes since `began`."""
+    return min(now, began + sent / SLOWEST) + PATIENCE
+
+
 async def _write(response: web.StreamResponse, pieces: Iterator[bytes]) -> None:
     now = asyncio.get_running_loop().time
     began, sent = now(), 0
     while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
-        until = min(now() + PATIENCE, began + PATIENCE + sent / SLOWEST)
-        async with asyncio.timeout_at(until):
+        async with asyncio.timeout_at(deadline(began, now(), sent)):
             await response.write(piece)
         sent += len(piece)
     await response.write_eof()
