@@ -175,7 +175,7 @@ def _answering(
         try:
             data = await handler(await Params.of(request, now()))
         except Wrong as error:
-            return _refused("bad_data", 400, str(error))
+            return _refused("bad_data", error.status, str(error))
         except Fault as error:
             return _refused(error.kind, error.status, str(error))
         if isinstance(data, Stream):

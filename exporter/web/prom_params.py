@@ -23,7 +23,11 @@ _EARLIEST, _LATEST = -1e12, 1e12
 
 
 class Wrong(Exception):
-    """In one line, what is wrong with a parameter."""
+    """In one line, what is wrong with a parameter; and the status code of the answer."""
+
+    def __init__(self, why: str, status: int = 400) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 class Params:
@@ -47,7 +51,12 @@ class Params:
         """Read them."""
         pairs = list(request.query.items())
         if request.method == "POST" and request.content_type == _FORM:
-            form = await request.post()
+            try:
+                form = await request.post()
+            except web.HTTPRequestEntityTooLarge:
+                raise Wrong("the form is too long, or has too many fields", 413) from None
+            except (LookupError, ValueError):
+                raise Wrong("the form is not text in its charset") from None
             pairs = [(k, v) for k, v in form.items() if isinstance(v, str)] + pairs
 
         def gone() -> bool:
