@@ -79,7 +79,12 @@ class Desk:
             host.config.server.compat,
         )
         self._prom = Prom(
-            engine, clock, self._series, lambda: about(host.families()), lambda: host.config.path
+            engine,
+            clock,
+            self._series,
+            lambda: about(host.families()),
+            lambda: host.config.path,
+            lambda: host.config.api.query_memory,
         )
         details = Details(engine, self._timeline, self._exclusions.given, heard.fired)
         self._pages = Pages(engine, heard, host, details)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from exporter.config.moments import rfc3339
@@ -14,17 +14,17 @@ from exporter.core.selector import quote
 from exporter.core.slo import Rule
 
 
-def alerts(engine: Engine) -> list[Mapping[str, Any]]:
-    """Every alert that fires."""
-    found = [a for account in engine.accounts.values() for a in account.alerts() if a.firing]
-    found += [a for a in engine.notices.alerts() if a.firing]
-    return [_alert(alert) for alert in found]
+def alerts(engine: Engine) -> Iterator[list[Mapping[str, Any]]]:
+    """The alerts that fire: of one SLO after the other, at last those of none."""
+    for account in list(engine.accounts.values()):
+        yield [_alert(a) for a in account.alerts() if a.firing]
+    yield [_alert(a) for a in engine.notices.alerts() if a.firing]
 
 
-def groups(engine: Engine, file: str, now: float) -> list[Mapping[str, Any]]:
+def groups(engine: Engine, file: str, now: float) -> Iterator[list[Mapping[str, Any]]]:
     """One group for each SLO."""
-    return [
-        {
+    for name, account in list(engine.accounts.items()):
+        group = {
             "name": name,
             "file": file,
             "interval": account.slo.interval,
@@ -33,8 +33,7 @@ def groups(engine: Engine, file: str, now: float) -> list[Mapping[str, Any]]:
             "lastEvaluation": rfc3339(now),
             "rules": [_rule(account, rule, now) for rule in account.slo.rules],
         }
-        for name, account in engine.accounts.items()
-    ]
+        yield [group]
 
 
 def _rule(account: Account, rule: Rule, now: float) -> Mapping[str, Any]:

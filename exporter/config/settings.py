@@ -19,6 +19,10 @@ class Duration(float):
     """Seconds; written in the file as a Prometheus duration (`500ms`, `1h30m`, `30d`)."""
 
 
+class Size(int):
+    """Bytes; written in the file as a whole number, or with a unit (`64MiB`, `1GiB`)."""
+
+
 class Secret(msgspec.Struct, frozen=True):
     """Where a secret stands: a file or an environment variable; read anew at every use, so that a
     rotated token needs no reload."""
@@ -171,6 +175,14 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     web_config: str | None = None
     external_url: str | None = None
     compat: tuple[Literal["sloth"], ...] = ()
+
+
+class API(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Bounds of the APIs under /api/."""
+
+    query_memory: Size | None = None
+    """Memory that all PromQL, series and label queries together may take. By default 64 MiB, or a
+    quarter of what the control group leaves where that is less."""
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
