@@ -7,7 +7,6 @@ from math import log
 
 from exporter.core.verdicts import CLOCKS_APART, START_JITTER, Process, start_moved
 
-
 _DRAINS = 60.0
 """Seconds for which a process that was replaced may answer on connections that were kept: servers
 that are reloaded let them end first."""
