@@ -112,10 +112,10 @@ class Prom:
 
     async def _labels(self, selectors: Sequence[str]) -> AsyncIterator[Mapping[str, str]]:
         from exporter.promql.errors import QueryError
-        from exporter.promql.parse import selector
+        from exporter.promql.parse import selectors as read
 
         try:
-            wanted: list[tuple[Matcher, ...]] = [selector(text) for text in selectors] or [()]
+            wanted: list[tuple[Matcher, ...]] = read(selectors) or [()]
         except QueryError as error:
             raise _fault(error) from None
         for matchers in wanted:
