@@ -112,7 +112,7 @@ class Pattern:
                 if len(_answers) >= _REMEMBERED:
                     # Dropping all at once is cheaper than an order of use at every answer, and a
                     # flood of new values empties any cache.
-                    _answers.clear()
+                    forget()
                 _answers[key] = answer
         return answer
 
@@ -181,6 +181,11 @@ class Total:
                 or self._size > self.LARGEST
             ):
                 raise _refused(text, "too much together with those before it; use fewer or simpler")
+
+
+def forget() -> None:
+    """Drop the remembered answers, as if no text had been matched yet."""
+    _answers.clear()
 
 
 def is_complete() -> bool:
