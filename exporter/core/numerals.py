@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_DOWN, Context, Decimal
+
+_FIRST = Context(prec=17, rounding=ROUND_DOWN)
+"""The first digits of a number, as many as tell any two floats apart."""
 
 
 def number_text(value: float) -> str:
@@ -21,10 +24,13 @@ def spellings(bound: float) -> str:
     """
     zeros = "-0*" if bound < 0 else "[+0]*"
     forms = set()
-    rounded = [Decimal(f"{abs(bound):.{digits}g}") for digits in (15, 16, 17)]
-    for exact in (*rounded, Decimal(abs(bound))):
-        whole, _, part = f"{exact:f}".lstrip("0").partition(".")
+    exact = Decimal(abs(bound))
+    numbers = {Decimal(f"{abs(bound):.{digits}g}") for digits in (15, 16, 17)}
+    # What is written with more digits begins with the first seventeen, or was rounded to those.
+    numbers.add(exact if exact == exact.to_integral_value() else _FIRST.create_decimal(exact))
+    for number in numbers:
+        whole, _, part = f"{number:f}".lstrip("0").partition(".")
         part = part.rstrip("0")
-        digits = f"{zeros}{whole}"
-        forms |= {f"{digits}\\.{part}.*"} if part else {digits, f"{digits}\\.", f"{digits}\\.0.*"}
+        begin = f"{zeros}{whole}"
+        forms |= {f"{begin}\\.{part}.*"} if part else {begin, f"{begin}\\.", f"{begin}\\.0.*"}
     return "|".join((*sorted(forms), ".*[eE].*"))

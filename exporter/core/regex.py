@@ -34,7 +34,7 @@ _REMEMBERED = 16_384
 _LONGEST_REMEMBERED = 256
 """Characters of a text whose answer is kept."""
 _LONGEST_SHOWN, _LONGEST_PART = 200, 40
-WAY_OUT = "pip install google-re2 (Alpine: apk add g++ re2-dev, then the same)"
+WAY_OUT = "pip install google-re2 (Alpine: apk add g++ re2-dev py3-pybind11-dev, then the same)"
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _UNICODE_CLASS = re.compile(r"\\[pP]")
