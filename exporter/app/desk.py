@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+import structlog
 from aiohttp import web
 
 from exporter.app.annotations import Annotations
@@ -28,6 +29,7 @@ from exporter.app.timeline import Timeline
 from exporter.app.watched import Watching
 from exporter.clock import Clock
 from exporter.config.load import Config
+from exporter.core import regex
 from exporter.core.engine import Engine
 from exporter.page import routes as page_routes
 from exporter.page.live import Live
@@ -44,6 +46,8 @@ from exporter.web import (
     report_api,
     slos_api,
 )
+
+log = structlog.get_logger()
 
 
 class Desk:
@@ -107,6 +111,8 @@ class Desk:
 
     async def start(self, config: Config) -> None:
         """Load what was told before, and take what the configuration says."""
+        if not regex.is_complete():
+            log.warning("regular_expressions.limited", missing="google-re2", install=regex.WAY_OUT)
         await self._exclusions.start(config.exclusions)
         await self._gates.start()
         await self._timeline.start()

@@ -14,7 +14,8 @@ from typing import Any
 
 import structlog
 
-from exporter.app.exclusion_rows import Kept, packed, read_record, record, unpacked
+from exporter.app.exclusion_quarantine import Quarantine
+from exporter.app.exclusion_rows import Kept, Refused, packed, read_record, record, unpacked
 from exporter.clock import Clock
 from exporter.config.exclusions import Planned, expand, following, read_exclusion
 from exporter.config.findings import Findings
@@ -50,6 +51,7 @@ class Exclusions:
         self._made: dict[str, Kept] = {}
         self._recorded: dict[str, Kept] = {}
         """Those of the configuration as the record has them."""
+        self._quarantine = Quarantine(engine, clock.now)
         self._given: list[Exclusion] = []
         self._changing = asyncio.Lock()
 
@@ -60,14 +62,18 @@ class Exclusions:
         except StateError as error:
             log.error("exclusions.not_loaded", error=str(error))
             rows = {}
+        refused: dict[str, Refused] = {}
         for (origin, ident), body in rows.items():
             kept = unpacked(body, ident)
-            if kept is None:
+            if isinstance(kept, Refused) and origin == API:
+                refused[ident] = kept
+            elif not isinstance(kept, Kept):
                 log.error(
                     "exclusion.unreadable", id=ident, origin=origin, outcome="its time counts"
                 )
             else:
                 (self._made if origin == API else self._recorded)[ident] = kept
+        self._quarantine.start(refused, self._made)
         await self.configure(plans)
 
     async def configure(self, plans: Sequence[Planned]) -> None:
@@ -96,11 +102,12 @@ class Exclusions:
     def listed(self) -> list[Entry]:
         """All of them, those of the configuration first."""
         now = self._clock.now()
-        return [
+        applied = [
             self._entry(origin, ident, kept, now)
             for origin, all_ in ((CONFIG, self._configured), (API, self._made))
             for ident, kept in all_.items()
         ]
+        return [*applied, *self._quarantine.entries(API)]
 
     def given(self) -> list[tuple[Exclusion, str]]:
         """As the engine has them, each with its reason."""
@@ -125,10 +132,11 @@ class Exclusions:
         except ValueError as error:
             raise ConfigError(f"rrule: {error}") from None
         async with self._changing:
-            if len(self._made) >= MOST:
+            if len(self._made) + len(self._quarantine) >= MOST:
                 raise ConfigError(f"there are {MOST} exclusions already; remove old ones first")
             ident, kept = secrets.token_hex(4), Kept(plan, by, now)
-            said = record("added", API, ident, kept, by, now, str(plan.document["reason"]))
+            why = str(plan.document["reason"])
+            said = record("added", API, ident, plan.document, by, now, why)
             await self._table.write(Change(put={(API, ident): packed(kept)}, audit=[said]))
             self._made[ident] = kept
         log.info("exclusion.added", id=ident, by=by, **plan.document)
@@ -138,16 +146,24 @@ class Exclusions:
     async def remove(self, ident: str, by: str, why: str) -> None:
         """Take one back; the record stays."""
         async with self._changing:
-            kept = self._made.get(ident)
-            if kept is None and ident in self._configured:
+            kept, refused = self._made.get(ident), self._quarantine.get(ident)
+            if kept is None and refused is None and ident in self._configured:
                 raise ConfigError(
                     f"it is made in the configuration; remove [exclusion.{ident}] there"
                 )
-            if kept is None:
+            if kept is not None:
+                document = kept.plan.document
+            elif refused is not None:
+                document = refused.document
+            else:
                 raise KeyError(ident)
-            said = record("removed", API, ident, kept, by, self._clock.now(), why)
+            said = record("removed", API, ident, document, by, self._clock.now(), why)
             await self._table.write(Change(drop=[(API, ident)], audit=[said]))
-            del self._made[ident]
+            if kept is not None:
+                del self._made[ident]
+            else:
+                self._quarantine.remove(ident)
+                self._changed()
         log.info("exclusion.removed", id=ident, by=by, why=why)
         self._give()
 
@@ -188,14 +204,16 @@ class Exclusions:
             old = self._recorded.get(ident)
             if old is None or old.plan.document != kept.plan.document:
                 action = "added" if old is None else "changed"
-                why = str(kept.plan.document["reason"])
+                document = kept.plan.document
+                why = str(document["reason"])
                 change.put[CONFIG, ident] = packed(kept)
-                change.audit.append(record(action, CONFIG, ident, kept, CONFIG, kept.at, why))
+                change.audit.append(record(action, CONFIG, ident, document, CONFIG, kept.at, why))
         for ident, kept in self._recorded.items():
             if ident not in self._configured:
                 now, why = self._clock.now(), "no longer in the configuration"
                 change.drop.append((CONFIG, ident))
-                change.audit.append(record("removed", CONFIG, ident, kept, CONFIG, now, why))
+                document = kept.plan.document
+                change.audit.append(record("removed", CONFIG, ident, document, CONFIG, now, why))
         if change.audit:
             try:
                 await self._table.write(change)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from exporter.core.regex import Total
 from exporter.core.selector import NAME, Matcher
 from exporter.promql.meter import TEXT, Meter
 from exporter.promql.parse import selector
@@ -30,11 +31,11 @@ class Selectors:
     @classmethod
     def of(cls, texts: Sequence[str], meter: Meter) -> Selectors:
         """Read them. Raises `BadData` where one is no selector."""
-        read = []
+        read, total = [], Total()
         # The same one a thousand times is one.
         for text in dict.fromkeys(texts):
             meter.take(_MATCHER + 4 * TEXT + 4 * len(text))
-            read.append(selector(text))
+            read.append(selector(text, total))
         return cls(read or [()], meter)
 
     def fit(self, name: str) -> bool:

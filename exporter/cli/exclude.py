@@ -129,6 +129,9 @@ def _list(args: argparse.Namespace) -> None:
                 for e in found
             ],
         )
+        for e in found:
+            if reason := e.get("quarantined"):
+                print(f"{plain(e['id'])} is not applied, its time counts: {plain(reason)}")
 
 
 def _remove(args: argparse.Namespace) -> None:
@@ -179,6 +182,8 @@ def _when(entry: dict[str, Any]) -> str:
 
 def _most(entry: dict[str, Any]) -> str:
     """The excluded time of the SLO whose period has most of it."""
+    if entry.get("quarantined"):
+        return "quarantined"
     if not entry["covers"]:
         return "no SLO"
     return approximate(max(slo["excluded_seconds"] for slo in entry["covers"]))
