@@ -75,6 +75,9 @@ class Daemon:
                 reload=self.reload,
                 routes=self._desk.routes(),
                 stop_timeout=1.0,
+                hosts=config.server.hosts,
+                roles=config.server.roles,
+                origins=config.api.allow_origins,
             )
         )
 

@@ -171,6 +171,17 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     web_config: str | None = None
     external_url: str | None = None
     compat: tuple[Literal["sloth"], ...] = ()
+    hosts: tuple[str, ...] = ()
+    """Names under which slod may be asked; `*.svc` for all that end so. Empty: any, for reading."""
+    roles: dict[str, Literal["read", "write"]] = {}
+    """What the users of `web_config` may; one that is not named may write."""
+
+
+class API(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The JSON API and Prometheus' API."""
+
+    allow_origins: tuple[str, ...] = ()
+    """Origins whose pages may read them in a browser."""
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

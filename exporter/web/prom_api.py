@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 from aiohttp import web
 
+from exporter.web.bodies import BadBody
 from exporter.web.metrics_page import pack
 from exporter.web.negotiate import accepts_gzip
 from exporter.web.prom_params import LONGEST_TIMEOUT, Params, Wrong
@@ -185,6 +186,8 @@ def _answering(
             return _refused("bad_data", 400, str(error))
         except Fault as error:
             return _refused(error.kind, error.status, str(error))
+        except BadBody as error:
+            return _refused("bad_data", error.status, str(error))
         body = data if isinstance(data, Body) else _encode(data)
         headers = {"Vary": "Accept-Encoding"}
         body = b'{"status":"success","data":' + body + b"}\n"

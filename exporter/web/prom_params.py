@@ -14,6 +14,7 @@ from typing import TypeVar
 from aiohttp import web
 
 from exporter.config.duration import parse_duration
+from exporter.web.bodies import read_form
 
 MOST_POINTS = 11_000
 """Of a range query, for each series: a minute for a week, or an hour for a year."""
@@ -42,8 +43,7 @@ class Params:
         """Read them."""
         pairs = list(request.query.items())
         if request.method == "POST" and request.content_type == _FORM:
-            form = await request.post()
-            pairs = [(k, v) for k, v in form.items() if isinstance(v, str)] + pairs
+            pairs = await read_form(request) + pairs
         return cls(pairs, request.match_info, now)
 
     def all(self, name: str) -> list[str]:
