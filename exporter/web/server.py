@@ -90,7 +90,6 @@ class WebServer:
         callers = Callers(settings.hosts, settings.roles, settings.origins)
         self._guard = Guard(self._file, callers)
         self._page = MetricsPage(settings.page, settings.version)
-        self._reloading = asyncio.Lock()
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
         self._door: Door | None = None
@@ -196,11 +195,10 @@ class WebServer:
     async def _reload(self, request: web.Request) -> web.Response:
         if "Content-Encoding" in request.headers:
             return text(415, "send no body: nothing of one would be read")
-        async with self._reloading:
-            try:
-                problem = await self._settings.reload()
-            except SlodError as error:
-                problem = str(error)
+        try:
+            problem = await self._settings.reload()
+        except SlodError as error:
+            problem = str(error)
         if problem is None:
             return text(200, "reloaded")
         return text(500, f"not reloaded, the old configuration stays: {problem}")
