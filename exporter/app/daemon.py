@@ -16,7 +16,7 @@ from exporter.app.page import page
 from exporter.app.parts import make_receivers, make_source
 from exporter.app.polling import Polling
 from exporter.app.reloads import Reloads
-from exporter.app.running import Running, needs_restart, unchanged
+from exporter.app.running import Running, unchanged, warn_of_restart
 from exporter.clock import Clock
 from exporter.config.duration import approximate
 from exporter.config.load import Config, reload
@@ -52,14 +52,13 @@ class Daemon:
         self.engine = Engine(config.slos, routes(receivers), approximate)
         store = Store(config.state.path, now=clock.now)
         self._keeper = Keeper(self.engine, store)
-        self._running = Running(
+        self.running = Running(
             self.metrics,
             self._polling_of,
             self._delivery_to,
             lambda part, run: self._spawn(run(), part),
         )
         self.reload = Reloads(self._reload)
-        """Read the configuration again; None, or why the old one stays."""
         self._receivers = receivers
         self._arrived = asyncio.Event()
         self.changed = self._arrived.set
@@ -98,7 +97,7 @@ class Daemon:
     @property
     def backfill(self) -> tuple[float, str]:
         """How much of the history that is being fetched is there, 0 to 1, and of which source."""
-        shares = ((p.source.progress, name) for name, p in self._running.polling.items())
+        shares = ((p.source.progress, name) for name, p in self.running.polling.items())
         return min(shares, default=(1.0, ""))
 
     # --- life -----------------------------------------------------------------------------------
@@ -113,7 +112,7 @@ class Daemon:
             await self._desk.start(self.config)
             self._expect()
             await self._web.start()
-            self._running.start(self.config, self._receivers)
+            self.running.start(self.config, self._receivers)
             self._spawn(self._work())
             self._spawn(self._beat())
             self._spawn(self._desk.run())
@@ -133,13 +132,13 @@ class Daemon:
     async def _stop(self) -> None:
         sdnotify.stopping()
         await self.reload.stop()
-        await self._running.stop(sources=True)
+        await self.running.stop(sources=True)
         await _cancel(self._tasks)
         try:
             async with asyncio.timeout(_STOP_WITHIN):
                 await self._tick()
                 await self._save()
-                await self._running.stop(sources=False)
+                await self.running.stop(sources=False)
                 await self._save()
                 await self._web.stop()
         except TimeoutError:
@@ -171,7 +170,7 @@ class Daemon:
             if said or due or self.engine.outbox.gone:
                 await self._save()
             # On disk before it is sent: a receiver must never know more than a restart does.
-            self._running.wake()
+            self.running.wake()
 
     async def _tick(self) -> list[Notification]:
         begun = self._clock.monotonic()
@@ -241,11 +240,11 @@ class Daemon:
             # In a thread: thousands of SLOs take a second to read.
             config = await asyncio.to_thread(reload, self.config)
             receivers = make_receivers(config, self.metrics.notification)
-            await self._running.leave(config, receivers)
+            await self.running.leave(config, receivers)
             try:
                 await self._take(config, receivers)
             finally:  # what is configured is polled, whatever failed
-                self._running.start(self.config, self._receivers)
+                self.running.start(self.config, self._receivers)
                 self.changed()
         except SlodError as error:
             self.metrics.reloaded(False, self._clock.now())
@@ -257,8 +256,7 @@ class Daemon:
 
     async def _take(self, config: Config, receivers: list[Receiver]) -> None:
         before, self.config, self._receivers = self.config, config, receivers
-        if needs_restart(config, before):
-            log.warning("config.needs_restart", keys="server, api, state")
+        warn_of_restart(config, before)
         if unchanged(config, before):
             self.metrics.reloaded(True, self._clock.now())
             log.info("config.unchanged")
@@ -290,7 +288,7 @@ class Daemon:
         return self._page(self.snapshot(), self.metrics)
 
     def _readiness(self) -> Readiness:
-        waiting = (polling.missing for polling in self._running.polling.values())
+        waiting = (polling.missing for polling in self.running.polling.values())
         degraded = self._keeper.degraded
         notes = (f"state is kept in memory only: {degraded}",) if degraded is not None else ()
         return Readiness(tuple(m for m in waiting if m is not None), notes)

@@ -53,7 +53,7 @@ P = TypeVar("P", bound=_Part)
 
 
 @dataclass(frozen=True, slots=True)
-class _Running(Generic[P]):
+class RunningPart(Generic[P]):
     """`key` says what it was made of; `patience` is in seconds."""
 
     part: P
@@ -83,8 +83,8 @@ class Running:
         self._polling = polling
         self._delivery = delivery
         self._start = start
-        self._sources: dict[str, _Running[Polling]] = {}
-        self._receivers: dict[str, _Running[Delivery]] = {}
+        self.sources: dict[str, RunningPart[Polling]] = {}
+        self.receivers: dict[str, RunningPart[Delivery]] = {}
         self._ended: dict[str, Polling] = {}
         """Sources of the configuration before, of which something may have to be forgotten."""
         self._names: set[str] = set()
@@ -93,11 +93,11 @@ class Running:
     @property
     def polling(self) -> dict[str, Polling]:
         """By the source's name."""
-        return {name: one.part for name, one in self._sources.items()}
+        return {name: one.part for name, one in self.sources.items()}
 
     def wake(self) -> None:
         """Something may have to be delivered."""
-        for one in self._receivers.values():
+        for one in self.receivers.values():
             one.part.wake()
 
     async def leave(self, config: Config, receivers: Sequence[Receiver]) -> None:
@@ -108,31 +108,31 @@ class Running:
         """
         polled = {name: _source_key(config, name) for name in config.sources}
         served = {one.endpoint: _receiver_key(config, one) for one in receivers}
-        sources = _others(self._sources, polled)
-        gone: list[_Running[Any]] = [*sources.values()]
-        gone += _others(self._receivers, served).values()
+        sources = _others(self.sources, polled)
+        gone: list[RunningPart[Any]] = [*sources.values()]
+        gone += _others(self.receivers, served).values()
         await asyncio.gather(*map(_end, gone))
         # Also of those that ended by themselves, which are to begin again.
         for name in sources:
-            self._ended[name] = self._sources.pop(name).part
-        for endpoint in _others(self._receivers, served):
-            del self._receivers[endpoint]
+            self._ended[name] = self.sources.pop(name).part
+        for endpoint in _others(self.receivers, served):
+            del self.receivers[endpoint]
 
     def start(self, config: Config, receivers: Sequence[Receiver]) -> None:
         """Begin what is configured and does not run yet."""
         for receiver in receivers:
-            if receiver.endpoint not in self._receivers:
+            if receiver.endpoint not in self.receivers:
                 delivery = self._delivery(receiver)
-                self._receivers[receiver.endpoint] = _Running(
+                self.receivers[receiver.endpoint] = RunningPart(
                     delivery,
                     _receiver_key(config, receiver),
                     self._start(f"receiver:{receiver.name}", delivery.run),
                     _patience(config.receivers[receiver.name]),
                 )
         for name, settings in config.sources.items():
-            if name not in self._sources and _asking(config, name):
+            if name not in self.sources and _asking(config, name):
                 polling = self._polling(settings)
-                self._sources[name] = _Running(
+                self.sources[name] = RunningPart(
                     polling,
                     _source_key(config, name),
                     self._start(f"source:{name}", polling.run),
@@ -142,7 +142,7 @@ class Running:
 
     async def stop(self, *, sources: bool) -> None:
         """Break off all sources, or all receivers."""
-        tasks = [one.task for one in (self._sources if sources else self._receivers).values()]
+        tasks = [one.task for one in (self.sources if sources else self.receivers).values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -150,7 +150,7 @@ class Running:
     def _forget(self, receivers: set[str]) -> None:
         """What is no more stands on no page any more."""
         for name, ended in self._ended.items():
-            one = self._sources.get(name)
+            one = self.sources.get(name)
             ended.forget(() if one is None else one.part.source.targets, gone=one is None)
         self._ended.clear()
         for name in self._names - receivers:
@@ -158,7 +158,9 @@ class Running:
         self._names = receivers
 
 
-def _others(running: dict[str, _Running[P]], wanted: dict[str, object]) -> dict[str, _Running[P]]:
+def _others(
+    running: dict[str, RunningPart[P]], wanted: dict[str, object]
+) -> dict[str, RunningPart[P]]:
     """Those that are not among the wanted ones as they are."""
     return {
         name: one
@@ -167,7 +169,7 @@ def _others(running: dict[str, _Running[P]], wanted: dict[str, object]) -> dict[
     }
 
 
-async def _end(one: _Running[Any]) -> None:
+async def _end(one: RunningPart[Any]) -> None:
     one.part.leave()
     _, late = await asyncio.wait([one.task], timeout=one.patience)
     for task in late:
@@ -213,7 +215,8 @@ def unchanged(config: Config, running: Config) -> bool:
     return config.keys.document == running.keys.document
 
 
-def needs_restart(config: Config, running: Config) -> bool:
-    """True if something differs that is read at the start only."""
-    sections = [(one.server, one.api, one.state) for one in (config, running)]
-    return sections[0] != sections[1]
+def warn_of_restart(config: Config, running: Config) -> None:
+    """Say so if something differs that is read at the start only."""
+    for name in ("server", "api", "state"):
+        if getattr(config, name) != getattr(running, name):
+            log.warning("config.needs_restart", keys=name)

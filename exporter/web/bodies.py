@@ -39,7 +39,7 @@ async def read_body(request: web.Request, most: int = MOST) -> bytes:
     except web.RequestPayloadError as error:
         raise BadBody(400, f"the body cannot be read: {error}") from None
     if body is not None and encoding not in ("", "identity"):
-        body = _inflated(body, encoding, most)
+        body = inflated(body, encoding, most)
     if body is None or len(body) > most:
         raise BadBody(413, f"the body is longer than {most} bytes")
     return body
@@ -55,7 +55,7 @@ async def read_form(request: web.Request, most: int = MOST) -> list[tuple[str, s
         raise BadBody(400, f"the form cannot be read: {error}") from None
 
 
-def _inflated(body: bytes, encoding: str, most: int) -> bytes | None:
+def inflated(body: bytes, encoding: str, most: int) -> bytes | None:
     """None if it is longer than `most`: no more than that is ever inflated."""
     try:
         if encoding in _GZIP:

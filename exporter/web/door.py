@@ -62,7 +62,7 @@ class Door:
         self.tls = tls
         self.loop = loop or asyncio.get_running_loop()
         self.queued = queued or _queued
-        self._most = most
+        self.most = most
         self._most_of_one = max(1, most // 2)
         self._guests: set[Guest] = set()
         self._of_one: Counter[str] = Counter()
@@ -78,7 +78,7 @@ class Door:
 
     def admits(self, guest: Guest) -> bool:
         """True, and counted until `let_out`, if there is room for one more of its address."""
-        if len(self._guests) >= self._most or self._of_one[guest.owner] >= self._most_of_one:
+        if len(self._guests) >= self.most or self._of_one[guest.owner] >= self._most_of_one:
             return False
         self._guests.add(guest)
         self._of_one[guest.owner] += 1

@@ -92,7 +92,7 @@ class WebServer:
         self._page = MetricsPage(settings.page, settings.version)
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
-        self._door: Door | None = None
+        self.door: Door | None = None
         self.port = 0
 
     async def start(self) -> None:
@@ -116,7 +116,7 @@ class WebServer:
         await runner.setup()
         try:
             assert runner.server is not None  # made by setup
-            self._door = Door(
+            self.door = Door(
                 runner.server,
                 most=min(self._settings.connections, descriptors.limit() // _OF_DESCRIPTORS),
                 patience=self._settings.patience,
@@ -124,7 +124,7 @@ class WebServer:
                 tls=context,
             )
             loop = asyncio.get_running_loop()
-            self._listener = await loop.create_server(self._door, host, port)
+            self._listener = await loop.create_server(self.door, host, port)
         except OSError as error:
             await runner.cleanup()
             raise cannot_listen(self._settings.listen, error) from None
@@ -140,13 +140,13 @@ class WebServer:
             self._listener.close()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(runner.cleanup(), self._settings.stop_timeout + 1)
-            if self._door is not None:
-                self._door.close()
+            if self.door is not None:
+                self.door.close()
 
     @property
     def guests(self) -> int:
         """How many connections there are."""
-        return self._door.guests if self._door is not None else 0
+        return self.door.guests if self.door is not None else 0
 
     def _app(self) -> web.Application:
         app = web.Application(
