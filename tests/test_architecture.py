@@ -20,7 +20,7 @@ EDGES = frozenset(
 )
 KNOW_EVERYBODY = frozenset({"app", "backtest", "cli", "__main__"})
 SHARED = frozenset(
-    {"errors", "clock", "log", "http", "lean", "config", "sdnotify", "charts"}
+    {"errors", "clock", "log", "http", "lean", "config", "sdnotify", "charts", "descriptors"}
     | {"promql_text", "cgroup"}
 )
 """What stands beside the core: no edge of its own, may be used by every edge."""

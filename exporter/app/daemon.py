@@ -15,14 +15,18 @@ from exporter.app.keeper import Keeper
 from exporter.app.page import page
 from exporter.app.parts import make_receivers, make_source
 from exporter.app.polling import Polling
+from exporter.app.reloads import Reloads
+from exporter.app.running import Running, unchanged, warn_of_restart
 from exporter.clock import Clock
 from exporter.config.duration import approximate
 from exporter.config.load import Config, reload
+from exporter.config.settings import Source
 from exporter.core.engine import Engine
 from exporter.core.notification import Notification
 from exporter.core.status import Snapshot
 from exporter.errors import SlodError
 from exporter.log import labelled
+from exporter.receivers.base import Receiver
 from exporter.store.database import Store
 from exporter.web.exposition import Family
 from exporter.web.self_metrics import SelfMetrics
@@ -48,13 +52,17 @@ class Daemon:
         self.engine = Engine(config.slos, routes(receivers), approximate)
         store = Store(config.state.path, now=clock.now)
         self._keeper = Keeper(self.engine, store)
-        self._polling: dict[str, tuple[Polling, asyncio.Task[None]]] = {}
-        self._delivery: list[tuple[Delivery, asyncio.Task[None]]] = []
+        self.running = Running(
+            self.metrics,
+            self._polling_of,
+            self._delivery_to,
+            lambda part, run: self._spawn(run(), part),
+        )
+        self.reload = Reloads(self._reload)
         self._receivers = receivers
         self._arrived = asyncio.Event()
         self.changed = self._arrived.set
         self._desk = Desk(self.engine, store, clock, self)
-        self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self.started = asyncio.Event()
         """Set once it listens and polls."""
@@ -75,6 +83,9 @@ class Daemon:
                 reload=self.reload,
                 routes=self._desk.routes(),
                 stop_timeout=1.0,
+                hosts=config.server.hosts,
+                roles=config.server.roles,
+                origins=config.api.allow_origins,
             )
         )
 
@@ -86,7 +97,7 @@ class Daemon:
     @property
     def backfill(self) -> tuple[float, str]:
         """How much of the history that is being fetched is there, 0 to 1, and of which source."""
-        shares = ((p.source.progress, name) for name, (p, _) in self._polling.items())
+        shares = ((p.source.progress, name) for name, p in self.running.polling.items())
         return min(shares, default=(1.0, ""))
 
     # --- life -----------------------------------------------------------------------------------
@@ -101,8 +112,7 @@ class Daemon:
             await self._desk.start(self.config)
             self._expect()
             await self._web.start()
-            self._start_receivers()
-            self._start_sources()
+            self.running.start(self.config, self._receivers)
             self._spawn(self._work())
             self._spawn(self._beat())
             self._spawn(self._desk.run())
@@ -121,13 +131,14 @@ class Daemon:
 
     async def _stop(self) -> None:
         sdnotify.stopping()
-        polling = [task for _, task in self._polling.values()]
-        await _cancel([*polling, *self._tasks])
+        await self.reload.stop()
+        await self.running.stop(sources=True)
+        await _cancel(self._tasks)
         try:
             async with asyncio.timeout(_STOP_WITHIN):
                 await self._tick()
                 await self._save()
-                await _cancel([task for _, task in self._delivery])
+                await self.running.stop(sources=False)
                 await self._save()
                 await self._web.stop()
         except TimeoutError:
@@ -136,9 +147,9 @@ class Daemon:
             await self._keeper.close()
         log.info("slod.stopped")
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str = "") -> asyncio.Task[None]:
         """A task whose unexpected end ends the daemon: better restarted than half dead."""
-        task = asyncio.create_task(work)
+        task = asyncio.create_task(work, name=name)
         task.add_done_callback(self._ended)
         self._tasks.append(task)
         return task
@@ -159,8 +170,7 @@ class Daemon:
             if said or due or self.engine.outbox.gone:
                 await self._save()
             # On disk before it is sent: a receiver must never know more than a restart does.
-            for delivery, _ in self._delivery:
-                delivery.wake()
+            self.running.wake()
 
     async def _tick(self) -> list[Notification]:
         begun = self._clock.monotonic()
@@ -217,43 +227,40 @@ class Daemon:
         )
         self.metrics.reloaded(True, self._clock.now())
 
-    def _start_receivers(self) -> None:
-        for receiver in self._receivers:
-            delivery = Delivery(
-                receiver, self.engine.outbox, self._clock, self.metrics, self._arrived.set
-            )
-            self._delivery.append((delivery, self._spawn(delivery.run())))
+    def _polling_of(self, settings: Source) -> Polling:
+        source = make_source(settings, self._clock)
+        return Polling(source, self.engine, self.metrics, self._clock, self._arrived.set)
 
-    def _start_sources(self) -> None:
-        for name, settings in self.config.sources.items():
-            if self.engine.asks(name):
-                source = make_source(settings, self._clock)
-                polling = Polling(source, self.engine, self.metrics, self._clock, self._arrived.set)
-                self._polling[name] = (polling, self._spawn(polling.run()))
-
-    async def reload(self) -> str | None:
-        """Read the configuration again; None, or why the old one stays."""
-        # Two at once would start every source twice.
-        async with self._reloading:
-            return await self._reload()
+    def _delivery_to(self, receiver: Receiver) -> Delivery:
+        return Delivery(receiver, self.engine.outbox, self._clock, self.metrics, self._arrived.set)
 
     async def _reload(self) -> str | None:
         sdnotify.reloading()
         try:
-            config = reload(self.config)
+            # In a thread: thousands of SLOs take a second to read.
+            config = await asyncio.to_thread(reload, self.config)
             receivers = make_receivers(config, self.metrics.notification)
+            await self.running.leave(config, receivers)
+            try:
+                await self._take(config, receivers)
+            finally:  # what is configured is polled, whatever failed
+                self.running.start(self.config, self._receivers)
+                self.changed()
         except SlodError as error:
             self.metrics.reloaded(False, self._clock.now())
             log.error("config.reload_failed", error=str(error))
-            sdnotify.ready()
             return str(error)
-        if (config.server, config.state) != (self.config.server, self.config.state):
-            log.warning("config.needs_restart", keys="server, state")
-        await _cancel([task for _, task in self._polling.values()])
-        await _cancel([task for _, task in self._delivery])
-        self._polling.clear()
-        self._delivery.clear()
-        self.config, self._receivers = config, receivers
+        finally:
+            sdnotify.ready()
+        return None
+
+    async def _take(self, config: Config, receivers: list[Receiver]) -> None:
+        before, self.config, self._receivers = self.config, config, receivers
+        warn_of_restart(config, before)
+        if unchanged(config, before):
+            self.metrics.reloaded(True, self._clock.now())
+            log.info("config.unchanged")
+            return
         change = self.engine.configure(config.slos, routes(receivers))
         self._keeper.reconfigured(change.added + change.restarted, change.removed)
         await self._desk.configure(config)
@@ -261,17 +268,12 @@ class Daemon:
             self.metrics.forget_slo(name)
             self._faults.pop(name, None)
         self._expect()
-        self._start_receivers()
-        self._start_sources()
-        self._arrived.set()
         log.info(
             "config.reloaded",
             added=change.added,
             new_ledger=change.restarted,
             removed=change.removed,
         )
-        sdnotify.ready()
-        return None
 
     # --- readers --------------------------------------------------------------------------------
 
@@ -286,7 +288,7 @@ class Daemon:
         return self._page(self.snapshot(), self.metrics)
 
     def _readiness(self) -> Readiness:
-        waiting = (polling.missing for polling, _ in self._polling.values())
+        waiting = (polling.missing for polling in self.running.polling.values())
         degraded = self._keeper.degraded
         notes = (f"state is kept in memory only: {degraded}",) if degraded is not None else ()
         return Readiness(tuple(m for m in waiting if m is not None), notes)

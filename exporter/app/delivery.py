@@ -46,6 +46,7 @@ class Delivery:
         self._metrics = metrics
         self._delivered = delivered
         self._wake = asyncio.Event()
+        self._leaving = False
         self._faults: set[str] = set()
         """Kinds of exceptions that were logged with their traceback."""
 
@@ -53,10 +54,15 @@ class Delivery:
         """Look at the outbox again."""
         self._wake.set()
 
+    def leave(self) -> None:
+        """Send nothing more; `run` ends once the attempt under way is over."""
+        self._leaving = True
+        self._wake.set()
+
     async def run(self) -> None:
         """Send what is due, wait for what comes."""
         try:
-            while True:
+            while not self._leaving:
                 self._wake.clear()
                 now = self._clock.now()
                 due = self._outbox.due(self.receiver.endpoint, now)[:_BATCH]
@@ -90,7 +96,8 @@ class Delivery:
             await self._attempt(entries)
             return
         for entry in entries:
-            await self._attempt([entry])
+            if not self._leaving:
+                await self._attempt([entry])
 
     async def _attempt(self, entries: Sequence[Entry]) -> None:
         receiver = self.receiver

@@ -13,6 +13,8 @@ from exporter.errors import SlodError
 
 URL = "http://127.0.0.1:9947"
 ROOT = "/api/slo/v1"
+_REFUSALS = (400, 403, 404, 409, 413, 415, 421)
+"""Statuses with which slod says why not; with any other it could not be asked."""
 
 
 class Unreachable(SlodError):
@@ -58,7 +60,7 @@ def ask(
             f"cannot reach the daemon: {error}; is it running, and is --url right?"
         ) from None
     reason = _reason(answer.body)
-    if answer.status in (400, 404, 409, 413) and reason is not None:
+    if answer.status in _REFUSALS and reason is not None:
         raise Refused(reason)
     if not 200 <= answer.status < 300:
         shown = reason or " ".join(answer.body.decode("utf-8", "replace").split())[:200]

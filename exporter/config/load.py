@@ -15,7 +15,7 @@ import tomli
 
 from exporter.config.budget_policies import check_budget_policy
 from exporter.config.check_receivers import check_receiver
-from exporter.config.checks import check_server, check_source
+from exporter.config.checks import check_api, check_server, check_source
 from exporter.config.composite import is_composite
 from exporter.config.convert import convert, convert_tagged
 from exporter.config.duration import parse_duration
@@ -155,6 +155,7 @@ def parse(text: str, path: str) -> Config:
     server = _single(document, "server", Server, findings)
     check_server(server, ("server",), findings)
     api = _single(document, "api", API, findings)
+    check_api(api, ("api",), findings)
     state = _single(document, "state", State, findings)
     if not state.path.strip():
         findings.error(("state", "path"), 'is empty; give a file name, or ":memory:"')

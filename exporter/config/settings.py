@@ -175,14 +175,20 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     web_config: str | None = None
     external_url: str | None = None
     compat: tuple[Literal["sloth"], ...] = ()
+    hosts: tuple[str, ...] = ()
+    """Names under which slod may be asked; `*.svc` for all that end so. Empty: any, for reading."""
+    roles: dict[str, Literal["read", "write"]] = {}
+    """What the users of `web_config` may; one that is not named may write."""
 
 
 class API(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Bounds of the APIs under /api/."""
+    """Bounds of the APIs under /api/, and who may read them."""
 
     query_memory: Size | None = None
     """Memory that all PromQL, series and label queries together may take. By default 64 MiB, or a
     quarter of what the control group leaves where that is less."""
+    allow_origins: tuple[str, ...] = ()
+    """Origins whose pages may read the APIs in a browser."""
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

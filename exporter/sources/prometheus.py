@@ -26,7 +26,7 @@ from exporter.core.sample import Ask
 from exporter.core.selector import Want
 from exporter.http import Client, redact
 from exporter.sources.asker import Asker
-from exporter.sources.base import Poll, Sink
+from exporter.sources.base import Leaving, Poll, Sink
 from exporter.sources.lane import FIRST_CHUNK, Lane
 from exporter.sources.lateness import OVERLAP
 from exporter.sources.promclient import PromClient
@@ -60,6 +60,7 @@ class PrometheusSource:
         self._whole: dict[str, float] = {}
         """Where each SLO began that is behind, or was a moment ago."""
         self._woken = asyncio.Event()
+        self._leaving = Leaving()
         self.bounds = self._server.bounds
 
     @property
@@ -89,14 +90,19 @@ class PrometheusSource:
             self._begin(asks, self._clock.now())
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._catch_up(sink))
-                while True:
+                while not self._leaving:
                     if not self._server.must_wait:
                         await self._poll(sink)
                     elapsed = self._clock.monotonic()
                     beat = (floor(elapsed / self._interval) + 1) * self._interval
-                    await self._clock.sleep(beat - elapsed)
+                    await self._leaving.pause(self._clock, beat - elapsed)
         finally:
             await self.close()
+
+    def leave(self) -> None:
+        """Ask no more; `run` ends once the answers under way are handed over."""
+        self._leaving.ask()
+        self._woken.set()
 
     async def close(self) -> None:
         """Close the connections; `run` does it itself."""
@@ -172,18 +178,18 @@ class PrometheusSource:
 
     async def _catch_up(self, sink: Sink) -> None:
         """Lane after lane; one that fails is tried again a little later."""
-        while True:
+        while not self._leaving:
             await self._woken.wait()
             self._woken.clear()
             for lane in list(self._lanes):
                 await self._walk(lane, sink)
             if any(lane.error is not None and not lane.stuck for lane in self._lanes):
                 # Sooner than a long interval would have it.
-                await self._clock.sleep(min(self._interval, _RETRY))
+                await self._leaving.pause(self._clock, min(self._interval, _RETRY))
                 self._woken.set()
 
     async def _walk(self, lane: Lane, sink: Sink) -> None:
-        while not self._server.must_wait:
+        while not self._server.must_wait and not self._leaving:
             poll = await self._next_chunk(lane, self._clock.now())
             if poll.failure is not None:
                 self._isolate(lane, poll)

@@ -51,6 +51,7 @@ class ScrapeSource:
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._gate = asyncio.Semaphore(_AT_ONCE)
+        self._leaving = False
 
     @property
     def targets(self) -> Sequence[str]:
@@ -69,9 +70,12 @@ class ScrapeSource:
                 # targets of the configuration; this shows as a target that is down.
                 fault = SourceError("config", f"discovery of source {self.name}: {error}")
                 await sink(Poll(self.name, "discovery", 0.0, error=fault))
-            while True:
+            while not self._leaving:
                 self._changed.clear()
                 self._adjust(wants, sink)
+                await self._changed.wait()
+            while self._loops:
+                self._changed.clear()
                 await self._changed.wait()
         finally:
             tasks = list(self._tasks)
@@ -80,6 +84,13 @@ class ScrapeSource:
             await asyncio.gather(*tasks, return_exceptions=True)
             self._loops.clear()
             await self.close()
+
+    def leave(self) -> None:
+        """Scrape no more; `run` ends once the pages under way are handed over."""
+        self._leaving = True
+        for loop in self._loops.values():
+            loop.leave()
+        self._changed.set()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -154,6 +165,9 @@ class ScrapeSource:
         await loop.run(sink, self._gate)
         # Nothing may be awaited in between: a target that comes back just now needs a new loop.
         del self._loops[loop.target]
+        self._changed.set()
+        if self._leaving:
+            return
         log.info("target.gone", source=self.name, target=loop.target)
         await sink(Poll(self.name, loop.target, 0.0, gone=True))
 

@@ -13,6 +13,7 @@ from typing import Protocol
 import msgspec
 from aiohttp import web
 
+from exporter.web.bodies import BadBody
 from exporter.web.prom_params import LONGEST_TIMEOUT, Params, Wrong
 from exporter.web.prom_stream import JSON, Stream, Terms, send, send_whole
 
@@ -178,6 +179,8 @@ def _answering(
             return _refused("bad_data", error.status, str(error))
         except Fault as error:
             return _refused(error.kind, error.status, str(error))
+        except BadBody as error:
+            return _refused("bad_data", error.status, str(error))
         if isinstance(data, Stream):
             return await send(request, data)
         return await send_whole(request, _encode(data))

@@ -13,6 +13,7 @@ from datetime import datetime
 from aiohttp import web
 
 from exporter.config.duration import parse_duration
+from exporter.web.bodies import read_form
 from exporter.web.prom_stream import Terms
 
 MOST_POINTS = 11_000
@@ -51,13 +52,7 @@ class Params:
         """Read them."""
         pairs = list(request.query.items())
         if request.method == "POST" and request.content_type == _FORM:
-            try:
-                form = await request.post()
-            except web.HTTPRequestEntityTooLarge:
-                raise Wrong("the form is too long, or has too many fields", 413) from None
-            except (LookupError, ValueError):
-                raise Wrong("the form is not text in its charset") from None
-            pairs = [(k, v) for k, v in form.items() if isinstance(v, str)] + pairs
+            pairs = await read_form(request) + pairs
 
         def gone() -> bool:
             return request.transport is None or request.transport.is_closing()
