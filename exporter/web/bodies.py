@@ -49,10 +49,13 @@ async def read_form(request: web.Request, most: int = MOST) -> list[tuple[str, s
     """The fields of a form (`application/x-www-form-urlencoded`), in order; else as `read_body`."""
     body = await read_body(request, most)
     try:
-        text = body.decode("utf-8", "replace")
+        text = body.decode(request.charset or "utf-8")
+    except (LookupError, ValueError):
+        raise BadBody(400, "the form is not text in its charset") from None
+    try:
         return parse_qsl(text, keep_blank_values=True, max_num_fields=_FIELDS)
-    except ValueError as error:
-        raise BadBody(400, f"the form cannot be read: {error}") from None
+    except ValueError:
+        raise BadBody(413, f"the form has too many fields: {_FIELDS:,} at most") from None
 
 
 def inflated(body: bytes, encoding: str, most: int) -> bytes | None:
