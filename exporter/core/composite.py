@@ -74,7 +74,7 @@ def gather(memory: Memory, others: Mapping[str, Memory], patience: float) -> boo
             good += part.weight * counts.good
             bad += part.weight * counts.bad
         if good or bad:
-            memory.do("events", (), start, upto, good, bad)
+            memory.count((), start, upto, good, bad)
         known = min(_coverage(m, start, upto) for m in members.values())
         if len(members) < len(sli.parts):
             known = 0.0

@@ -21,6 +21,7 @@ from exporter.core.notification import Notification
 from exporter.core.numerals import number_text
 from exporter.core.outbox import Outbox, Route
 from exporter.core.override import Override
+from exporter.core.plausible import keep_plausible
 from exporter.core.sample import Ask, Batch
 from exporter.core.slo import SLO, CompositeSLI, HistogramSLI
 from exporter.core.status import SLOStatus, Snapshot
@@ -136,6 +137,7 @@ class Engine:
     def ingest(self, batch: Batch) -> dict[str, Taken]:
         """Count a batch for every SLO it was asked for; by SLO, what came of it."""
         out: dict[str, Taken] = {}
+        keep_plausible(batch)
         for account in self._of(batch.source):
             if batch.slos is not None and account.slo.name not in batch.slos:
                 continue

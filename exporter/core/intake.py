@@ -25,6 +25,7 @@ from exporter.core.slo import GaugeSLI, HistogramSLI
 from exporter.core.taken import Taken
 from exporter.core.tally import LONG_GAP, Tally
 from exporter.core.values import Values
+from exporter.core.verdicts import Kind
 
 _CLOCK_SET_BACK = 1.0
 """Smaller steps back (in seconds) cost one refused sample, which the next one bridges."""
@@ -216,13 +217,17 @@ class Intake:
                     bisect_right(some, instance.seen - self.memory.slo.interval) for some in times
                 )
                 fresh = fresh[bisect_right(fresh, instance.seen) :]
-            self._write(group, found, fresh)
+            self._write(group, found, fresh, taken)
         return surplus
 
-    def _write(self, group: Group, found: Sequence[Row], fresh: Sequence[float]) -> None:
+    def _write(
+        self, group: Group, found: Sequence[Row], fresh: Sequence[float], taken: Taken
+    ) -> None:
         """Into the ledger; `fresh`: when there was data."""
-        for start, end, good, bad in found:
-            self.memory.do("events", group, start, end, good, bad)
+        for row in found:
+            if not self.memory.count(group, *row):
+                taken.refuse("too_large")
+                taken.readings[Kind.REFUSED.value, "too_large"] += 1
         seen = self.memory.instance(group).seen
         if fresh:
             for start, end in self._stretches([fresh[0] if seen is None else seen, *fresh]):

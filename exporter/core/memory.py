@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from exporter.core.amounts import are_events
 from exporter.core.alert import Alert, State
 from exporter.core.events import Group
 from exporter.core.exclusion import Exclusion
@@ -103,6 +104,14 @@ class Memory:
         """Do an operation and write it down."""
         self.log.append((name, *args))
         self._operations[name](self, *args)
+
+    def count(self, group: Group, start: float, end: float, good: float, bad: float) -> bool:
+        """Add events to a ledger and write that down; False, and nothing, for what is no number of
+        events (see `amounts`): a ledger that has taken one is wrong for good."""
+        if not are_events(start, end, good, bad):
+            return False
+        self.do("events", group, start, end, good, bad)
+        return True
 
     def note_alert(self, group: Group | None, key: str, alert: Alert) -> None:
         """Write down an alert that has changed; group None is the SLO as a whole."""
