@@ -21,8 +21,15 @@ from exporter.core.places import Places
 from exporter.core.sample import Batch
 from exporter.core.series import Last
 from exporter.core.slo import SLO
+from exporter.core.state_check import check_dump, check_operation
 from exporter.core.tally import Tally
-from exporter.core.target_state import LOST, TargetState, dump_targets, load_targets
+from exporter.core.target_state import (
+    LOST,
+    TargetState,
+    dump_targets,
+    forget_targets,
+    load_targets,
+)
 
 FORGET_AFTER = 86_400.0
 """A target or series that was silent for so long (a day, in seconds) is new when it returns."""
@@ -106,8 +113,8 @@ class Memory:
         self._operations[name](self, *args)
 
     def count(self, group: Group, start: float, end: float, good: float, bad: float) -> bool:
-        """Add events to a ledger and write that down; False, and nothing, for what is no number of
-        events (see `amounts`): a ledger that has taken one is wrong for good."""
+        """Add events to a ledger and write that down; False, and nothing, where `are_events` is
+        false: a ledger that has taken such a number is wrong for good."""
         if not are_events(start, end, good, bad):
             return False
         self.do("events", group, start, end, good, bad)
@@ -118,8 +125,10 @@ class Memory:
         self.log.append(("alert", group, key, *alert.values()))
 
     def replay(self, log: Iterable[Op]) -> None:
-        """Do logged operations again, after a restart."""
-        for name, *args in log:
+        """Do logged operations again, after a restart; `ValueError` for one that never was."""
+        for op in log:
+            check_operation(op)
+            name, *args = op
             self._operations[name](self, *args)
 
     # --- operations -----------------------------------------------------------------------------
@@ -194,16 +203,8 @@ class Memory:
     def _do_forget(self, now: float) -> None:
         """Drop what was silent for a day of polls, and alerts that are past."""
         # Not a day of ours: what was missed while slod was away is still to be bridged.
-        oldest = (self.polled or 0.0) - FORGET_AFTER
-        for target, state in list(self.targets.items()):
-            over = state.last < oldest
-            for index, series in enumerate(state.series):
-                for key in [k for k, s in series.items() if over or s.time < oldest]:
-                    last = series.pop(key)
-                    if self.tally is not None:
-                        self.tally.forgot((index, target, key), last)
-            if over:
-                del self.targets[target]
+        forgot = self.tally.forgot if self.tally is not None else None
+        forget_targets(self.targets, (self.polled or 0.0) - FORGET_AFTER, forgot)
         if self.missing is not None and self.missing.is_past(now):
             self.missing = None
         for group, instance in list(self.instances.items()):
@@ -281,6 +282,7 @@ class Memory:
 
     def load(self, dumped: Mapping[str, Any]) -> None:
         """Take back what `dump` gave; `ValueError` or `TypeError` when it is not that."""
+        check_dump(dumped)
         self.since, self.polled = dumped["since"], dumped["polled"]
         self.bucket_known = dumped["bucket_known"]
         self._interval = dumped["interval"]
