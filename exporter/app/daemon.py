@@ -47,13 +47,13 @@ class Daemon:
         receivers = make_receivers(config, self.metrics.notification)
         self.engine = Engine(config.slos, routes(receivers), approximate)
         store = Store(config.state.path, now=clock.now)
-        self._keeper = Keeper(self.engine, store)
+        self._keeper = Keeper(self.engine, store, config.state.keep_removed)
         self._polling: dict[str, tuple[Polling, asyncio.Task[None]]] = {}
         self._delivery: list[tuple[Delivery, asyncio.Task[None]]] = []
         self._receivers = receivers
         self._arrived = asyncio.Event()
         self.changed = self._arrived.set
-        self._desk = Desk(self.engine, store, clock, self)
+        self._desk = Desk(self.engine, store, clock, self, self._keeper.removed)
         self._reloading = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
         self.started = asyncio.Event()
@@ -200,6 +200,7 @@ class Daemon:
         elif before is not None:
             log.info("state.saving_again")
         self.metrics.saving(self._keeper.degraded is None)
+        self.metrics.quarantined(self._keeper.quarantined)
 
     async def _beat(self) -> None:
         while True:
@@ -231,31 +232,38 @@ class Daemon:
                 polling = Polling(source, self.engine, self.metrics, self._clock, self._arrived.set)
                 self._polling[name] = (polling, self._spawn(polling.run()))
 
-    async def reload(self) -> str | None:
-        """Read the configuration again; None, or why the old one stays."""
+    async def reload(self, allow_empty: bool = False) -> str | None:
+        """Read the configuration again; None, or why the old one stays. `allow_empty`: a file
+        without SLOs may take the place of one with some."""
         # Two at once would start every source twice.
         async with self._reloading:
-            return await self._reload()
+            return await self._reload(allow_empty)
 
-    async def _reload(self) -> str | None:
+    async def _reload(self, allow_empty: bool) -> str | None:
         sdnotify.reloading()
         try:
-            config = reload(self.config)
+            config = reload(self.config, allow_empty=allow_empty)
             receivers = make_receivers(config, self.metrics.notification)
         except SlodError as error:
             self.metrics.reloaded(False, self._clock.now())
             log.error("config.reload_failed", error=str(error))
             sdnotify.ready()
             return str(error)
-        if (config.server, config.state) != (self.config.server, self.config.state):
-            log.warning("config.needs_restart", keys="server, state")
+        if config.keys.document == self.config.keys.document:
+            self.metrics.reloaded(True, self._clock.now())
+            log.info("config.unchanged")
+            sdnotify.ready()
+            return None
+        if (config.server, config.state.path) != (self.config.server, self.config.state.path):
+            log.warning("config.needs_restart", keys="server, state.path")
         await _cancel([task for _, task in self._polling.values()])
         await _cancel([task for _, task in self._delivery])
         self._polling.clear()
         self._delivery.clear()
         self.config, self._receivers = config, receivers
         change = self.engine.configure(config.slos, routes(receivers))
-        self._keeper.reconfigured(change.added + change.restarted, change.removed)
+        self._keeper.removed.keep = config.state.keep_removed
+        taken_back = await self._keeper.reconfigured(change)
         await self._desk.configure(config)
         for name in (*change.removed, *change.restarted):
             self.metrics.forget_slo(name)
@@ -267,7 +275,8 @@ class Daemon:
         log.info(
             "config.reloaded",
             added=change.added,
-            new_ledger=change.restarted,
+            new_ledger=[name for name in change.restarted if name not in taken_back],
+            taken_back=taken_back,
             removed=change.removed,
         )
         sdnotify.ready()

@@ -2,7 +2,7 @@
 
 | bound | of | beyond it |
 | --- | --- | --- |
-| `MOST_VALUE` | a counter, a histogram's count, a query's value | the sample is refused: `too_large` |
+| `MOST_VALUE` | counters, counts of histograms, queries | the sample is refused: `too_large` |
 | `MOST_EVENTS` | the events of one interval of one ledger | the interval is refused: `too_large` |
 | `MOST_TOTAL` | sums of years of such intervals | a row of the state file goes to quarantine |
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain, pairwise
 
 from exporter.core import events
+from exporter.core.amounts import are_events
 from exporter.core.away import Away
 from exporter.core.counters import Counters, Line, Wanted
 from exporter.core.events import Debt, Gain, Group
@@ -217,17 +218,22 @@ class Intake:
                     bisect_right(some, instance.seen - self.memory.slo.interval) for some in times
                 )
                 fresh = fresh[bisect_right(fresh, instance.seen) :]
-            self._write(group, found, fresh, taken)
+            self._write(group, self._countable(found, taken), fresh)
         return surplus
 
-    def _write(
-        self, group: Group, found: Sequence[Row], fresh: Sequence[float], taken: Taken
-    ) -> None:
+    @staticmethod
+    def _countable(rows: Sequence[Row], taken: Taken) -> Sequence[Row]:
+        """The rows that a ledger can take; one wrong number in it would be there for good."""
+        countable = [row for row in rows if are_events(*row)]
+        if refused := len(rows) - len(countable):
+            taken.refuse("too_large", refused)
+            taken.readings[Kind.REFUSED.value, "too_large"] += refused
+        return countable
+
+    def _write(self, group: Group, found: Sequence[Row], fresh: Sequence[float]) -> None:
         """Into the ledger; `fresh`: when there was data."""
-        for row in found:
-            if not self.memory.count(group, *row):
-                taken.refuse("too_large")
-                taken.readings[Kind.REFUSED.value, "too_large"] += 1
+        for start, end, good, bad in found:
+            self.memory.do("events", group, start, end, good, bad)
         seen = self.memory.instance(group).seen
         if fresh:
             for start, end in self._stretches([fresh[0] if seen is None else seen, *fresh]):

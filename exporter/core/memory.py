@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from exporter.core.amounts import are_events
+from exporter.core import target_state
 from exporter.core.alert import Alert, State
 from exporter.core.events import Group
 from exporter.core.exclusion import Exclusion
@@ -23,13 +23,7 @@ from exporter.core.series import Last
 from exporter.core.slo import SLO
 from exporter.core.state_check import check_dump, check_operation
 from exporter.core.tally import Tally
-from exporter.core.target_state import (
-    LOST,
-    TargetState,
-    dump_targets,
-    forget_targets,
-    load_targets,
-)
+from exporter.core.target_state import LOST, TargetState
 
 FORGET_AFTER = 86_400.0
 """A target or series that was silent for so long (a day, in seconds) is new when it returns."""
@@ -112,17 +106,15 @@ class Memory:
         self.log.append((name, *args))
         self._operations[name](self, *args)
 
-    def count(self, group: Group, start: float, end: float, good: float, bad: float) -> bool:
-        """Add events to a ledger and write that down; False, and nothing, where `are_events` is
-        false: a ledger that has taken such a number is wrong for good."""
-        if not are_events(start, end, good, bad):
-            return False
-        self.do("events", group, start, end, good, bad)
-        return True
-
     def note_alert(self, group: Group | None, key: str, alert: Alert) -> None:
         """Write down an alert that has changed; group None is the SLO as a whole."""
         self.log.append(("alert", group, key, *alert.values()))
+
+    def drop_alerts(self) -> None:
+        """Forget every alert, also that there is no data."""
+        self.missing = None
+        for instance in self.instances.values():
+            instance.alerts.clear()
 
     def replay(self, log: Iterable[Op]) -> None:
         """Do logged operations again, after a restart; `ValueError` for one that never was."""
@@ -204,7 +196,7 @@ class Memory:
         """Drop what was silent for a day of polls, and alerts that are past."""
         # Not a day of ours: what was missed while slod was away is still to be bridged.
         forgot = self.tally.forgot if self.tally is not None else None
-        forget_targets(self.targets, (self.polled or 0.0) - FORGET_AFTER, forgot)
+        target_state.forget_targets(self.targets, (self.polled or 0.0) - FORGET_AFTER, forgot)
         if self.missing is not None and self.missing.is_past(now):
             self.missing = None
         for group, instance in list(self.instances.items()):
@@ -266,7 +258,7 @@ class Memory:
             "bucket_known": self.bucket_known,
             "interval": self._interval,
             "missing": self.missing.values() if self.missing else None,
-            "targets": dump_targets(self.targets),
+            "targets": target_state.dump_targets(self.targets),
             "instances": [
                 (
                     group,
@@ -289,7 +281,7 @@ class Memory:
         self.instances.clear()
         if dumped["missing"]:
             self._do_alert(None, MISSING, *dumped["missing"])
-        self.targets.update(load_targets(dumped["targets"]))
+        self.targets.update(target_state.load_targets(dumped["targets"]))
         for group, debt, seen, ledger, alerts in dumped["instances"]:
             instance = self.instance(group)
             if isinstance(debt, float | int):
