@@ -186,19 +186,9 @@ class Daemon:
 
     async def _save(self) -> None:
         self._saved_at = self._clock.monotonic()
-        before = self._keeper.degraded
         error = await self._keeper.save()
         if error is not None:
             self.metrics.state_error(error.reason)
-            if before != error.reason:
-                log.error(
-                    "state.cannot_save",
-                    reason=error.reason,
-                    error=str(error),
-                    outcome="measuring goes on in memory; it is saved as soon as that works again",
-                )
-        elif before is not None:
-            log.info("state.saving_again")
         self.metrics.saving(self._keeper.degraded is None)
         self.metrics.quarantined(self._keeper.quarantined)
 

@@ -140,11 +140,20 @@ class Keeper:
                 return None
             await self._store.save(save)
         except StateError as error:
+            if self.degraded != error.reason:
+                log.error(
+                    "state.cannot_save",
+                    reason=error.reason,
+                    error=str(error),
+                    outcome="measuring goes on in memory; it is saved as soon as that works again",
+                )
             self.degraded = error.reason
             if save is not None:
                 self._said = save.said + self._said
                 self.removed.unsaved(save)
             return error
+        if self.degraded is not None:
+            log.info("state.saving_again")
         self.degraded = None
         self._log_mended()
         return None

@@ -8,6 +8,7 @@ costs no history. What happened meanwhile is bridged by the next sample, as afte
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 import structlog
 
@@ -110,10 +111,8 @@ class Removed:
             body = row.body if row is not None else await self._store.removed(*key)
             good: float | None = None
             bad: float | None = None
-            try:
+            with suppress(*UNREADABLE):
                 good, bad = totals(read_removed(body or b"")[0]["state"])
-            except UNREADABLE:
-                pass
             reason = "edited" if key[0] in self._engine.accounts else "removed"
             size = len(body or b"")
             ledgers.append(RemovedLedger(key[0], reason, at, at + self.keep, good, bad, size))

@@ -76,7 +76,7 @@ def _repair(path: str, now: float, *, running: bool) -> list[BadRow]:
 
 
 def dump(path: str) -> Iterator[bytes]:
-    """Yield all of a file as lines of JSON, one a row; bytes are base64. `StateError` as `check`."""
+    """Yield a file as lines of JSON, one a row; bytes are base64. `StateError` as `check`."""
     with closing(_copy(path)) as db:
         judged = judge(contents.load(db))
         for slo, (seq, state) in judged.snapshots.items():

@@ -145,9 +145,7 @@ class Store:
             )
         self._lock.take()
         try:
-            loaded = self._open_file()
-            self._lock.fate()
-            return loaded
+            return self._open_file()
         except BaseException:
             self._disconnect()
             self._lock.release()
@@ -170,8 +168,7 @@ class Store:
                     migrate(db)
                     return self._load(db)
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            if not unusable(error):
-                assert isinstance(error, sqlite3.Error)  # or it is the content's
+            if isinstance(error, sqlite3.Error) and not unusable(error):
                 raise translated(error, self._path) from error
             why = "corrupt"
         self._disconnect()

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from exporter.store import quarantine
 from exporter.store.database import Key, Store
 from exporter.store.rows import MOST_SEQ
 from exporter.store.schema import checksum
@@ -42,6 +43,17 @@ class Documents:
         for key in change.drop:
             known.pop(key, None)
         known.update(change.put)
+
+    async def quarantine(self, reasons: Mapping[Key, str]) -> None:
+        """Move documents that cannot be used to quarantine, each with the reason in one line."""
+        if reasons:
+            self._store.quarantined = await self._store.transact(
+                lambda db: quarantine.move_documents(db, self._kind, reasons, self._store.now())
+            )
+
+    async def quarantined(self) -> list[tuple[str, str]]:
+        """Those of this kind that are in quarantine: origin and id in one text, and why."""
+        return await self._store.transact(lambda db: quarantine.documents(db, self._kind))
 
     async def audit(self, most: int) -> Sequence[tuple[int, bytes | None]]:
         """The newest records with their numbers, newest first; None as above."""

@@ -46,7 +46,7 @@ class Ledgers(Protocol):
 def part(ledgers: Ledgers) -> Part:
     """The endpoints and their description."""
 
-    async def listed(request: web.Request) -> web.Response:
+    async def listed(_: web.Request) -> web.Response:
         with reading():
             kept = await ledgers.listed()
         return answer({"removed": [_plain(one) for one in kept]})
