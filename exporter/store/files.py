@@ -90,6 +90,13 @@ class FileLock:
         if name is not None:
             os.close(name)
 
+    def _owner(self) -> tuple[int, int] | None:
+        try:
+            state = Path(self._path).stat()
+        except OSError:
+            return None
+        return state.st_uid, state.st_gid
+
     def _locked(self, path: str, flags: int) -> int:
         import fcntl
 
@@ -104,6 +111,9 @@ class FileLock:
                 raise StateError("cannot_open", f"{path} is no regular file; check [state] path")
             with suppress(OSError):  # The file may be another user's, and writable all the same.
                 os.fchmod(file, _MODE)
+                if os.geteuid() == 0 and (owner := self._owner()) is not None:
+                    # What root made beside it must not lock out whoever runs slod.
+                    os.fchown(file, *owner)
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(file)
