@@ -18,7 +18,7 @@ import msgspec
 from exporter.app.state_bodies import UNREADABLE, Judged, judge, read_removed
 from exporter.errors import StateError
 from exporter.store import contents, quarantine
-from exporter.store.files import COMPANIONS, FileLock, is_database
+from exporter.store.files import COMPANIONS, FileLock, is_database, sync_folder
 from exporter.store.rows import BadRow
 from exporter.store.schema import VERSION, checksum
 from exporter.store.transaction import Transaction
@@ -124,6 +124,7 @@ def backup(path: str, to: str) -> int:
         with open(new, "rb+") as file:  # noqa: PTH123 (its descriptor is wanted)
             os.fsync(file.fileno())
         Path(new).rename(to)
+        sync_folder(to)
         return Path(to).stat().st_size
     except OSError as error:
         raise StateError("io", f"cannot write {to}: {error}") from error

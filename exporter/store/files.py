@@ -132,6 +132,15 @@ class FileLock:
         return file
 
 
+def sync_folder(path: str) -> None:
+    """Make a new name in the folder of a file survive a loss of power."""
+    folder = os.open(Path(path).absolute().parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def set_aside(path: str, why: str, now: float) -> str:
     """Rename the file and its companions to `PATH.WHY-TIME`; the new path."""
     stamp = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")

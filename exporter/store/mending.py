@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.store import contents
-from exporter.store.files import COMPANIONS, FileLock, set_aside
+from exporter.store.files import COMPANIONS, FileLock, set_aside, sync_folder
 from exporter.store.schema import checksum
 from exporter.store.transaction import Transaction
 
@@ -66,6 +66,7 @@ def mend(
     if any(Path(path + suffix).exists() for suffix in ("", *COMPANIONS)):
         aside = set_aside(path, why, now)
     Path(new).rename(path)
+    sync_folder(path)
     lock.take_file()
     return Mended(why, copied, aside)
 

@@ -22,8 +22,9 @@ from pathlib import Path
 SECTOR = 512
 """What a disk writes whole."""
 
-_OPEN = CFUNCTYPE(c_int, c_void_p, c_char_p, c_void_p, c_int, POINTER(c_int))
-_DELETE = CFUNCTYPE(c_int, c_void_p, c_char_p, c_int)
+# Names as addresses: SQLite keeps more behind the end of a name than a copy of it would have.
+_OPEN = CFUNCTYPE(c_int, c_void_p, c_void_p, c_void_p, c_int, c_void_p)
+_DELETE = CFUNCTYPE(c_int, c_void_p, c_void_p, c_int)
 _WRITE = CFUNCTYPE(c_int, c_void_p, c_void_p, c_int, c_int64)
 _TRUNCATE = CFUNCTYPE(c_int, c_void_p, c_int64)
 _SYNC = CFUNCTYPE(c_int, c_void_p, c_int)
@@ -88,15 +89,15 @@ def recording() -> Iterator[Recording]:
     shim = _Shim(record)
 
     @_OPEN
-    def opened(of: int, path: bytes, file: int, flags: int, out: object) -> int:
+    def opened(of: int, path: int | None, file: int, flags: int, out: int | None) -> int:
         code: int = real_open(of, path, file, flags, out)
         if code == 0 and path:
-            shim.wrap(file, Path(path.decode()).name)
+            shim.wrap(file, _name(path))
         return code
 
     @_DELETE
-    def deleted(of: int, path: bytes, sync: int) -> int:
-        record.events.append(Event("delete", Path(path.decode()).name))
+    def deleted(of: int, path: int, sync: int) -> int:
+        record.events.append(Event("delete", _name(path)))
         code: int = real_delete(of, path, sync)
         return code
 
@@ -105,6 +106,10 @@ def recording() -> Iterator[Recording]:
         yield record
     finally:
         vfs.xOpen, vfs.xDelete = real_open, real_delete
+
+
+def _name(path: int) -> str:
+    return Path(ctypes.string_at(path).decode()).name
 
 
 class _Shim:
@@ -165,14 +170,19 @@ def disk_after(events: Sequence[Event]) -> Files:
 
 def disk_after_power_cut(events: Sequence[Event], rng: random.Random) -> Files:
     """Files that a disk may hold when the power fails then: what was synced, and of what came
-    after that any part in any order, each write whole or torn between sectors."""
+    after that any part in any order, each write whole or torn between sectors.
+
+    A deletion is kept once the folder is synced, which SQLite does with the first sync of a log or
+    journal that it made (`UNIXFILE_DIRSYNC` in its os_unix.c).
+    """
     last = {event.name: at for at, event in enumerate(events) if event.what == "sync"}
+    folder = _folder_synced(events)
     files: Files = {}
     loose: list[Event] = []
     for at, event in enumerate(events):
         if event.what in ("mark", "sync"):
             continue
-        if at < last.get(event.name, -1):
+        if at < (folder if event.what == "delete" else last.get(event.name, -1)):
             _do(files, event)
         else:
             loose.append(event)
@@ -186,6 +196,20 @@ def disk_after_power_cut(events: Sequence[Event], rng: random.Random) -> Files:
             event = Event("write", event.name, event.place, event.data[:cut])
         _do(files, event)
     return files
+
+
+def _folder_synced(events: Sequence[Event]) -> int:
+    """Place of the newest event that synced the folder too; -1 where none did."""
+    made: set[str] = set()
+    folder = -1
+    for at, event in enumerate(events):
+        if event.what == "delete":
+            made.discard(event.name)
+        elif event.what == "sync" and event.name.endswith(("-wal", "-journal")):
+            if event.name not in made:
+                folder = at
+            made.add(event.name)
+    return folder
 
 
 def _do(files: Files, event: Event) -> None:
