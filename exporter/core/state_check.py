@@ -68,7 +68,7 @@ def _is_labels(value: Any) -> bool:
 
 
 def _is_state(value: Any) -> bool:
-    return value in {state.value for state in State}
+    return isinstance(value, str) and value in {state.value for state in State}
 
 
 def _or_none(check: Check) -> Check:
@@ -119,10 +119,11 @@ _OPERATIONS: Mapping[str, tuple[Sequence[Check], int]] = {
 
 def check_operation(op: Any) -> None:
     """Check one logged operation: its name, and every argument's type and range."""
-    if not isinstance(op, list | tuple) or not op or op[0] not in _OPERATIONS:
+    name = op[0] if isinstance(op, list | tuple) and op else None
+    if not isinstance(name, str) or name not in _OPERATIONS:
         raise ValueError("an operation that does not exist")
-    checks, least = _OPERATIONS[op[0]]
-    _check_row(f"operation {op[0]}", op[1:], checks, least)
+    checks, least = _OPERATIONS[name]
+    _check_row(f"operation {name}", op[1:], checks, least)
 
 
 def check_dump(state: Any) -> None:

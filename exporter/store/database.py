@@ -215,7 +215,7 @@ class Store:
         """`StateError` when the file is not what it was."""
         if self._path == MEMORY:
             return
-        self._fate = self._fate or self._lock.fate()
+        self._fate = self._fate or self._lock.fate(connected=self._db is not None)
         if self._fate:
             raise StateError(self._fate, f"the state file {self._path} is {self._fate}")
 
@@ -290,7 +290,7 @@ class Store:
             db.execute("INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?, ?)", row)
 
     def _close(self) -> None:
-        if self._db is not None and self._path != MEMORY and not self._lock.fate():
+        if self._db is not None and self._path != MEMORY and not self._lock.fate(connected=True):
             with suppress(sqlite3.Error):
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._disconnect()

@@ -35,6 +35,7 @@ class FileLock:
         self._by_name: int | None = None
         self._file: int | None = None
         self._size = 0
+        self._log: int | None = None
 
     def take(self) -> None:
         """Lock the name, and the file where there is one; `StateError` when another process holds
@@ -52,14 +53,18 @@ class FileLock:
         before."""
         self.release_file()
         self._file = self._locked(self._path, os.O_CREAT)
-        self._size = 0
+        self._size, self._log = 0, None
         for suffix in COMPANIONS:
             with suppress(OSError):
                 Path(self._path + suffix).chmod(_MODE)
 
-    def fate(self) -> str:
+    def fate(self, *, connected: bool) -> str:
         """What became of the locked file: empty while it is there and whole, else `gone`,
-        `replaced` (another file has its name), or `cut` (it is shorter, or no database)."""
+        `replaced` (another file has its name), or `cut` (it is shorter, or no database).
+
+        `connected`: a connection was open since the last look, so that its write-ahead log must
+        still be the same file: one that is deleted is written on, and found by no start.
+        """
         if self._file is None:
             return "gone"
         own = os.fstat(self._file)
@@ -75,6 +80,12 @@ class FileLock:
         if own.st_size < self._size or os.pread(self._file, 16, 0) not in (_MAGIC, b""):
             return "cut"
         self._size = own.st_size
+        with suppress(OSError):
+            log = Path(self._path + "-wal")
+            now = log.stat().st_ino if log.exists() else None
+            if connected and self._log not in (None, now):
+                return "gone"
+            self._log = now if connected else None
         return ""
 
     def release_file(self) -> None:
