@@ -36,6 +36,10 @@ def slo(name: str = "case", code: str = "5..") -> str:
 BOTH = SOURCE + slo() + slo("other")
 
 
+GONE = SOURCE + slo("other")
+EDITED = SOURCE + slo(code="4..") + slo("other")
+
+
 class Shop:
     """A page whose counters grow with every look."""
 

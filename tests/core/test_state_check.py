@@ -1,4 +1,4 @@
-"""What a state file may hold is judged value by value: one that never was is told, none is taken."""
+"""What a state file may hold is judged value by value: none is taken that never was."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_a_dump_of_another_shape_is_told_by_its_place() -> None:
             check_dump({**whole, key: "x"})
     for key in ("targets", "instances"):
         for row in (None, [], [1, 2], "x"):
-            with pytest.raises(ValueError, match="an? (target|instance)"):
+            with pytest.raises(ValueError, match=r"an? (target|instance)"):
                 check_dump({**whole, key: [row]})
     target = list(whole["targets"][0])
     target[3] = [[["k", 1.0, nan, 1.0]]]
