@@ -51,7 +51,7 @@ class Daemon:
         receivers = make_receivers(config, self.metrics.notification)
         self.engine = Engine(config.slos, routes(receivers), approximate)
         store = Store(config.state.path, now=clock.now)
-        self._keeper = Keeper(self.engine, store)
+        self._keeper = Keeper(self.engine, store, config.state.keep_removed)
         self.running = Running(
             self.metrics,
             self._polling_of,
@@ -62,7 +62,7 @@ class Daemon:
         self._receivers = receivers
         self._arrived = asyncio.Event()
         self.changed = self._arrived.set
-        self._desk = Desk(self.engine, store, clock, self)
+        self._desk = Desk(self.engine, store, clock, self, self._keeper.removed)
         self._tasks: list[asyncio.Task[None]] = []
         self.started = asyncio.Event()
         """Set once it listens and polls."""
@@ -196,20 +196,11 @@ class Daemon:
 
     async def _save(self) -> None:
         self._saved_at = self._clock.monotonic()
-        before = self._keeper.degraded
         error = await self._keeper.save()
         if error is not None:
             self.metrics.state_error(error.reason)
-            if before != error.reason:
-                log.error(
-                    "state.cannot_save",
-                    reason=error.reason,
-                    error=str(error),
-                    outcome="measuring goes on in memory; it is saved as soon as that works again",
-                )
-        elif before is not None:
-            log.info("state.saving_again")
         self.metrics.saving(self._keeper.degraded is None)
+        self.metrics.quarantined(self._keeper.quarantined)
 
     async def _beat(self) -> None:
         while True:
@@ -234,11 +225,11 @@ class Daemon:
     def _delivery_to(self, receiver: Receiver) -> Delivery:
         return Delivery(receiver, self.engine.outbox, self._clock, self.metrics, self._arrived.set)
 
-    async def _reload(self) -> str | None:
+    async def _reload(self, allow_empty: bool) -> str | None:
         sdnotify.reloading()
         try:
             # In a thread: thousands of SLOs take a second to read.
-            config = await asyncio.to_thread(reload, self.config)
+            config = await asyncio.to_thread(reload, self.config, allow_empty=allow_empty)
             receivers = make_receivers(config, self.metrics.notification)
             await self.running.leave(config, receivers)
             try:
@@ -262,7 +253,8 @@ class Daemon:
             log.info("config.unchanged")
             return
         change = self.engine.configure(config.slos, routes(receivers))
-        self._keeper.reconfigured(change.added + change.restarted, change.removed)
+        self._keeper.removed.keep = config.state.keep_removed
+        taken_back = await self._keeper.reconfigured(change)
         await self._desk.configure(config)
         for name in (*change.removed, *change.restarted):
             self.metrics.forget_slo(name)
@@ -271,7 +263,8 @@ class Daemon:
         log.info(
             "config.reloaded",
             added=change.added,
-            new_ledger=change.restarted,
+            new_ledger=[name for name in change.restarted if name not in taken_back],
+            taken_back=taken_back,
             removed=change.removed,
         )
 

@@ -22,6 +22,7 @@ from exporter.app.numbers import Numbers
 from exporter.app.page import about, unread
 from exporter.app.pages import Pages
 from exporter.app.prom import Prom
+from exporter.app.removed import Removed, RemovedLedgers
 from exporter.app.report import Reports
 from exporter.app.report_schedule import Schedule
 from exporter.app.series import Series
@@ -43,6 +44,7 @@ from exporter.web import (
     history_api,
     openapi,
     prom_api,
+    removed_api,
     report_api,
     slos_api,
 )
@@ -59,8 +61,10 @@ class Desk:
         store: Store,
         clock: Clock,
         host: Host,
+        removed: Removed,
     ) -> None:
         snapshot, changed = host.snapshot, host.changed
+        self._removed = RemovedLedgers(removed, changed)
         self._explainer = Explainer(engine, lambda: host.config.sources, clock)
         self._exclusions = Exclusions(engine, store, clock, changed)
         self._annotations = Annotations(clock)
@@ -105,6 +109,7 @@ class Desk:
             gate_api.part(self._gates),
             events_api.part(self._timeline),
             report_api.part(self._reports),
+            removed_api.part(self._removed),
         )
         pages = page_routes.routes(self._pages, self._live)
         return [*pages, *own, *prom_api.routes(self._prom)]

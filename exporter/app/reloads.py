@@ -12,19 +12,23 @@ from contextlib import suppress
 
 
 class Reloads:
-    """Calls `reload`, which answers None, or why the old configuration stays."""
+    """Calls `reload`, which takes whether a file without SLOs may take the place of one with some,
+    and answers None, or why the old configuration stays."""
 
-    def __init__(self, reload: Callable[[], Awaitable[str | None]]) -> None:
+    def __init__(self, reload: Callable[[bool], Awaitable[str | None]]) -> None:
         self._reload = reload
+        self._allow_empty = False
         self._running = asyncio.Lock()
         self._waiting: asyncio.Task[str | None] | None = None
         self._tasks: set[asyncio.Task[str | None]] = set()
         self._stopped = False
 
-    async def __call__(self) -> str | None:
-        """The answer of the next reload to begin. It goes on also if its asker goes away."""
+    async def __call__(self, allow_empty: bool = False) -> str | None:
+        """The answer of the next reload to begin. It goes on also if its asker goes away.
+        `allow_empty`: holds when one of those who wait for it says so."""
         if self._stopped:
             return "slod is stopping"
+        self._allow_empty |= allow_empty
         if self._waiting is None:
             self._waiting = task = asyncio.create_task(self._run())
             self._tasks.add(task)
@@ -41,5 +45,5 @@ class Reloads:
 
     async def _run(self) -> str | None:
         async with self._running:
-            self._waiting = None
-            return await self._reload()
+            allow_empty, self._allow_empty, self._waiting = self._allow_empty, False, None
+            return await self._reload(allow_empty)

@@ -18,14 +18,16 @@ from exporter.config.findings import Findings
 from exporter.config.moments import rfc3339
 from exporter.config.timeline import Timeline as Settings
 from exporter.config.timeline import moment, read_event
+from exporter.core.amounts import is_time
 from exporter.core.attribution import Cause
 from exporter.core.engine import Engine
 from exporter.core.instance import Instance
 from exporter.core.slo import SLO
 from exporter.core.timeline import CHANGES, Blame, Cost, Event, blame, cost, spans
 from exporter.errors import StateError
-from exporter.store.database import Store
+from exporter.store.database import Key, Store
 from exporter.store.documents import Change, Documents
+from exporter.store.rows import printable
 
 log = structlog.get_logger()
 
@@ -68,18 +70,28 @@ class Timeline:
         except StateError as error:
             log.error("events.not_loaded", error=str(error))
             rows = {}
-        for (_, ident), body in rows.items():
+        bad: dict[Key, str] = {}
+        for key, body in rows.items():
             try:
                 event = msgspec.json.decode(body or b"", type=Event)
-            except _UNREADABLE:
-                log.error("event.unreadable", id=ident, outcome="it is left out")
+                _require_times(event)
+            except _UNREADABLE as error:
+                log.error("event.unreadable", id=key[1], error=str(error), outcome="it is left out")
+                bad[key] = printable(str(error))
                 continue
-            self._events[ident] = event
+            self._events[key[1]] = event
+        await self._set_apart(bad)
         # A kill may have come before a notice was kept; what is known is not said again.
         now = self._clock.now()
         for event, (_, end) in self.between(now, now):
             for one in event.blamed:
                 self._announce(event, one, end)
+
+    async def _set_apart(self, bad: Mapping[Key, str]) -> None:
+        try:
+            await self._table.quarantine(bad)
+        except StateError as error:
+            log.error("events.not_quarantined", error=str(error), outcome="judged again later")
 
     async def run(self) -> None:
         """Look again and again whether a change burns more than what was before it."""
@@ -270,3 +282,11 @@ class Timeline:
     def _service(self, slo: str) -> str:
         account = self._engine.accounts.get(slo)
         return account.slo.service if account is not None else ""
+
+
+def _require_times(event: Event) -> None:
+    """`ValueError` for one whose times are none: they are in every number made of it."""
+    blamed = (one.at for one in event.blamed)
+    times = (event.start, event.end, event.at, *blamed)
+    if not all(is_time(when) for when in times if when is not None):
+        raise ValueError("a time of the event is none")

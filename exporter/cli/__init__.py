@@ -16,14 +16,16 @@ from exporter.cli import (
     exclude,
     explain,
     gate,
+    reload,
     report,
     run,
+    state,
     status,
 )
 from exporter.cli.lean import structlog
 from exporter.errors import ConfigError, SlodError
 
-_COMMANDS = (run, demo, check, status, explain, exclude, gate, backtest, report)
+_COMMANDS = (run, demo, check, status, explain, exclude, gate, backtest, report, reload, state)
 
 
 def parser() -> argparse.ArgumentParser:

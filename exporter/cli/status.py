@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from exporter.cli.remote import URL, Refused, Unreachable, ask
+from exporter.cli.remote import URL, Refused, Unreachable, ask, plain
 from exporter.config.duration import parse_duration
 from exporter.errors import SlodError
 
@@ -26,12 +26,14 @@ examples:
   slod status
   slod status --watch --service checkout
   slod status --label team=payments
+  slod status --removed
   slod status --json | jq '.slos[] | select(.budget_remaining < 0.25) | .slo'
 
 exit status: 0, 1 a budget is exhausted, 2 bad arguments or no such SLO, 3 the daemon cannot be
 reached; with --watch that of the last look
 """
 _SHORTEST = 0.1
+_COLUMNS = ("slo", "reason", "since", "until", "good", "bad", "bytes")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -61,6 +63,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=[],
         help="only SLOs with this label; may be repeated",
     )
+    parser.add_argument(
+        "--removed",
+        action="store_true",
+        help="ledgers of SLOs that are gone from the configuration or were edited",
+    )
     parser.add_argument("--json", action="store_true", help="what the API says, for scripts")
     parser.set_defaults(func=run)
 
@@ -68,6 +75,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Look; returns the exit status."""
     # The table's library is not needed for anything else.
+    if args.removed:
+        return _removed(args)
     from exporter.cli.status_watch import every, show, watch
 
     if not args.json:
@@ -85,6 +94,30 @@ def _print_json(args: argparse.Namespace) -> int:
     print(json.dumps(said, indent=None if args.watch else 2))
     code = exit_code(args, slos)
     return complain(nothing(args)) if code == 2 else code
+
+
+def _removed(args: argparse.Namespace) -> int:
+    """Ledgers that are put away, and how to drop them at once."""
+    try:
+        said = ask(args.url, "GET", "/removed")
+        rows = [tuple(plain(str(one[key])) for key in _COLUMNS) for one in said["removed"]]
+    except (Unreachable, Refused) as error:
+        return complain(error)
+    except (KeyError, TypeError):
+        return complain(Unreachable(f"{args.url} does not answer as slod does; is --url right?"))
+    if args.json:
+        print(json.dumps(said, indent=2))
+        return 0
+    if not rows:
+        print("no ledger is put away")
+        return 0
+    table = [tuple(key.upper() for key in _COLUMNS), *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+    print("each comes back with its old definition until then; drop one now: slod state drop NAME")
+    return 0
 
 
 def look(args: argparse.Namespace) -> Any:

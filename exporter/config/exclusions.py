@@ -14,6 +14,7 @@ from exporter.config.findings import Findings, nearest
 from exporter.config.lines import Path
 from exporter.config.moments import parse_moment, parse_zone
 from exporter.config.recurrence import Rule, parse_rule, starts
+from exporter.config.texts import text_fault
 from exporter.config.where import parse_where
 from exporter.core import exclusion as core
 from exporter.core.selector import Matcher
@@ -99,8 +100,8 @@ def read_exclusion(path: Path, raw: object, findings: Findings) -> Planned | Non
         return None
     for key in ("reason", "owner"):
         text = getattr(table, key)
-        if text is not None and (not text.strip() or len(text) > _LONGEST_TEXT):
-            findings.error((*path, key), f"must be a text of 1 to {_LONGEST_TEXT} characters")
+        if text is not None and (fault := text_fault(text, _LONGEST_TEXT)):
+            findings.error((*path, key), fault)
     where = parse_where(table.slos, (*path, "slos"), findings)
     zone = _try(parse_zone, table.timezone, (*path, "timezone"), findings)
     faulty_zone = table.timezone is not None and zone is None

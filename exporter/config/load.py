@@ -120,13 +120,21 @@ def load(path: str | pathlib.Path) -> Config:
     return parse(text, str(path))
 
 
-def reload(running: Config) -> Config:
+def reload(running: Config, *, allow_empty: bool = False) -> Config:
     """Load the file of a running configuration again, to take its place.
+
+    A file without any SLO in place of one with some is most likely one whose writing was cut
+    short: `ConfigError`, unless `allow_empty`.
 
     An SLO that counts today must not be replaced by one that cannot: `ConfigError`. One that was
     faulty before may stay so, since the rest of the file is wanted all the same.
     """
     config = load(running.path)
+    if running.slos and not config.slos and not allow_empty:
+        raise ConfigError(
+            f"{config.path}: has no SLO any more, and {len(running.slos)} count now; if that is "
+            "meant, reload with slod reload --allow-empty (or POST /-/reload?allow_empty=1)"
+        )
     before = {slo.name for slo in running.slos if slo.fault}
     new = [slo.fault for slo in config.slos if slo.fault and slo.name not in before]
     if new:

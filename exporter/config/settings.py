@@ -195,6 +195,8 @@ class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """Where counts, alerts and undelivered notifications are kept; `:memory:` keeps nothing."""
 
     path: str = "slod.db"
+    keep_removed: Duration = Duration(30 * 86_400)
+    """Seconds for which ledgers are kept whose SLO is gone or was edited; 0 drops them at once."""
 
 
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -21,6 +21,7 @@ from exporter.core.notification import Notification
 from exporter.core.numerals import number_text
 from exporter.core.outbox import Outbox, Route
 from exporter.core.override import Override
+from exporter.core.plausible import keep_plausible
 from exporter.core.sample import Ask, Batch
 from exporter.core.slo import SLO, CompositeSLI, HistogramSLI
 from exporter.core.status import SLOStatus, Snapshot
@@ -48,11 +49,15 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Reconfigured:
-    """What became of the SLOs: names that are new, whose SLI changed, that are no more."""
+    """What became of the SLOs: names that are new, whose SLI changed, that are no more.
+
+    `dumps`: whole states of those that changed or are no more, as they were.
+    """
 
     added: list[str]
     restarted: list[str]
     removed: list[str]
+    dumps: Mapping[str, Mapping[str, Any]]
 
 
 def identity(slo: SLO) -> str:
@@ -94,7 +99,9 @@ class Engine:
         # Nobody would ever end these.
         self._parting += [a for gone in old.values() for a in gone.alerts() if a.firing]
         self.outbox.configure(routes)
-        return Reconfigured(added, restarted, [name for name in old if name not in restarted])
+        removed = [name for name in old if name not in restarted]
+        dumps = {name: _dump(account) for name, account in old.items()}
+        return Reconfigured(added, restarted, removed, dumps)
 
     def exclude(self, exclusions: Iterable[Exclusion]) -> None:
         """Leave this time out, and no other; budgets are what they would have been without it."""
@@ -136,6 +143,7 @@ class Engine:
     def ingest(self, batch: Batch) -> dict[str, Taken]:
         """Count a batch for every SLO it was asked for; by SLO, what came of it."""
         out: dict[str, Taken] = {}
+        keep_plausible(batch)
         for account in self._of(batch.source):
             if batch.slos is not None and account.slo.name not in batch.slos:
                 continue
@@ -233,9 +241,17 @@ class Engine:
         return self.accounts[name].memory.seals
 
     def restore(
-        self, name: str, dumped: Mapping[str, Any], logs: Iterable[Sequence[Op]]
+        self,
+        name: str,
+        dumped: Mapping[str, Any],
+        logs: Iterable[Sequence[Op]],
+        *,
+        alerts: bool = True,
     ) -> str | None:
-        """Load one SLO's state; the reason in one line when it cannot be used."""
+        """Load one SLO's state; the reason in one line when it cannot be used.
+
+        `alerts`: False for a ledger that was put away, whose alerts ended then.
+        """
         slo = self.accounts[name].slo
         if dumped.get("identity") != identity(slo):
             return "its SLI was changed"
@@ -246,17 +262,22 @@ class Engine:
                 account.memory.replay(log)
         except _FAULTS as error:
             return _one_line(error)
+        if not alerts:
+            account.memory.drop_alerts()
         account.exclude(self._exclusions)
         self.accounts[name] = account
         return None
 
     def dump(self, name: str) -> dict[str, Any]:
         """One SLO's whole state."""
-        account = self.accounts[name]
-        return {"identity": identity(account.slo), "state": account.memory.dump()}
+        return _dump(self.accounts[name])
 
     def _of(self, source: str) -> list[Account]:
         return [a for a in self.accounts.values() if a.slo.source == source]
+
+
+def _dump(account: Account) -> dict[str, Any]:
+    return {"identity": identity(account.slo), "state": account.memory.dump()}
 
 
 def _one_line(error: Exception) -> str:

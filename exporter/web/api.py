@@ -15,6 +15,7 @@ from weakref import WeakSet
 import msgspec
 from aiohttp import web
 
+from exporter.config.texts import text_fault
 from exporter.errors import ConfigError, StateError
 from exporter.web.bodies import BadBody, read_body
 
@@ -30,6 +31,7 @@ USER: ContextVar[str] = ContextVar("user", default="")
 """Who the request at hand is from, where basic auth is in force; set for every request."""
 
 _LONGEST = 64 * 1024
+_LONGEST_NAME = 200
 _LONGEST_WHY = 1000
 _MOST_RECORDS = 10_000
 
@@ -93,8 +95,8 @@ def who(said: str, missing: str) -> str:
     name = USER.get() or said.strip()
     if not name:
         raise Refusal(400, missing)
-    if len(name) > 200:
-        raise Refusal(400, "a name of more than 200 characters")
+    if fault := text_fault(name, _LONGEST_NAME):
+        raise Refusal(400, f"the name of who it is {fault}")
     return name
 
 
@@ -102,8 +104,8 @@ def who_and_why(request: web.Request) -> tuple[str, str]:
     """`?by=NAME&why=REASON`, for what is taken back."""
     by = who(request.query.get("by", ""), "say who: ?by=NAME&why=REASON")
     why = request.query.get("why", "").strip()
-    if not 0 < len(why) <= _LONGEST_WHY:
-        raise Refusal(400, f"say why in up to {_LONGEST_WHY} characters: ?by=NAME&why=REASON")
+    if fault := text_fault(why, _LONGEST_WHY):
+        raise Refusal(400, f"say why: ?by=NAME&why=REASON; it {fault}")
     return by, why
 
 

@@ -60,7 +60,8 @@ class Web:
     """What the server is to serve.
 
     `page` gives the families of the metrics page; it is asked only when `version` has changed.
-    `reload` answers None, or why the old configuration stays. `stop_timeout` is in seconds.
+    `reload` takes whether a file without SLOs may take the place of one with some, and answers
+    None, or why the old configuration stays. `stop_timeout` is in seconds.
     `connections`, `patience` and `reading`: see `door`; `hosts`, `roles` and `origins`: `callers`.
     """
 
@@ -70,7 +71,7 @@ class Web:
     version: Callable[[], Hashable]
     health: Callable[[], Health]
     ready: Callable[[], Readiness]
-    reload: Callable[[], Awaitable[str | None]]
+    reload: Callable[[bool], Awaitable[str | None]]
     routes: Sequence[web.AbstractRouteDef] = ()
     stop_timeout: float = 5.0
     connections: int = MOST
@@ -196,7 +197,8 @@ class WebServer:
         if "Content-Encoding" in request.headers:
             return text(415, "send no body: nothing of one would be read")
         try:
-            problem = await self._settings.reload()
+            allow_empty = request.query.get("allow_empty") in ("1", "true")
+            problem = await self._settings.reload(allow_empty)
         except SlodError as error:
             problem = str(error)
         if problem is None:

@@ -185,7 +185,7 @@ async def test_an_incident_goes_on_until_it_is_ended_and_an_event_may_be_taken_b
         ({"kind": "De ploy"}, "kind: must be a word like deploy"),
         ({"kind": None}, "the key 'kind' is missing"),
         ({"name": "x" * 501}, "name: must be a text of at most 500 characters"),
-        ({"by": "x" * 201}, "a name of more than 200 characters"),
+        ({"by": "x" * 201}, "must be a text of 1 to 200 characters"),
         ({"service": None}, "exactly one of 'service' and 'slos'"),
         ({"service": "shpo"}, "no SLO has the service 'shpo'; did you mean 'shop'?"),
         ({"service": None, "slos": ["x"]}, "there is no SLO 'x'"),
