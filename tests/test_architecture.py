@@ -20,7 +20,9 @@ EDGES = frozenset(
 )
 KNOW_EVERYBODY = frozenset({"app", "backtest", "cli", "__main__"})
 SHARED = frozenset(
-    {"errors", "clock", "log", "http", "lean", "config", "sdnotify", "charts"} | {"promql_text"}
+    {"errors", "clock", "log", "http", "lean", "config", "sdnotify", "charts"}
+    | {"promql_text"}
+    | {"memory_limit", "bodies", "headers", "printable", "redaction", "http_errors"}
 )
 """What stands beside the core: no edge of its own, may be used by every edge."""
 

@@ -57,7 +57,8 @@ def run(args: argparse.Namespace) -> int:
     from exporter.cli.explain_text import render
     from exporter.config.settings import HTTP
     from exporter.errors import SlodError
-    from exporter.http import Client, Response, redact
+    from exporter.http import Client, Response
+    from exporter.redaction import redact
 
     query = [("group", one) for one in args.group]
     if args.window is not None:

@@ -24,7 +24,7 @@ from exporter.cli.status_cells import BAD, NONE, unix
 from exporter.cli.status_table import lines, summary
 from exporter.config.moments import rfc3339
 from exporter.errors import SlodError
-from exporter.http import redact
+from exporter.redaction import redact
 from exporter.web.slos_api_said import SLOSaid
 
 _WIDE = 1000

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from exporter.config.moments import parse_moment, rfc3339
 from exporter.core.timeline import Blame, Cost, Event
+from exporter.headers import idempotency_key
 from exporter.web.api import (
     Part,
     Refusal,
@@ -94,7 +95,7 @@ class _Endpoints:
         raw = await read_object(request)
         by = by_whom(raw, "by", asked=False)
         with refusing():
-            key = request.headers.get("Idempotency-Key")
+            key = idempotency_key(request.headers)
             event, new = await self._timeline.add(raw, by, key)
         return answer(self._whole(event), 201 if new else 200)
 
