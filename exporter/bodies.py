@@ -85,13 +85,18 @@ class Bodies:
         """Take room for more bytes of a body; `NoRoom` if there is none."""
         self._open.add(body)
         while self._held + size > self.limit:
-            if body.size + size > self.limit or not await self._room(size):
+            alone = body.size + size > self.limit
+            room = not alone and await self._room(size)
+            if body.evicted:
+                # For another one, while it waited.
+                break
+            if not room:
                 largest = max(self._open, key=lambda one: one.size + size * (one is body))
                 if largest is body:
                     raise NoRoom(self.limit)
                 largest.evict()
-            if body.evicted:
-                raise NoRoom(self.limit)
+        if body.evicted:
+            raise NoRoom(self.limit)
         self._held += size
 
     def give(self, size: int) -> None:
@@ -141,11 +146,10 @@ class Body:
 
     async def add(self, part: bytes) -> None:
         """Add what came; `NoRoom` if that is too much."""
-        if not self.evicted:
-            await self._bodies.take(self, len(part))
-        # It may have had to give way while it waited, or while nothing came.
+        # It may have had to give way while nothing came.
         if self.evicted:
             raise NoRoom(self._bodies.limit)
+        await self._bodies.take(self, len(part))
         self.size += len(part)
         self._buffer.write(part)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from html import escape
 
 from exporter.charts import figures
+from exporter.printable import printable
 
 STYLE = """
 :root{color-scheme:light dark;font:15px/1.45 system-ui,sans-serif;--bg:#fff;--ink:#1b1e23;
@@ -60,12 +61,13 @@ CSP = f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'none'; form-
 
 def document(title: str, body: str) -> str:
     """All of it; `body` is HTML already."""
-    return (
+    whole = (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{escape(CSP)}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
         f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>{body}</body></html>\n"
     )
+    return printable(whole, keep="\n")
 
 
 def table(head: Sequence[str], rows: Sequence[str]) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from exporter.cli import output
+from exporter.cli.output import say_json
 from exporter.cli.remote import URL, Refused, Unreachable, ask
 from exporter.config.duration import parse_duration
 from exporter.errors import SlodError
+from exporter.redaction import redact
 
 if TYPE_CHECKING:
     from exporter.web.slos_api_said import SLOSaid
@@ -82,7 +83,7 @@ def _print_json(args: argparse.Namespace) -> int:
         _, slos = read(args, said)
     except (Unreachable, Refused) as error:
         return complain(error)
-    print(json.dumps(said, indent=None if args.watch else 2))
+    say_json(said, indent=None if args.watch else 2)
     code = exit_code(args, slos)
     return complain(nothing(args)) if code == 2 else code
 
@@ -104,7 +105,9 @@ def read(args: argparse.Namespace, said: Any) -> tuple[str, list[SLOSaid]]:
     try:
         return msgspec.convert(said["now"], str), msgspec.convert(said["slos"], list[SLOSaid])
     except (msgspec.ValidationError, KeyError, TypeError):
-        raise Unreachable(f"{args.url} does not answer as slod does; is --url right?") from None
+        raise Unreachable(
+            f"{redact(args.url)} does not answer as slod does; is --url right?"
+        ) from None
 
 
 def exit_code(args: argparse.Namespace, slos: list[SLOSaid]) -> int:
@@ -124,7 +127,7 @@ def nothing(args: argparse.Namespace) -> Refused:
 
 def complain(error: SlodError) -> int:
     """In one line; returns the exit status."""
-    print(f"slod: {error}", file=sys.stderr, flush=True)
+    output.complain(f"slod: {error}")
     return 2 if isinstance(error, Refused) else 3
 
 

@@ -15,6 +15,7 @@ import structlog
 from aiohttp import web
 
 from exporter.errors import SlodError
+from exporter.printable import printable
 from exporter.web import api
 from exporter.web.auth import BasicAuth, parse_basic, require_bcrypt
 from exporter.web.door import MOST, PATIENCE, Door
@@ -232,4 +233,5 @@ async def _answer_errors(
 
 
 def _text(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(status=status, text=text + "\n", headers=headers)
+    shown = printable(text, keep="\n") + "\n"
+    return web.Response(status=status, text=shown, headers=headers)
