@@ -25,6 +25,8 @@ _TAKEN = frozenset(
     {"event", "level", "ts", "self", "exc_info", "stack_info", "error", "exception"}
     | {"receiver", "reason", "attempts"}
 )
+_LONGEST_CHAIN = 20
+"""Exceptions that are looked at behind one another; a chain can be a ring."""
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -77,8 +79,22 @@ class _OneError:
             name = type(error).__name__
             event.setdefault("error", f"{name}: {text}" if text else name)
             if self._with_traceback:
-                event["exception"] = "".join(traceback.format_exception(error)).rstrip()
+                event["exception"] = _traceback(error)
         return event
+
+
+def _traceback(error: BaseException) -> str:
+    """Return the traceback with each message on one line, so that none can forge a line."""
+    text = "".join(traceback.format_exception(error)).rstrip()
+    one: BaseException | None = error
+    for _ in range(_LONGEST_CHAIN):
+        if one is None:
+            break
+        message = str(one)
+        if "\n" in message:
+            text = text.replace(message, " ".join(message.split()))
+        one = one.__cause__ or one.__context__
+    return text
 
 
 class _Shown:

@@ -30,7 +30,7 @@ def redact(url: str, *, paths: bool = True) -> str:
     try:
         parsed = URL(url)
         scheme = f"{parsed.scheme}://" if parsed.scheme else ""
-        if "@" in parsed.path or ("@" in parsed.query_string and not _has_path(url)):
+        if "@" in parsed.path or (_at_in_tail(url) and not _has_path(url)):
             # Most likely a password or a token with a slash or a question mark in it.
             host = parsed.path.rpartition("@")[2] if paths and "@" in parsed.path else ""
             return f"{scheme}{_MASK}" + (f"@{host}" if host else "")
@@ -54,10 +54,15 @@ def _query(url: URL) -> str:
 
 
 def _has_path(url: str) -> bool:
-    """Return whether a slash ends the host, and not the question mark of a password."""
+    """Return whether a slash ends the host: not the question mark of a password, nor a slash right
+    after the colon in front of one."""
+    host, slash, _ = _TAIL.split(url.partition("://")[2], maxsplit=1)[0].partition("/")
+    return bool(slash and host) and not host.endswith(":")
+
+
+def _at_in_tail(url: str) -> bool:
     tail = _TAIL.search(url)
-    rest = url[: tail.start()] if tail else url
-    return "/" in rest.partition("://")[2]
+    return tail is not None and "@" in url[tail.start() :]
 
 
 def readable(text: str, *, paths: bool = True) -> str:
@@ -69,7 +74,9 @@ def readable(text: str, *, paths: bool = True) -> str:
     if "://" not in text:
         return text
     starts = [found.start() for found in _schemes(text)]
-    parts = [text[: starts[0]]] if starts else [text]
+    if not starts:
+        return text
+    parts = [text[: starts[0]]]
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         parts.append(_redacted(text[start:end], paths))
     return "".join(parts)
@@ -118,4 +125,7 @@ def _first_word(text: str) -> tuple[str, str]:
     """Return what stands before the first space, without what closes it, and the rest."""
     end = next((i for i, char in enumerate(text) if char.isspace()), len(text))
     word = text[:end].rstrip(_CLOSING)
+    if text.startswith(_MASK, len(word)):
+        # What closes an address that was redacted before belongs to it.
+        word += _MASK
     return word, text[len(word) :]
