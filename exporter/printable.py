@@ -8,6 +8,7 @@ the direction of writing rewrite what stands beside them. All of them become vis
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import Any
 
 _HIDDEN = re.compile(
@@ -29,6 +30,11 @@ def printable(text: str, keep: str = "") -> str:
         # All that is hidden is not printable to Python either.
         return text
     return _HIDDEN.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
+
+
+def printable_html(text: str) -> str:
+    """Return the text as HTML, for documents that are read on a terminal as well."""
+    return escape(printable(text))
 
 
 def printable_json(text: str) -> str:

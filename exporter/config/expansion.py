@@ -95,5 +95,5 @@ class Expansion:
             self._fault, begin = str(error), None
         if begin is None:
             self._ended = True
-        else:
+        elif begin >= self._since:
             self._begins.append(begin)
