@@ -5,14 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-from exporter.cgroup import memory_left
+from exporter.memory_limit import memory_left, memory_share
 from exporter.promql.errors import Busy, TooMuch
 from exporter.promql.meter import Check, Meter
 
 DEFAULT = 64 * 1024 * 1024
-_SHARE = 4
-"""Of the memory that a control group leaves, queries take a quarter: polls, bodies of answers and
-the saving loop need the rest."""
 _ANSWERS = 2
 """Half of the budget at most is for answers that wait for their readers, so that slow readers keep
 nobody else from asking."""
@@ -24,7 +21,7 @@ class QueryMemory:
     Args:
         configured: `[api] query_memory` in bytes; None: 64 MiB, or a quarter of the memory that the
             control group leaves where that is less.
-        left: see `cgroup.memory_left`.
+        left: see `memory_limit.memory_left`.
     """
 
     def __init__(
@@ -44,7 +41,7 @@ class QueryMemory:
         configured = self._configured()
         limit = DEFAULT if configured is None else configured
         if configured is None and (left := self._left()) is not None:
-            limit = min(limit, (left + self.held) // _SHARE)
+            limit = memory_share(limit, left + self.held)
         with self._lock:
             self.limit = limit
         return Meter(self._reserve, check)

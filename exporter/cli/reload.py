@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
-from exporter.cli.remote import URL, Refused, Unreachable, plain, request
+from exporter.cli.output import complain, say
+from exporter.cli.remote import URL, Refused, Unreachable, request
+from exporter.redaction import redact
 
 EPILOG = """\
 A file that cannot be used changes nothing, and neither does one without any SLO in place of one
@@ -39,11 +40,11 @@ def run(args: argparse.Namespace) -> int:
     try:
         answer = request(args.url, "POST", "/-/reload", query=query)
     except (Refused, Unreachable) as error:
-        print(f"slod: {plain(str(error))}", file=sys.stderr)
+        complain(f"slod: {error}")
         return 2 if isinstance(error, Refused) else 3
-    text = plain(answer.body.decode("utf-8", "replace").strip())
+    text = answer.body.decode("utf-8", "replace").strip()
     if 200 <= answer.status < 300:
-        print(text)
+        say(text)
         return 0
-    print(f"slod: {text or f'{args.url} answered {answer.status}'}", file=sys.stderr)
+    complain(f"slod: {text or f'{redact(args.url)} answered {answer.status}'}")
     return 2

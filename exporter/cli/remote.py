@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from exporter.errors import SlodError
+from exporter.redaction import readable, redact
 
 if TYPE_CHECKING:
     from exporter.http import Response
@@ -44,11 +45,11 @@ def ask(
         raise Refused(reason)
     if not 200 <= answer.status < 300:
         shown = reason or " ".join(answer.body.decode("utf-8", "replace").split())[:200]
-        raise Unreachable(f"{base} answered {answer.status}: {shown}")
+        raise Unreachable(f"{redact(base)} answered {answer.status}: {shown}")
     try:
         return json.loads(answer.body) if answer.body else None
     except ValueError:
-        raise Unreachable(f"{base} does not answer as slod does; is --url right?") from None
+        raise Unreachable(f"{redact(base)} does not answer as slod does; is --url right?") from None
 
 
 def request(
@@ -95,11 +96,6 @@ def me() -> str:
         raise Refused("who are you? this system has no name for you; say it") from None
 
 
-def plain(text: str) -> str:
-    """What others wrote, on one line and without a terminal's control sequences."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
 def _check(base: str) -> None:
     try:
         parts = urlsplit(base)
@@ -107,7 +103,7 @@ def _check(base: str) -> None:
     except ValueError:
         usable = False
     if not usable:
-        raise Refused(f"{base!r} is not the URL of a daemon; write it like {URL}")
+        raise Refused(f"{readable(base)!r} is not the URL of a daemon; write it like {URL}")
 
 
 def _reason(body: bytes) -> str | None:

@@ -6,10 +6,16 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from exporter.cli.remote import URL, Refused, Unreachable, ask, plain
+from exporter.cli.output import complain, say
+from exporter.cli.remote import URL, Refused, Unreachable, ask
 from exporter.errors import StateError
+from exporter.printable import printable
+
+if TYPE_CHECKING:
+    from exporter.store.rows import BadRow
 
 EPILOG = """\
 All but drop work on the file itself, whether or not a slod runs on it. A start does by itself what
@@ -62,14 +68,18 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     drop.set_defaults(func=_drop)
 
 
+def _row(bad: BadRow) -> str:
+    return printable(f"{bad.table} {bad.key}: {bad.reason}")
+
+
 def _check(args: argparse.Namespace) -> int:
     from exporter.app.state_tools import check
 
     judged, kept = check(args.file)
     for bad in judged.bad:
-        print(f"{bad.table} {bad.key}: {bad.reason}")
+        say(_row(bad))
     entries = len(judged.journal)
-    print(
+    say(
         f"{args.file}: {len(judged.snapshots)} SLOs, {entries} saves since their snapshots, "
         f"{len(judged.outbox)} notifications wait, {kept} rows in quarantine, "
         f"{len(judged.bad)} that a start would put there"
@@ -82,9 +92,9 @@ def _repair(args: argparse.Namespace) -> int:
 
     bad = repair(args.file, time.time())
     for one in bad:
-        print(f"{one.table} {one.key}: {one.reason}")
+        say(_row(one))
     said = f"{len(bad)} rows were put in quarantine" if bad else "nothing to do"
-    print(f"{args.file}: {said}")
+    say(f"{args.file}: {said}")
     return int(bool(bad))
 
 
@@ -101,7 +111,7 @@ def _backup(args: argparse.Namespace) -> int:
     from exporter.app.state_tools import backup
 
     size = backup(args.file, args.to)
-    print(f"{args.to}: {size} bytes")
+    say(f"{args.to}: {size} bytes")
     return 0
 
 
@@ -109,12 +119,12 @@ def _drop(args: argparse.Namespace) -> int:
     try:
         ask(args.url, "DELETE", f"/removed/{quote(args.name, safe='')}")
     except Refused as error:
-        print(f"slod: {plain(str(error))}", file=sys.stderr)
+        complain(f"slod: {error}")
         return 2
     except Unreachable as error:
-        print(f"slod: {plain(str(error))}", file=sys.stderr)
+        complain(f"slod: {error}")
         return 3
-    print(f"{plain(args.name)}: its ledgers that were put away are dropped")
+    say(f"{printable(args.name)}: its ledgers that were put away are dropped")
     return 0
 
 
@@ -125,7 +135,7 @@ def _guarded(
         try:
             return action(args)
         except StateError as error:
-            print(f"slod: {error}", file=sys.stderr)
+            complain(f"slod: {error}")
             return 2
 
     return run

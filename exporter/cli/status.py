@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from exporter.cli.remote import URL, Refused, Unreachable, ask, plain
+from exporter.cli import output
+from exporter.cli.output import say, say_json
+from exporter.cli.remote import URL, Refused, Unreachable, ask
 from exporter.config.duration import parse_duration
 from exporter.errors import SlodError
+from exporter.printable import printable
+from exporter.redaction import redact
 
 if TYPE_CHECKING:
     from exporter.web.slos_api_said import SLOSaid
@@ -91,7 +93,7 @@ def _print_json(args: argparse.Namespace) -> int:
         _, slos = read(args, said)
     except (Unreachable, Refused) as error:
         return complain(error)
-    print(json.dumps(said, indent=None if args.watch else 2))
+    say_json(said, indent=None if args.watch else 2)
     code = exit_code(args, slos)
     return complain(nothing(args)) if code == 2 else code
 
@@ -100,23 +102,23 @@ def _removed(args: argparse.Namespace) -> int:
     """Ledgers that are put away, and how to drop them at once."""
     try:
         said = ask(args.url, "GET", "/removed")
-        rows = [tuple(plain(str(one[key])) for key in _COLUMNS) for one in said["removed"]]
+        rows = [tuple(printable(str(one[key])) for key in _COLUMNS) for one in said["removed"]]
     except (Unreachable, Refused) as error:
         return complain(error)
     except (KeyError, TypeError):
         return complain(Unreachable(f"{args.url} does not answer as slod does; is --url right?"))
     if args.json:
-        print(json.dumps(said, indent=2))
+        say_json(said)
         return 0
     if not rows:
-        print("no ledger is put away")
+        say("no ledger is put away")
         return 0
     table = [tuple(key.upper() for key in _COLUMNS), *rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        print("  ".join(cells).rstrip())
-    print("each comes back with its old definition until then; drop one now: slod state drop NAME")
+        say("  ".join(cells).rstrip())
+    say("each comes back with its old definition until then; drop one now: slod state drop NAME")
     return 0
 
 
@@ -137,7 +139,9 @@ def read(args: argparse.Namespace, said: Any) -> tuple[str, list[SLOSaid]]:
     try:
         return msgspec.convert(said["now"], str), msgspec.convert(said["slos"], list[SLOSaid])
     except (msgspec.ValidationError, KeyError, TypeError):
-        raise Unreachable(f"{args.url} does not answer as slod does; is --url right?") from None
+        raise Unreachable(
+            f"{redact(args.url)} does not answer as slod does; is --url right?"
+        ) from None
 
 
 def exit_code(args: argparse.Namespace, slos: list[SLOSaid]) -> int:
@@ -157,7 +161,7 @@ def nothing(args: argparse.Namespace) -> Refused:
 
 def complain(error: SlodError) -> int:
     """In one line; returns the exit status."""
-    print(f"slod: {error}", file=sys.stderr, flush=True)
+    output.complain(f"slod: {error}")
     return 2 if isinstance(error, Refused) else 3
 
 

@@ -24,7 +24,8 @@ from exporter.clock import Clock
 from exporter.config.settings import PrometheusSource as Settings
 from exporter.core.sample import Ask
 from exporter.core.selector import Want
-from exporter.http import Client, redact
+from exporter.http import Client
+from exporter.redaction import redact
 from exporter.sources.asker import Asker
 from exporter.sources.base import Leaving, Poll, Sink
 from exporter.sources.lane import FIRST_CHUNK, Lane

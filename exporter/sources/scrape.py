@@ -16,7 +16,8 @@ from exporter.config.settings import ScrapeSource as Settings
 from exporter.core.sample import Ask, Batch, Target
 from exporter.core.selector import Query, Selector, Want
 from exporter.errors import ConfigError, SourceError
-from exporter.http import Client, redact
+from exporter.http import Client
+from exporter.redaction import redact
 from exporter.sources.base import Poll, Sink, bucket_bounds, wanted
 from exporter.sources.beats import Beats
 from exporter.sources.discovery import discoveries

@@ -62,7 +62,7 @@ class Record:
 class Exclusions(Protocol):
     """Whoever keeps them."""
 
-    def listed(self) -> Sequence[Entry]:
+    async def listed(self) -> Sequence[Entry]:
         """All of them, those of the configuration first."""
         ...
 
@@ -96,7 +96,7 @@ class _Endpoints:
         self._exclusions = exclusions
 
     async def list_all(self, request: web.Request) -> web.Response:
-        return answer({"exclusions": [_entry(entry) for entry in self._exclusions.listed()]})
+        return answer({"exclusions": [_entry(entry) for entry in await self._exclusions.listed()]})
 
     async def add(self, request: web.Request) -> web.Response:
         raw = await read_object(request)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import structlog
 from aiohttp import web
 
+from exporter.printable import printable
 from exporter.web import api, prom_api
 from exporter.web.auth import BasicAuth, TooManyGuesses, parse_basic
 from exporter.web.callers import SAFE, Callers
@@ -101,7 +102,8 @@ async def answer_errors(request: web.Request, handler: api.Handler) -> web.Strea
 
 def text(status: int, line: str, headers: dict[str, str] | None = None) -> web.Response:
     """An answer of plain text."""
-    return web.Response(status=status, text=line + "\n", headers=headers)
+    shown = printable(line, keep="\n") + "\n"
+    return web.Response(status=status, text=shown, headers=headers)
 
 
 def _way_to_say(request: web.Request) -> Callable[..., web.Response]:

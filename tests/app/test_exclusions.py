@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 
 from exporter.app.daemon import Daemon
+from exporter.config import expansion, recurrence
 from exporter.config.load import load
 from exporter.config.moments import rfc3339
 from exporter.store.documents import put
@@ -292,3 +293,38 @@ async def test_the_document_of_the_api_has_every_path_that_answers(
         assert {API, f"{API}/audit", f"{API}/{{ident}}"} <= set(found["paths"])
         status, text = await get(daemon, "/api/slo/v1/nothing")
         assert (status, text) == (404, '{"error":"not found; see /"}\n')
+
+
+async def test_what_recurs_is_followed_once_for_all_readers(
+    tmp_path: Path, page: PageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = 0
+
+    def counted(*args: Any) -> Iterator[float]:
+        nonlocal steps
+        for begin in recurrence.starts(*args):
+            steps += 1
+            yield begin
+
+    monkeypatch.setattr(expansion, "starts", counted)
+    rule = {"rrule": "FREQ=DAILY;BYHOUR=0,12", "timezone": "Europe/Berlin", "duration": "1h"}
+    body = {"slos": "shop", "start": "1990-01-02", "reason": "r", "owner": "o", **rule}
+    clock = ManualClock(T)
+    async with running(write(tmp_path, page, SLO.format(objective=90)), clock) as daemon:
+        for _ in range(3):
+            status, made = await ask(daemon, "POST", json=body)
+            assert status == 201 and made["next"]["start"].startswith("2023-11-14T23:00")
+        once = steps
+        for _ in range(5):
+            assert len((await ask(daemon, "GET"))[1]["exclusions"]) == 3
+        await ask(daemon, "DELETE", f"{API}/{made['id']}?by=a&why=b")
+        assert steps == once
+        # A day on, each of the two that are left is followed a day further, and no more.
+        clock.step(86_400)
+
+        async def later() -> bool:
+            entries = (await ask(daemon, "GET"))[1]["exclusions"]
+            return all(e["next"]["start"].startswith("2023-11-15T23:00") for e in entries)
+
+        await until(later)
+        assert steps - once <= 2 * 3
