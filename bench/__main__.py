@@ -26,6 +26,7 @@ from bench.servers import PEERS, here
 NAMES = (
     "tick",
     "parse",
+    "matchers",
     "exposition",
     "sidecar",
     "detection",
@@ -139,7 +140,7 @@ def measure(name: str, *, full: bool) -> list[Row] | dict[str, growth.Curve]:
 
 def apart(name: str, *, full: bool) -> Any:
     """The same in a process of its own, so that none finds the heap of another."""
-    if name not in ("parse", "ledger", "detection", "targets", "backfill", "backtest"):
+    if name not in ("parse", "matchers", "ledger", "detection", "targets", "backfill", "backtest"):
         history.month()
     with ProcessPoolExecutor(1, get_context("fork")) as pool:
         return pool.submit(measure, name, full=full).result()

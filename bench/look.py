@@ -68,7 +68,7 @@ class Desk:
         series = Series(
             self.engine, heard, clock, self.snapshot, lambda: unread(self.families()), ()
         )
-        self.prom = Prom(self.engine, clock, series, list, lambda: "bench")
+        self.prom = Prom(self.engine, clock, series, list, lambda: "bench", lambda: None)
         self._snapshot: Snapshot | None = None
 
     def tick(self) -> None:

@@ -17,23 +17,22 @@ from functools import lru_cache
 from yarl import URL
 
 from exporter import __version__
+from exporter.bodies import Bodies, Body, NoRoom
 from exporter.config.settings import HTTP, TLS
-from exporter.errors import ConfigError, SlodError
+from exporter.errors import ConfigError
+from exporter.headers import location
+from exporter.http_errors import TransportError, translated
 from exporter.lean import aiohttp
+from exporter.printable import printable
+from exporter.redaction import redact
+
+__all__ = ["Client", "Response", "TransportError"]
 
 _MAX_REDIRECTS = 5
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _CHUNK = 256 * 1024
-
-
-class TransportError(SlodError):
-    """No usable HTTP answer; `reason` is one of `timeout`, `refused` (nobody listens there),
-    `unreachable`, `dns`, `tls`, `reset`, `cut_short`, `too_large`, `redirect`, `bad_http`,
-    `bad_encoding`, `bad_url`, `config`."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
+_BODIES = Bodies()
+"""All bodies that this process reads, whoever asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +45,19 @@ class Response:
 
 
 class Client:
-    """An HTTP client by its settings; connections are kept alive, made at the first request."""
+    """An HTTP client by its settings; connections are kept alive, made at the first request.
 
-    def __init__(self, settings: HTTP) -> None:
+    Args:
+        hide_paths: the paths of its addresses are secrets, and not shown in errors.
+        bodies: those that share memory with its answers.
+    """
+
+    def __init__(
+        self, settings: HTTP, *, hide_paths: bool = False, bodies: Bodies = _BODIES
+    ) -> None:
         self._settings = settings
+        self._paths = not hide_paths
+        self._bodies = bodies
         self._session: aiohttp.ClientSession | None = None
         self._tls: ssl.SSLContext | None = None
         self._server_name = settings.tls.server_name if settings.tls else None
@@ -68,10 +76,10 @@ class Client:
 
         `within`: seconds, where it is not the timeout of the settings.
         """
-        with _translated(url):
+        with translated(self._shown(url)):
             async with asyncio.timeout(within or float(self._settings.timeout)):
                 return await self._follow(method, url, params, headers, body)
-        raise AssertionError  # pragma: no cover - _translated never swallows
+        raise AssertionError  # pragma: no cover - translated never swallows
 
     @asynccontextmanager
     async def stream(
@@ -82,7 +90,7 @@ class Client:
         headers: Mapping[str, str] | None = None,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """A GET whose answer is read as it comes, without a total timeout (a watch)."""
-        with _translated(url):
+        with translated(self._shown(url)):
             target, login = _split_login(url)
             options = aiohttp.ClientTimeout(total=None, sock_connect=float(self._settings.timeout))
             async with self._ready().get(
@@ -124,38 +132,45 @@ class Client:
             ) as response:
                 if response.status not in _REDIRECTS or "Location" not in response.headers:
                     return Response(response.status, response.headers, await self._body(response))
-                there = url.join(URL(response.headers["Location"]))
+                there = location(response.headers, url)
+            here = self._shown(str(url))
+            if there is None:
+                raise TransportError("redirect", f"{here} redirects to what is no HTTP address")
             same = (there.host, there.port, there.scheme) == (url.host, url.port, url.scheme)
             if not same and not self._settings.follow_redirects:
                 raise TransportError(
                     "redirect",
-                    f"{redact(str(url))} redirects to {redact(str(there))}; "
+                    f"{here} redirects to {self._shown(str(there))}; "
                     "use that address or set follow_redirects = true",
                 )
             if not same and (login or self._settings.basic_auth or self._settings.bearer_token):
                 # Credentials belong to the host they were configured for.
                 raise TransportError(
-                    "redirect", f"{redact(str(url))} redirects to another host with credentials"
+                    "redirect", f"{here} redirects to another host with credentials"
                 )
             url, params = there, None
-        raise TransportError(
-            "redirect", f"{redact(str(url))}: more than {_MAX_REDIRECTS} redirects"
-        )
+        raise TransportError("redirect", f"{here}: more than {_MAX_REDIRECTS} redirects")
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes:
-        limit = self._settings.max_body_bytes
-        parts: list[bytes] = []
-        size = 0
-        # aiohttp inflates as it reads, so a small bomb stops here too.
-        async for part in response.content.iter_chunked(_CHUNK):
-            size += len(part)
-            if size > limit:
-                raise TransportError(
-                    "too_large",
-                    f"the answer of {redact(str(response.url))} is over max_body_bytes = {limit}",
-                )
-            parts.append(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        with self._bodies.body() as body:
+            return await self._read(response, body)
+
+    async def _read(self, response: aiohttp.ClientResponse, body: Body) -> bytes:
+        limit, where = self._settings.max_body_bytes, self._shown(str(response.url))
+        try:
+            # aiohttp inflates as it reads, so a small bomb stops here too.
+            async for part in response.content.iter_chunked(_CHUNK):
+                if body.size + len(part) > limit:
+                    raise TransportError(
+                        "too_large", f"the answer of {where} is over max_body_bytes = {limit}"
+                    )
+                await body.add(part)
+            return body.whole()
+        except NoRoom as error:
+            raise TransportError("too_large", f"{where}: {error}") from None
+
+    def _shown(self, url: str) -> str:
+        return printable(redact(url, paths=self._paths))
 
     def _headers(self, login: str | None, more: Mapping[str, str] | None) -> dict[str, str]:
         settings = self._settings
@@ -188,16 +203,6 @@ class Client:
         return self._session
 
 
-def redact(url: str) -> str:
-    """The URL as it may be shown: without userinfo and without the values of its query."""
-    try:
-        parsed = URL(url)
-    except ValueError:
-        return "(unreadable URL)"
-    shown = parsed.with_user(None) if parsed.host else parsed
-    return str(shown.with_query(dict.fromkeys(parsed.query, "...")) if parsed.query else shown)
-
-
 @lru_cache(maxsize=4096)
 def _split_login(text: str) -> tuple[URL, str | None]:
     """The URL without user and password, and what they become in the request's header."""
@@ -223,59 +228,3 @@ def _context(tls: TLS) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
-
-
-class _translated:  # noqa: N801 - reads as a statement: `with _translated(url):`
-    """Turns whatever aiohttp and asyncio raise into one `TransportError`."""
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if error is None or isinstance(error, (TransportError, asyncio.CancelledError)):
-            return
-        reason = _reason(error)
-        if reason is None:
-            return
-        where = redact(self._url)
-        raise TransportError(reason, f"{where}: {_text(reason, error)}") from error
-
-
-def _reason(error: BaseException) -> str | None:
-    kinds: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
-        (ConfigError, "config"),
-        (TimeoutError, "timeout"),
-        (aiohttp.ClientSSLError, "tls"),
-        (aiohttp.ClientConnectorDNSError, "dns"),
-        (aiohttp.ClientConnectorError, "unreachable"),
-        (aiohttp.InvalidURL, "bad_url"),
-        (aiohttp.ClientPayloadError, "bad_encoding"),
-        (aiohttp.ClientResponseError, "bad_http"),
-        (aiohttp.ClientError, "reset"),
-        (OSError, "reset"),
-        (ValueError, "bad_url"),
-    )
-    if isinstance(error, aiohttp.ClientPayloadError) and "not completed" in str(error):
-        return "cut_short"
-    if isinstance(error, aiohttp.ClientOSError) and isinstance(
-        error.__cause__, ConnectionResetError
-    ):
-        return "reset"
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(
-        error.os_error, ConnectionRefusedError
-    ):
-        # Nobody listens there, which says more than a network that fails.
-        return "refused"
-    for kind, reason in kinds:
-        if isinstance(error, kind):
-            return reason
-    return None
-
-
-def _text(reason: str, error: BaseException) -> str:
-    if reason == "timeout":
-        return "no whole answer within the timeout"
-    return str(error).replace("\n", " ")[:200] or type(error).__name__

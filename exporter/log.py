@@ -1,7 +1,8 @@
 """Logging: facts as keys and values, one line an event, JSON or for a terminal.
 
 The standard library's loggers (asyncio, aiohttp, warnings) go through the same pipe. An exception
-is one `error` text; its traceback only at debug level. Whoever logs a URL redacts it.
+is one `error` text; its traceback only at debug level. No field shows a secret of an address, or
+steers a console.
 """
 
 from __future__ import annotations
@@ -17,11 +18,15 @@ import structlog
 from structlog.typing import EventDict, WrappedLogger
 
 from exporter.config.settings import Log
+from exporter.printable import printable, printable_json
+from exporter.redaction import readable
 
 _TAKEN = frozenset(
     {"event", "level", "ts", "self", "exc_info", "stack_info", "error", "exception"}
     | {"receiver", "reason", "attempts"}
 )
+_LONGEST_CHAIN = 20
+"""Exceptions that are looked at behind one another; a chain can be a ring."""
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 
 
@@ -40,7 +45,9 @@ def configure(settings: Log, stream: TextIO) -> None:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
             _OneError(with_traceback=level <= logging.DEBUG),
+            _Shown(console=console),
             renderer,
+            *(() if console else (_escaped,)),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=_Patient(stream)),  # type: ignore[arg-type]
@@ -72,8 +79,50 @@ class _OneError:
             name = type(error).__name__
             event.setdefault("error", f"{name}: {text}" if text else name)
             if self._with_traceback:
-                event["exception"] = "".join(traceback.format_exception(error)).rstrip()
+                event["exception"] = _traceback(error)
         return event
+
+
+def _traceback(error: BaseException) -> str:
+    """Return the traceback with each message on one line, so that none can forge a line."""
+    text = "".join(traceback.format_exception(error)).rstrip()
+    one: BaseException | None = error
+    for _ in range(_LONGEST_CHAIN):
+        if one is None:
+            break
+        message = str(one)
+        if "\n" in message:
+            text = text.replace(message, " ".join(message.split()))
+        one = one.__cause__ or one.__context__
+    return text
+
+
+class _Shown:
+    """Takes secrets out of every field, and for a console what would steer it: values come from
+    peers, and whoever logs one need not think of that."""
+
+    def __init__(self, *, console: bool) -> None:
+        self._console = console
+
+    def __call__(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        return {self._text(key): self._value(key, value) for key, value in event.items()}
+
+    def _value(self, key: str, value: object) -> object:
+        if value is None or isinstance(value, int | float):
+            return value
+        if isinstance(value, Mapping):
+            return {self._text(str(k)): self._value("", v) for k, v in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self._value("", one) for one in value]
+        return self._text(value if isinstance(value, str) else repr(value), key == "exception")
+
+    def _text(self, text: str, lines: bool = False) -> str:
+        text = readable(text)
+        return printable(text, keep="\n" if lines else "") if self._console else text
+
+
+def _escaped(_logger: WrappedLogger, _method: str, line: str) -> str:
+    return printable_json(line)
 
 
 def _exception(info: object) -> BaseException | None:

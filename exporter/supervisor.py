@@ -70,6 +70,7 @@ class Supervisor:
         self._clock = clock
         self._count = count
         self._troubles: dict[_Key, _Trouble] = {}
+        self._resting: set[asyncio.Task[Any] | None] = set()
 
     def start(self, part: str, work: Work, detail: str = "") -> asyncio.Task[None]:
         """Run `work()` in a task until it returns or the task is cancelled.
@@ -92,6 +93,10 @@ class Supervisor:
         """Whether the pause after the part's last failure is not over."""
         trouble = self._troubles.get((part, detail))
         return trouble is not None and self._clock.monotonic() < trouble.until
+
+    def rests(self, task: asyncio.Task[None]) -> bool:
+        """Whether the work of a task of `start` failed, and its pause is not over."""
+        return task in self._resting
 
     def failed(self, part: str, error: BaseException, detail: str = "") -> float:
         """Count and log a failure; returns the pause before the next try, in seconds.
@@ -147,7 +152,12 @@ class Supervisor:
             else:
                 self.works(part, detail)
                 return
-            await self._rest(pause)
+            task = asyncio.current_task()
+            self._resting.add(task)
+            try:
+                await self._rest(pause)
+            finally:
+                self._resting.discard(task)
 
     def _restarts(self, part: str, detail: str, begun: float, error: BaseException) -> float:
         if self._clock.monotonic() - begun >= LONGEST_PAUSE:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
+from collections.abc import Iterator
 
+import pytest
+import structlog
 from hypothesis import Phase, settings
 
 import tests.support  # noqa: F401 - the same beats in every run
@@ -18,3 +22,15 @@ settings.load_profile(os.environ.get("HYP", "slod"))
 
 # Whoever runs the tests in the background ignores Ctrl-C, and children would take that over.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """What a test makes of the log is gone after it."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.reset_defaults()
+    logging.captureWarnings(False)
+    root.handlers[:] = handlers
+    root.setLevel(level)

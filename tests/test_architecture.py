@@ -20,8 +20,9 @@ EDGES = frozenset(
 )
 KNOW_EVERYBODY = frozenset({"app", "backtest", "cli", "__main__"})
 SHARED = frozenset(
-    {"errors", "clock", "log", "http", "lean", "config", "sdnotify", "charts", "supervisor"}
-    | {"promql_text"}
+    {"errors", "clock", "log", "http", "lean", "config", "sdnotify", "charts", "descriptors"}
+    | {"promql_text", "memory_limit", "bodies", "headers", "printable", "redaction"}
+    | {"http_errors", "supervisor"}
 )
 """What stands beside the core: no edge of its own, may be used by every edge."""
 
@@ -71,9 +72,18 @@ def parametrized(*rooms: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("path", chosen, ids=name_of)
 
 
+THIRD_PARTY = {
+    # As pure as `re`, which has no bound of time; and what a selector takes is the core's business.
+    "core/regex.py": "re2",
+}
+"""The one package that a file of the core may import, with the reason."""
+
+
 @parametrized("core")
 def test_the_core_imports_the_standard_library_and_itself(path: Path) -> None:
     for line, module in imports_of(path):
+        if module == THIRD_PARTY.get(name_of(path)):
+            continue
         inside = module == "exporter.core" or module.startswith("exporter.core.")
         standard = module.split(".")[0] in sys.stdlib_module_names
         assert inside or standard, f"{name_of(path)}:{line} imports {module}"
@@ -83,6 +93,44 @@ IMPURE = frozenset(
     {"asyncio", "time", "random", "secrets", "uuid", "logging", "os", "socket", "ssl", "sqlite3"}
     | {"threading", "subprocess", "pathlib", "urllib", "http", "io", "tempfile", "shutil"}
 )
+
+
+COMPILES = {"core/linear.py"}
+"""Where Python's own engine is given an expression that was not written in the code."""
+_TAKE_EXPRESSIONS = frozenset(
+    {"compile", "match", "fullmatch", "search", "sub", "subn", "split", "findall", "finditer"}
+)
+
+
+def _is_our_own(node: ast.expr) -> bool:
+    """Tell whether an expression is a text of the code, a constant, or an escaped text."""
+    match node:
+        case ast.Constant() | ast.Call(func=ast.Attribute(value=ast.Name(id="re"), attr="escape")):
+            return True
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name.isupper()
+        case ast.JoinedStr(values=parts):
+            return all(map(_is_our_own, parts))
+        case ast.FormattedValue(value=value):
+            return _is_our_own(value)
+        case ast.BinOp(left=left, right=right):
+            return _is_our_own(left) and _is_our_own(right)
+    return False
+
+
+@parametrized()
+def test_an_expression_from_outside_goes_to_one_place(path: Path) -> None:
+    """Python's engine may take exponential time, so it gets no expression that anybody sent."""
+    tree = ast.parse(path.read_bytes())
+    # What is compiled at the import comes from the code.
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    for node in (node for function in functions for node in ast.walk(function)):
+        match node:
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id="re"), attr=attr), args=[first, *_]
+            ) if attr in _TAKE_EXPRESSIONS and name_of(path) not in COMPILES:
+                assert _is_our_own(first), f"{name_of(path)}:{node.lineno}: re.{attr}()"
+    assert not any(isinstance(n, ast.ImportFrom) and n.module == "re" for n in ast.walk(tree))
 
 
 @parametrized("core")

@@ -12,11 +12,13 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from aiohttp.test_utils import make_mocked_request
 
 from exporter import __version__
 from exporter.config.lint import lint
 from exporter.config.load import Config, parse
 from exporter.config.settings import ScrapeSource, Server
+from exporter.web.callers import Callers
 from tests.web.kit import tool
 
 ROOT = Path(__file__).parent.parent
@@ -111,6 +113,31 @@ def test_probes_ask_slod_on_its_port(workload: dict[str, Any]) -> None:
     assert slod["ports"] == [{"name": "slod", "containerPort": PORT}]
     assert slod["livenessProbe"]["httpGet"] == {"path": "/-/healthy", "port": "slod"}
     assert slod["readinessProbe"]["httpGet"] == {"path": "/-/ready", "port": "slod"}
+
+
+@each_workload
+def test_a_changed_configmap_is_reloaded_from_within_the_pod(workload: dict[str, Any]) -> None:
+    containers = workload["spec"]["template"]["spec"]["containers"]
+    (reloader,) = (one for one in containers if one["name"] == "reload")
+    options = dict(arg.removeprefix("--").split("=", 1) for arg in reloader["args"])
+    # Over loopback and under an address: from anywhere else it would be 403.
+    assert options["reload-url"] == f"http://127.0.0.1:{PORT}/-/reload"
+    assert options["listen-address"].startswith("127.0.0.1:")
+    mounts = {m["mountPath"]: m["name"] for m in reloader["volumeMounts"]}
+    assert mounts == {options["watched-dir"]: "config"}
+
+
+def test_names_under_which_others_ask_are_known() -> None:
+    for name, asked in (
+        ("compose/slod.toml", "slod"),
+        ("ConfigMap checkout-slod", "checkout-slod.shop.svc"),
+        ("ConfigMap checkout-slod", "checkout-slod"),
+        ("ConfigMap slod", "slod.monitoring.svc.cluster.local"),
+    ):
+        hosts = parse(CONFIGS[name], name).server.hosts
+        for host, right in ((asked, True), ("rebound.example", False)):
+            request = make_mocked_request("GET", "/", {"Host": f"{host}:{PORT}"})
+            assert (Callers(hosts).misdirected(request) is None) == right, (name, host)
 
 
 @each_workload

@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import json
 import logging
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,17 +24,6 @@ class Terminal(io.StringIO):
 class Broken(io.StringIO):
     def write(self, text: str) -> int:
         raise BrokenPipeError("gone")
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    structlog.reset_defaults()
-    logging.captureWarnings(False)
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 def events(stream: io.StringIO) -> list[dict[str, Any]]:

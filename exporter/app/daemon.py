@@ -10,17 +10,20 @@ import asyncio
 import structlog
 
 from exporter import __version__, sdnotify
-from exporter.app.delivery import routes
+from exporter.app.delivery import Delivery, routes
 from exporter.app.desk import Desk
 from exporter.app.health import Health
 from exporter.app.keeper import Keeper
 from exporter.app.page import page
-from exporter.app.parts import make_receivers
-from exporter.app.running import Running, cancel
+from exporter.app.parts import make_receivers, make_source
+from exporter.app.polling import Polling
+from exporter.app.reloads import Reloads
+from exporter.app.running import Running, cancel, unchanged, warn_of_restart
 from exporter.app.work import Work
 from exporter.clock import Clock
 from exporter.config.duration import approximate
 from exporter.config.load import Config, reload
+from exporter.config.settings import Source
 from exporter.core.apart import one_line
 from exporter.core.engine import Engine
 from exporter.core.status import Snapshot
@@ -48,22 +51,15 @@ class Daemon:
         receivers = make_receivers(config, self.metrics.notification)
         self.engine = Engine(config.slos, routes(receivers), approximate, self._slo_failed)
         store = Store(config.state.path, now=clock.now)
-        self._keeper = Keeper(self.engine, store)
+        self._keeper = Keeper(self.engine, store, config.state.keep_removed)
+        self.running = Running(self.metrics, self._polling_of, self._delivery_to, self.supervisor)
+        self.reload = Reloads(self._reload)
         self._work = Work(
-            self.engine,
-            self._keeper,
-            self.metrics,
-            clock,
-            self.supervisor,
-            self._wake,
+            self.engine, self._keeper, self.metrics, clock, self.supervisor, self.running.wake
         )
         self.changed = self._work.arrived
-        self._running = Running(
-            self.engine, self.metrics, clock, self._work.arrived, self.supervisor
-        )
         self._receivers = receivers
-        self._desk = Desk(self.engine, store, clock, self, self.supervisor)
-        self._reloading = asyncio.Lock()
+        self._desk = Desk(self.engine, store, clock, self, self._keeper.removed, self.supervisor)
         self._tasks: list[asyncio.Task[None]] = []
         self.started = asyncio.Event()
         """Set once it listens and polls."""
@@ -86,6 +82,9 @@ class Daemon:
                 failed=self._request_failed,
                 routes=self._desk.routes(),
                 stop_timeout=1.0,
+                hosts=config.server.hosts,
+                roles=config.server.roles,
+                origins=config.api.allow_origins,
             )
         )
 
@@ -102,7 +101,7 @@ class Daemon:
     @property
     def backfill(self) -> tuple[float, str]:
         """How much of the history that is being fetched is there, 0 to 1, and of which source."""
-        shares = ((p.source.progress, name) for name, p in self._running.polling.items())
+        shares = ((p.source.progress, name) for name, p in self.running.polling.items())
         return min(shares, default=(1.0, ""))
 
     # --- life -----------------------------------------------------------------------------------
@@ -118,7 +117,7 @@ class Daemon:
             self._expect()
             await self._web.start()
             self._loop.start(self._web.listeners, self._web.context)
-            self._running.start(self.config.sources, self._receivers)
+            self.running.start(self.config, self._receivers)
             self._tasks += self._work.start()
             self._desk.run()
             self._watch_over()
@@ -139,8 +138,10 @@ class Daemon:
         part = self.supervisor.part
         try:
             async with asyncio.timeout(_STOP_WITHIN):
+                with part("stop", "reload"):
+                    await self.reload.stop()
                 with part("stop", "sources"):
-                    await self._running.stop_sources()
+                    await self.running.stop(sources=True)
                 with part("stop", "work"):
                     await cancel(self._tasks)
                 with part("stop", "desk"):
@@ -148,7 +149,7 @@ class Daemon:
                 with part("stop", "save"):
                     await self._work.finish()
                 with part("stop", "receivers"):
-                    await self._running.stop_receivers()
+                    await self.running.stop(sources=False)
                 with part("stop", "save"):
                     await self._work.finish()
                 with part("stop", "web"):
@@ -176,9 +177,6 @@ class Daemon:
                 )
             )
 
-    def _wake(self) -> None:
-        self._running.wake()
-
     def _slo_failed(self, slo: str, work: str, error: Exception | None) -> None:
         if error is None:
             self.supervisor.works(f"slo:{slo}", work)
@@ -205,45 +203,54 @@ class Daemon:
         )
         self.metrics.reloaded(True, self._clock.now())
 
-    async def reload(self) -> str | None:
-        """Read the configuration again; None, or why the old one stays."""
-        # Two at once would start every source twice.
-        async with self._reloading:
-            try:
-                return await self._reload()
-            except Exception as error:  # noqa: BLE001 - it is the reload's failure
-                self.supervisor.failed("reload", error)
-                self.metrics.reloaded(False, self._clock.now())
-                return f"internal error; the log says more: {one_line(error)}"
-            finally:
-                sdnotify.ready()
+    def _polling_of(self, settings: Source) -> Polling:
+        source = make_source(settings, self._clock, self.supervisor)
+        return Polling(
+            source, self.engine, self.metrics, self._clock, self.changed, self.supervisor
+        )
 
-    async def _reload(self) -> str | None:
+    def _delivery_to(self, receiver: Receiver) -> Delivery:
+        outbox = self.engine.outbox
+        return Delivery(receiver, outbox, self._clock, self.metrics, self.changed, self.supervisor)
+
+    async def _reload(self, allow_empty: bool) -> str | None:
         sdnotify.reloading()
         try:
-            config = reload(self.config)
-            receivers = make_receivers(config, self.metrics.notification)
+            await self._change(allow_empty)
         except SlodError as error:
             self.metrics.reloaded(False, self._clock.now())
             log.error("config.reload_failed", error=str(error))
             return str(error)
-        if (config.server, config.state) != (self.config.server, self.config.state):
-            log.warning("config.needs_restart", keys="server, state")
-        try:
-            await self._running.stop_sources()
-            await self._running.stop_receivers()
-            await self._take(config, receivers)
+        except Exception as error:  # noqa: BLE001 - it is the reload's failure
+            self.supervisor.failed("reload", error)
+            self.metrics.reloaded(False, self._clock.now())
+            return f"internal error; the log says more: {one_line(error)}"
         finally:
-            # Whatever failed: what is configured now is polled and delivered to.
-            self._running.clear()
-            self._running.start(self.config.sources, self._receivers)
-            self._work.arrived()
+            sdnotify.ready()
+        self.supervisor.works("reload")
         return None
 
+    async def _change(self, allow_empty: bool) -> None:
+        # In a thread: thousands of SLOs take a second to read.
+        config = await asyncio.to_thread(reload, self.config, allow_empty=allow_empty)
+        receivers = make_receivers(config, self.metrics.notification)
+        try:
+            await self.running.leave(config, receivers)
+            await self._take(config, receivers)
+        finally:  # what is configured is polled, whatever failed
+            self.running.start(self.config, self._receivers)
+            self.changed()
+
     async def _take(self, config: Config, receivers: list[Receiver]) -> None:
-        self.config, self._receivers = config, receivers
+        before, self.config, self._receivers = self.config, config, receivers
+        warn_of_restart(config, before)
+        if unchanged(config, before):
+            self.metrics.reloaded(True, self._clock.now())
+            log.info("config.unchanged")
+            return
         change = self.engine.configure(config.slos, routes(receivers))
-        self._keeper.reconfigured(change.added + change.restarted, change.removed)
+        self._keeper.removed.keep = config.state.keep_removed
+        taken_back = await self._keeper.reconfigured(change)
         await self._desk.configure(config)
         for name in (*change.removed, *change.restarted):
             self._work.forget(name)
@@ -251,7 +258,8 @@ class Daemon:
         log.info(
             "config.reloaded",
             added=change.added,
-            new_ledger=change.restarted,
+            new_ledger=[name for name in change.restarted if name not in taken_back],
+            taken_back=taken_back,
             removed=change.removed,
         )
 
@@ -264,7 +272,7 @@ class Daemon:
         return self._snapshot[1]
 
     def _readiness(self) -> Readiness:
-        waiting = (polling.missing for polling in self._running.polling.values())
+        waiting = (polling.missing for polling in self.running.polling.values())
         degraded = self._keeper.degraded
         notes = (f"state is kept in memory only: {degraded}",) if degraded is not None else ()
         return Readiness(tuple(m for m in waiting if m is not None), notes)

@@ -51,21 +51,28 @@ class Delivery:
         self._supervisor = supervisor or Supervisor(clock, metrics.failure)
         self._part = f"receiver:{receiver.name}"
         self._wake = asyncio.Event()
+        self._leaving = False
 
     def wake(self) -> None:
         """Look at the outbox again."""
         self._wake.set()
 
+    def leave(self) -> None:
+        """Send nothing more; `run` ends once the attempt under way is over."""
+        self._leaving = True
+        self._wake.set()
+
     async def run(self) -> None:
         """Send what is due, wait for what comes."""
         try:
-            while True:
+            while not self._leaving:
                 self._wake.clear()
                 now = self._clock.now()
                 due = self._outbox.due(self.receiver.endpoint, now)[:_BATCH]
                 if due:
                     await self._send(due)
-                    self._hold_back(due, now)
+                    if not self._leaving:  # then some were not tried at all
+                        self._hold_back(due, now)
                 else:
                     await self._wait(now)
         finally:
@@ -83,7 +90,9 @@ class Delivery:
             asyncio.ensure_future(self._wake.wait()),
         ]
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in done:
+                wait.result()
         finally:
             for wait in waits:
                 wait.cancel()
@@ -102,7 +111,8 @@ class Delivery:
             await self._attempt(entries)
             return
         for entry in entries:
-            await self._attempt([entry])
+            if not self._leaving:
+                await self._attempt([entry])
 
     async def _attempt(self, entries: Sequence[Entry]) -> None:
         # What comes of an attempt is noted apart too: one entry's failure is no other's.

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+import structlog
 from aiohttp import web
 
 from exporter.app.annotations import Annotations
@@ -21,6 +22,7 @@ from exporter.app.numbers import Numbers
 from exporter.app.page import about, unread
 from exporter.app.pages import Pages
 from exporter.app.prom import Prom
+from exporter.app.removed import Removed, RemovedLedgers
 from exporter.app.report import Reports
 from exporter.app.report_schedule import Schedule
 from exporter.app.series import Series
@@ -28,6 +30,7 @@ from exporter.app.timeline import Timeline
 from exporter.app.watched import Watching
 from exporter.clock import Clock
 from exporter.config.load import Config
+from exporter.core import regex
 from exporter.core.engine import Engine
 from exporter.page import routes as page_routes
 from exporter.page.live import Live
@@ -42,9 +45,12 @@ from exporter.web import (
     history_api,
     openapi,
     prom_api,
+    removed_api,
     report_api,
     slos_api,
 )
+
+log = structlog.get_logger()
 
 Start = Callable[[], Awaitable[None]]
 
@@ -58,12 +64,14 @@ class Desk:
         store: Store,
         clock: Clock,
         host: Host,
+        removed: Removed,
         supervisor: Supervisor,
     ) -> None:
         self._supervisor = supervisor
         self._unstarted: dict[str, Start] = {}
         self._rooms: list[asyncio.Task[None]] = []
         snapshot, changed = host.snapshot, host.changed
+        self._removed = RemovedLedgers(removed, changed)
         self._explainer = Explainer(engine, lambda: host.config.sources, clock)
         self._exclusions = Exclusions(engine, store, clock, changed)
         self._annotations = Annotations(clock)
@@ -86,7 +94,12 @@ class Desk:
             host.config.server.compat,
         )
         self._prom = Prom(
-            engine, clock, self._series, lambda: about(host.families()), lambda: host.config.path
+            engine,
+            clock,
+            self._series,
+            lambda: about(host.families()),
+            lambda: host.config.path,
+            lambda: host.config.api.query_memory,
         )
         details = Details(engine, self._timeline, self._exclusions.given, heard.fired)
         self._pages = Pages(engine, heard, host, details)
@@ -103,6 +116,7 @@ class Desk:
             gate_api.part(self._gates),
             events_api.part(self._timeline),
             report_api.part(self._reports),
+            removed_api.part(self._removed),
         )
         pages = page_routes.routes(self._pages, self._live)
         return [*pages, *own, *prom_api.routes(self._prom)]
@@ -110,6 +124,8 @@ class Desk:
     async def start(self, config: Config) -> None:
         """Load what was told before, and take what the configuration says. A room that fails at
         that is started again later; the others work meanwhile."""
+        if not regex.is_complete():
+            log.warning("regular_expressions.limited", missing="google-re2", install=regex.WAY_OUT)
         self._unstarted = {
             "exclusions": lambda: self._exclusions.start(config.exclusions),
             "gates": self._gates.start,

@@ -79,11 +79,7 @@ class Details:
                         when = "to be excluded" if begin > now else "excluded"
                         said = f"{when} for {figures.lasting(end - begin)}: {reason}"
                         yield Beside("excluded", "excluded", begin, end, said)
-        events = (
-            (event, span)
-            for event, span in self._timeline.between(start, now)
-            if event.concerns(slo.name, slo.service)
-        )
+        events = self._timeline.concerning(slo.name, slo.service, start, now)
         for k, (event, (begin, end)) in enumerate(islice(events, _EVENTS)):
             kind = "incident" if event.kind == "incident" else "event"
             lane = event.kind.replace("_", " ")

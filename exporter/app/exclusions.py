@@ -10,13 +10,16 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
 
-from exporter.app.exclusion_rows import Kept, packed, read_record, record, unpacked
+from exporter.app.exclusion_quarantine import Quarantine
+from exporter.app.exclusion_rows import Kept, Refused, packed, read_record, record, unpacked
 from exporter.clock import Clock
-from exporter.config.exclusions import Planned, expand, following, read_exclusion
+from exporter.config.exclusions import Planned, read_exclusion
+from exporter.config.expansion import Expansion
 from exporter.config.findings import Findings
 from exporter.core.engine import Engine
 from exporter.core.exclusion import Exclusion, Span
@@ -33,6 +36,8 @@ AHEAD = 8 * 86_400.0
 """How far what recurs is looked ahead, in seconds: more than a machine sleeps."""
 MOST = 1000
 """So many can be made at run time."""
+_AT_ONCE = 20
+"""Exclusions that are weighed with all SLOs before others have their turn."""
 CONFIG, API = "config", "api"
 
 
@@ -50,6 +55,9 @@ class Exclusions:
         self._made: dict[str, Kept] = {}
         self._recorded: dict[str, Kept] = {}
         """Those of the configuration as the record has them."""
+        self._quarantine = Quarantine(engine, clock.now)
+        self._expansions: dict[tuple[str, str], Expansion] = {}
+        """Of those in `_configured` and `_made`."""
         self._given: list[Exclusion] = []
         self._changing = asyncio.Lock()
 
@@ -60,26 +68,32 @@ class Exclusions:
         except StateError as error:
             log.error("exclusions.not_loaded", error=str(error))
             rows = {}
+        refused: dict[str, Refused] = {}
         for (origin, ident), body in rows.items():
             kept = unpacked(body, ident)
-            if kept is None:
+            if isinstance(kept, Refused) and origin == API:
+                refused[ident] = kept
+            elif not isinstance(kept, Kept):
                 log.error(
                     "exclusion.unreadable", id=ident, origin=origin, outcome="its time counts"
                 )
             else:
                 (self._made if origin == API else self._recorded)[ident] = kept
+        self._quarantine.start(refused, self._made)
         await self.configure(plans)
 
     async def configure(self, plans: Sequence[Planned]) -> None:
         """Take the configuration's; what changed in it since the last time is recorded."""
         async with self._changing:
             now = self._clock.now()
-            self._configured = {
+            configured = {
                 plan.name: old
                 if (old := self._recorded.get(plan.name)) and old.plan.document == plan.document
                 else Kept(plan, CONFIG, now)
                 for plan in plans
             }
+            self._expansions = await self._unfold(configured)
+            self._configured = configured
             await self._record()
         self._give()
 
@@ -94,14 +108,15 @@ class Exclusions:
 
     # --- what the API asks ----------------------------------------------------------------------
 
-    def listed(self) -> list[Entry]:
+    async def listed(self) -> list[Entry]:
         """All of them, those of the configuration first."""
         now = self._clock.now()
-        return [
-            self._entry(origin, ident, kept, now)
-            for origin, all_ in ((CONFIG, self._configured), (API, self._made))
-            for ident, kept in all_.items()
-        ]
+        entries: list[Entry] = []
+        for origin, ident, kept in list(self._all()):
+            entries.append(self._entry(origin, ident, kept, now))
+            if len(entries) % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        return [*entries, *self._quarantine.entries(API)]
 
     def given(self) -> list[tuple[Exclusion, str]]:
         """As the engine has them, each with its reason."""
@@ -121,17 +136,20 @@ class Exclusions:
         plan = await asyncio.to_thread(read_exclusion, (), given, findings)
         findings.raise_errors()
         assert plan is not None  # or there were errors
+        expansion = Expansion(plan)
         try:
-            await asyncio.to_thread(expand, plan, *self._horizon(now))
+            await asyncio.to_thread(expansion.spans, *self._horizon(now))
         except ValueError as error:
             raise ConfigError(f"rrule: {error}") from None
         async with self._changing:
-            if len(self._made) >= MOST:
+            if len(self._made) + len(self._quarantine) >= MOST:
                 raise ConfigError(f"there are {MOST} exclusions already; remove old ones first")
             ident, kept = secrets.token_hex(4), Kept(plan, by, now)
-            said = record("added", API, ident, kept, by, now, str(plan.document["reason"]))
+            why = str(plan.document["reason"])
+            said = record("added", API, ident, plan.document, by, now, why)
             await self._table.write(Change(put={(API, ident): packed(kept)}, audit=[said]))
             self._made[ident] = kept
+            self._expansions[API, ident] = expansion
         log.info("exclusion.added", id=ident, by=by, **plan.document)
         self._give()
         return self._entry(API, ident, kept, now)
@@ -139,16 +157,25 @@ class Exclusions:
     async def remove(self, ident: str, by: str, why: str) -> None:
         """Take one back; the record stays."""
         async with self._changing:
-            kept = self._made.get(ident)
-            if kept is None and ident in self._configured:
+            kept, refused = self._made.get(ident), self._quarantine.get(ident)
+            if kept is None and refused is None and ident in self._configured:
                 raise ConfigError(
                     f"it is made in the configuration; remove [exclusion.{ident}] there"
                 )
-            if kept is None:
+            if kept is not None:
+                document = kept.plan.document
+            elif refused is not None:
+                document = refused.document
+            else:
                 raise KeyError(ident)
-            said = record("removed", API, ident, kept, by, self._clock.now(), why)
+            said = record("removed", API, ident, document, by, self._clock.now(), why)
             await self._table.write(Change(drop=[(API, ident)], audit=[said]))
-            del self._made[ident]
+            if kept is not None:
+                del self._made[ident]
+                self._expansions.pop((API, ident), None)
+            else:
+                self._quarantine.remove(ident)
+                self._changed()
         log.info("exclusion.removed", id=ident, by=by, why=why)
         self._give()
 
@@ -158,13 +185,18 @@ class Exclusions:
 
     # --- inside ---------------------------------------------------------------------------------
 
+    def _all(self) -> Iterator[tuple[str, str, Kept]]:
+        for origin, all_ in ((CONFIG, self._configured), (API, self._made)):
+            for ident, kept in all_.items():
+                yield origin, ident, kept
+
     def _give(self) -> None:
         """Hand the spans of all to the engine, if they are others than it has."""
         given: list[Exclusion] = []
         horizon = self._horizon(self._clock.now())
-        for ident, kept in (*self._configured.items(), *self._made.items()):
+        for origin, ident, kept in self._all():
             try:
-                spans = expand(kept.plan, *horizon)
+                spans = self._expansion(origin, ident, kept.plan).spans(*horizon)
             except ValueError as error:
                 log.error(
                     "exclusion.not_used", id=ident, error=str(error), outcome="its time counts"
@@ -176,6 +208,24 @@ class Exclusions:
             self._given = given
             self._engine.exclude(given)
             self._changed()
+
+    async def _unfold(self, configured: Mapping[str, Kept]) -> dict[tuple[str, str], Expansion]:
+        """Follow those that are new up to now, which may take some tenths of a second for each."""
+        horizon = self._horizon(self._clock.now())
+        expansions: dict[tuple[str, str], Expansion] = {}
+        for origin, all_ in ((CONFIG, configured), (API, self._made)):
+            for ident, kept in all_.items():
+                expansion = self._expansions.get((origin, ident))
+                if expansion is None or expansion.plan != kept.plan:
+                    expansion = Expansion(kept.plan)
+                    if kept.plan.rule is not None:
+                        with suppress(ValueError):  # Said where its spans are given to the engine.
+                            await asyncio.to_thread(expansion.spans, *horizon)
+                expansions[origin, ident] = expansion
+        return expansions
+
+    def _expansion(self, origin: str, ident: str, plan: Planned) -> Expansion:
+        return self._expansions.setdefault((origin, ident), Expansion(plan))
 
     def _horizon(self, now: float) -> Span:
         """The longest period there is, and what is to come soon."""
@@ -189,14 +239,16 @@ class Exclusions:
             old = self._recorded.get(ident)
             if old is None or old.plan.document != kept.plan.document:
                 action = "added" if old is None else "changed"
-                why = str(kept.plan.document["reason"])
+                document = kept.plan.document
+                why = str(document["reason"])
                 change.put[CONFIG, ident] = packed(kept)
-                change.audit.append(record(action, CONFIG, ident, kept, CONFIG, kept.at, why))
+                change.audit.append(record(action, CONFIG, ident, document, CONFIG, kept.at, why))
         for ident, kept in self._recorded.items():
             if ident not in self._configured:
                 now, why = self._clock.now(), "no longer in the configuration"
                 change.drop.append((CONFIG, ident))
-                change.audit.append(record("removed", CONFIG, ident, kept, CONFIG, now, why))
+                document = kept.plan.document
+                change.audit.append(record("removed", CONFIG, ident, document, CONFIG, now, why))
         if change.audit:
             try:
                 await self._table.write(change)
@@ -208,7 +260,8 @@ class Exclusions:
     def _entry(self, origin: str, ident: str, kept: Kept, now: float) -> Entry:
         plan = kept.plan
         try:
-            spans, coming = expand(plan, *self._horizon(now)), following(plan, now)
+            expansion = self._expansion(origin, ident, plan)
+            spans, coming = expansion.spans(*self._horizon(now)), expansion.following(now)
         except ValueError:
             spans, coming = (), None
         last = max((span for span in spans if span[0] <= now), default=None)
@@ -227,8 +280,11 @@ class Exclusions:
     def _covers(
         self, plan: Planned, spans: Sequence[Span], now: float
     ) -> Iterator[tuple[str, float]]:
+        excluded: dict[float, float] = {}
         for account in self._engine.accounts.values():
             if plan.may_cover(account.slo):
                 start = account.slo.period.start(now)
-                inside = (min(b, now) - max(a, start) for a, b in spans)
-                yield account.slo.name, sum(max(0.0, seconds) for seconds in inside)
+                if start not in excluded:
+                    inside = (min(b, now) - max(a, start) for a, b in spans)
+                    excluded[start] = sum(max(0.0, seconds) for seconds in inside)
+                yield account.slo.name, excluded[start]

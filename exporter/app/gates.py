@@ -14,6 +14,7 @@ import structlog
 from exporter.clock import Clock
 from exporter.config.moments import rfc3339
 from exporter.config.overrides import read_override
+from exporter.core.amounts import is_time
 from exporter.core.engine import Engine
 from exporter.core.gate import Gate, gate
 from exporter.core.notices import Notice
@@ -22,6 +23,7 @@ from exporter.core.status import Snapshot
 from exporter.errors import ConfigError, StateError
 from exporter.store.database import Store
 from exporter.store.documents import Change, Documents
+from exporter.store.rows import printable
 from exporter.web.gate_api import Record
 
 log = structlog.get_logger()
@@ -64,20 +66,25 @@ class Gates:
             rows = {}
         found: list[Override] = []
         over: list[tuple[str, str]] = []
+        bad: dict[tuple[str, str], str] = {}
         now = self._clock.now()
         for key, body in rows.items():
             try:
                 override = msgspec.json.decode(body or b"", type=Override)
-            except _UNREADABLE:
+                if not (is_time(override.since) and is_time(override.until)):
+                    raise ValueError("a time of the override is none")
+            except _UNREADABLE as error:
                 log.error("override.unreadable", id=key[1], outcome="the policy decides")
+                bad[key] = printable(str(error))
                 continue
             if override.until > now:
                 found.append(override)
             else:
                 over.append(key)
         self._engine.overrides = tuple(found)
-        if over:
+        if over or bad:
             try:
+                await self._table.quarantine(bad)
                 await self._table.write(Change(drop=over))
             except StateError as error:
                 log.warning("overrides.not_dropped", error=str(error), outcome="tried again later")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import structlog
 
@@ -59,6 +59,22 @@ class Polling:
             for task in self._asking:
                 task.cancel()
             await asyncio.gather(*self._asking, return_exceptions=True)
+
+    def leave(self) -> None:
+        """Poll no more; `run` ends once what is under way was counted."""
+        self.source.leave()
+
+    def forget(self, still: Collection[str], *, gone: bool) -> None:
+        """Forget the targets that are none any more, after the end.
+
+        Args:
+            still: Targets that the source has now.
+            gone: The source itself is none any more, so what its targets had may be gone too.
+        """
+        for target in self._seen.difference(still):
+            self._metrics.forget_target(self.source.name, target)
+            if gone:
+                self._engine.removed(self.source.name, target)
 
     @property
     def missing(self) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from exporter.config.moments import rfc3339
@@ -14,20 +14,20 @@ from exporter.core.selector import quote
 from exporter.core.slo import Rule
 
 
-def alerts(engine: Engine) -> list[Mapping[str, Any]]:
-    """Every alert that fires."""
-    found: list[Mapping[str, Any]] = []
-    for name, account in engine.accounts.items():
+def alerts(engine: Engine) -> Iterator[list[Mapping[str, Any]]]:
+    """The alerts that fire: of one SLO after the other, at last those of none."""
+    for name, account in list(engine.accounts.items()):
+        found: list[Mapping[str, Any]] = []
         with engine.apart(name, "alerts"):
-            found += [_alert(alert) for alert in account.alerts() if alert.firing]
-    found += [_alert(alert) for alert in engine.notices.alerts() if alert.firing]
-    return found
+            found = [_alert(a) for a in account.alerts() if a.firing]
+        yield found
+    yield [_alert(a) for a in engine.notices.alerts() if a.firing]
 
 
-def groups(engine: Engine, file: str, now: float) -> list[Mapping[str, Any]]:
+def groups(engine: Engine, file: str, now: float) -> Iterator[list[Mapping[str, Any]]]:
     """One group for each SLO; of one whose alerts cannot be told, its rules and the error."""
-    return [
-        {
+    for name, account in list(engine.accounts.items()):
+        group = {
             "name": name,
             "file": file,
             "interval": account.slo.interval,
@@ -36,8 +36,7 @@ def groups(engine: Engine, file: str, now: float) -> list[Mapping[str, Any]]:
             "lastEvaluation": rfc3339(now),
             "rules": [_rule(engine, account, rule, now) for rule in account.slo.rules],
         }
-        for name, account in engine.accounts.items()
-    ]
+        yield [group]
 
 
 def _rule(engine: Engine, account: Account, rule: Rule, now: float) -> Mapping[str, Any]:

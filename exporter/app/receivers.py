@@ -18,7 +18,7 @@ def make_receiver(one: settings.AnyReceiver, url: str | None, count: Count) -> l
         case settings.WebhookReceiver():
             from exporter.receivers.webhook import WebhookReceiver
 
-            return [WebhookReceiver(one, Client(one), external_url=url)]
+            return [WebhookReceiver(one, Client(one, hide_paths=True), external_url=url)]
         case settings.SlackReceiver():
             from exporter.receivers.slack import SlackReceiver
 
@@ -34,7 +34,9 @@ def make_receiver(one: settings.AnyReceiver, url: str | None, count: Count) -> l
         case settings.HTTPReceiver():
             from exporter.receivers.templated import TemplatedReceiver
 
-            return [TemplatedReceiver(one, Client(one), external_url=url, count=count)]
+            return [
+                TemplatedReceiver(one, Client(one, hide_paths=True), external_url=url, count=count)
+            ]
         case settings.EmailReceiver():
             from exporter.receivers.mailer import EmailReceiver
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2s
+from heapq import nsmallest
 from typing import Any
 
 import msgspec
 import structlog
 
 from exporter.app import event_words as words
+from exporter.app.event_scale import Scale
 from exporter.clock import Clock
 from exporter.config.findings import Findings
 from exporter.config.moments import rfc3339
@@ -20,12 +22,11 @@ from exporter.config.timeline import Timeline as Settings
 from exporter.config.timeline import moment, read_event
 from exporter.core.attribution import Cause
 from exporter.core.engine import Engine
-from exporter.core.instance import Instance
-from exporter.core.slo import SLO
-from exporter.core.timeline import CHANGES, Blame, Cost, Event, blame, cost, spans
+from exporter.core.timeline import CHANGES, Blame, Cost, Event, Span, Spans
 from exporter.errors import StateError
-from exporter.store.database import Store
+from exporter.store.database import Key, Store
 from exporter.store.documents import Change, Documents
+from exporter.store.rows import printable
 
 log = structlog.get_logger()
 
@@ -59,6 +60,10 @@ class Timeline:
         self._changed = changed
         self._told = told
         self._events: dict[str, Event] = {}
+        self._spans: Spans | None = None
+        """Of `_events`; None when they are others by now."""
+        self._effect = 0.0
+        self._scale = Scale(engine)
         self._changing = asyncio.Lock()
 
     async def start(self) -> None:
@@ -68,18 +73,28 @@ class Timeline:
         except StateError as error:
             log.error("events.not_loaded", error=str(error))
             rows = {}
-        for (_, ident), body in rows.items():
+        bad: dict[Key, str] = {}
+        for key, body in rows.items():
             try:
                 event = msgspec.json.decode(body or b"", type=Event)
-            except _UNREADABLE:
-                log.error("event.unreadable", id=ident, outcome="it is left out")
+                words.require_times(event)
+            except _UNREADABLE as error:
+                log.error("event.unreadable", id=key[1], error=str(error), outcome="it is left out")
+                bad[key] = printable(str(error))
                 continue
-            self._events[ident] = event
+            self._events[key[1]] = event
+        await self._set_apart(bad)
         # A kill may have come before a notice was kept; what is known is not said again.
         now = self._clock.now()
         for event, (_, end) in self.between(now, now):
             for one in event.blamed:
                 self._announce(event, one, end)
+
+    async def _set_apart(self, bad: Mapping[Key, str]) -> None:
+        try:
+            await self._table.quarantine(bad)
+        except StateError as error:
+            log.error("events.not_quarantined", error=str(error), outcome="judged again later")
 
     async def run(self) -> None:
         """Look again and again whether a change burns more than what was before it."""
@@ -96,17 +111,20 @@ class Timeline:
         """The time, in unix seconds."""
         return self._clock.now()
 
-    def between(self, start: float, end: float) -> list[tuple[Event, tuple[float, float]]]:
+    def between(self, start: float, end: float) -> list[tuple[Event, Span]]:
         """The events that matter between two moments, newest first, and from when to when."""
-        now, effect = self._clock.now(), float(self._settings().effect)
-        found = spans(self._events.values(), effect, now)
-        return [(event, (a, b)) for event, (a, b) in found if a <= end and b >= start]
+        return self._ordered().between(start, end, self._clock.now())
+
+    def concerning(
+        self, slo: str, service: str, start: float, end: float
+    ) -> list[tuple[Event, Span]]:
+        """Those of them that concern an SLO."""
+        return self._ordered().of(slo, service, start, end, self._clock.now())
 
     def causes(self, slo: str, service: str, start: float, end: float) -> Iterable[Cause]:
         """What concerned an SLO between two moments, for a review."""
-        for event, (begin, until) in self.between(start, end):
-            if event.concerns(slo, service):
-                yield Cause(event.kind, event.name, begin, until, event.link)
+        for event, (begin, until) in self.concerning(slo, service, start, end):
+            yield Cause(event.kind, event.name, begin, until, event.link)
 
     def warnings(self, service: str) -> Sequence[str]:
         """Changes of a service that burn more than before and whose effect is not over."""
@@ -119,10 +137,9 @@ class Timeline:
             if self._service(one.slo) == service
         ]
 
-    def costs(self, event: Event, start: float, end: float) -> list[Cost]:
+    async def costs(self, event: Event, start: float, end: float) -> list[Cost]:
         """What an event spent, by SLO instance."""
-        now = self._clock.now()
-        return [cost(slo, instance, start, end, now) for slo, instance in self._concerned(event)]
+        return await self._scale.costs(event, start, end, self._clock.now())
 
     # --- what the API does ----------------------------------------------------------------------
 
@@ -155,9 +172,10 @@ class Timeline:
         async with self._changing:
             if (known := self._events.get(event.id)) is not None:
                 return known, False
-            await self._write(event, "added", event.by)
+            await self._write([event], "added", event.by)
             for old in self._oldest():
                 del self._events[old.id]
+            self._spans = None
         self._told(event)
         log.info("event.added", id=event.id, kind=event.kind, name=event.name, by=event.by)
         return event, True
@@ -172,7 +190,7 @@ class Timeline:
                 findings.error(("end",), "must not be before the event began")
             findings.raise_errors()
             event = replace(event, end=when)
-            await self._write(event, "ended", by)
+            await self._write([event], "ended", by)
         for one in event.blamed:
             self._engine.notices.end(words.key(event, one), min(when, now))
         self._told(event)
@@ -185,6 +203,7 @@ class Timeline:
             said = words.record("removed", event, by, self._clock.now(), why)
             await self._table.write(Change(drop=[(event.origin, ident)], audit=[said]))
             del self._events[ident]
+            self._spans = None
         for one in event.blamed:
             self._engine.notices.end(words.key(event, one), self._clock.now())
         self._changed()
@@ -202,36 +221,46 @@ class Timeline:
 
     # --- inside ---------------------------------------------------------------------------------
 
-    async def _look(self, now: float) -> None:
-        for event, (start, end) in self.between(now - 2 * EVERY, now):
-            if event.kind in CHANGES:
-                await self._judge(event, start, end, now)
-        await self._forget(now)
+    def _ordered(self) -> Spans:
+        effect = float(self._settings().effect)
+        if self._spans is None or effect != self._effect:
+            self._spans, self._effect = Spans(self._events.values(), effect), effect
+        return self._spans
 
-    async def _judge(self, event: Event, start: float, end: float, now: float) -> None:
+    async def _look(self, now: float) -> None:
+        changes = [
+            (event, span)
+            for event, span in self.between(now - 2 * EVERY, now)
+            if event.kind in CHANGES
+        ]
         settings = self._settings()
         limits = settings.significance, settings.min_bad_events
-        known = {one.title for one in event.blamed}
-        found = [
-            one
-            for slo, instance in self._concerned(event)
-            if instance.title not in known
-            and (one := blame(slo, instance, start, end, now, *limits)) is not None
-        ]
+        if found := await self._scale.weigh(changes, *limits, now):
+            await self._blame(found, {event.id: span[1] for event, span in changes})
+        for event, (_, end) in changes:
+            if end <= now:
+                for one in event.blamed:
+                    # Sooner than it was said, since the next one came.
+                    self._engine.notices.end(words.key(event, one), end)
+        await self._forget(now)
+
+    async def _blame(self, found: Mapping[str, Sequence[Blame]], ends: Mapping[str, float]) -> None:
+        """Keep what changes are to blame for, and tell it."""
         async with self._changing:
-            # It may have been ended or taken back meanwhile.
-            if found and (newest := self._events.get(event.id)) is not None:
-                event = replace(newest, blamed=(*newest.blamed, *found))
-                await self._write(event, "blamed", "slod")
-                for one in found:
-                    self._announce(event, one, end)
+            # One may have been ended or taken back meanwhile.
+            blamed = [
+                replace(newest, blamed=(*newest.blamed, *ones))
+                for ident, ones in found.items()
+                if (newest := self._events.get(ident)) is not None
+            ]
+            await self._write(blamed, "blamed", "slod")
+            for event in blamed:
+                for one in found[event.id]:
+                    self._announce(event, one, ends[event.id])
                     log.warning("event.blamed", id=event.id, slo=one.slo, p=one.p, burn=one.after)
                 self._told(event)
-                self._changed()
-        for one in event.blamed:
-            if end <= now:
-                # Sooner than it was said, since the next one came.
-                self._engine.notices.end(words.key(event, one), end)
+        if blamed:
+            self._changed()
 
     def _announce(self, event: Event, one: Blame, end: float) -> None:
         if (account := self._engine.accounts.get(one.slo)) is not None:
@@ -246,26 +275,23 @@ class Timeline:
                 await self._table.write(Change(drop=[(e.origin, e.id) for e in old]))
                 for event in old:
                     self._events.pop(event.id, None)
+                self._spans = None
 
-    async def _write(self, event: Event, action: str, by: str) -> None:
+    async def _write(self, events: Sequence[Event], action: str, by: str) -> None:
+        now, ids = self._clock.now(), {event.id for event in events}
         change = Change(
-            put={(event.origin, event.id): words.packed(event)},
-            drop=[(old.origin, old.id) for old in self._oldest() if old.id != event.id],
-            audit=[words.record(action, event, by, self._clock.now(), "")],
+            put={(event.origin, event.id): words.packed(event) for event in events},
+            drop=[(old.origin, old.id) for old in self._oldest(ids) if old.id not in ids],
+            audit=[words.record(action, event, by, now, "") for event in events],
         )
         await self._table.write(change)
-        self._events[event.id] = event
+        self._events |= {event.id: event for event in events}
+        self._spans = None
 
-    def _oldest(self) -> Sequence[Event]:
-        """Those that are too many."""
-        by_age = sorted(self._events.values(), key=lambda event: event.start)
-        return by_age[: max(0, len(by_age) - MOST)]
-
-    def _concerned(self, event: Event) -> Iterator[tuple[SLO, Instance]]:
-        for account in self._engine.accounts.values():
-            if event.concerns(account.slo.name, account.slo.service):
-                for instance in account.memory.instances.values():
-                    yield account.slo, instance
+    def _oldest(self, more: Collection[str] = ()) -> Sequence[Event]:
+        """Those that are too many, with `more` ids that are to be kept as well."""
+        many = max(0, len(self._events.keys() | more) - MOST)
+        return nsmallest(many, self._events.values(), key=lambda event: event.start)
 
     def _service(self, slo: str) -> str:
         account = self._engine.accounts.get(slo)

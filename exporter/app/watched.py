@@ -139,20 +139,30 @@ class Watching:
         self._clock = clock
         self._keep = keep
         self._supervisor = supervisor
-        self._tasks: list[asyncio.Task[None]] = []
+        self._running: list[tuple[Watch, PrometheusSource, asyncio.Task[None]]] = []
 
     async def configure(self, watches: Sequence[Watch], sources: Mapping[str, object]) -> None:
-        """Look at these from now on, and at no others."""
-        await self.stop()
-        for watch in watches:
-            settings = sources.get(watch.source)
-            if isinstance(settings, PrometheusSource):
+        """Look at these from now on, and at no others; what stays as it was goes on."""
+        wanted = [
+            (watch, settings)
+            for watch in watches
+            if isinstance(settings := sources.get(watch.source), PrometheusSource)
+        ]
+        await self._end([one for one in self._running if one[:2] not in wanted])
+        running = [one[:2] for one in self._running]
+        for watch, settings in wanted:
+            if (watch, settings) not in running:
                 one = Watched(watch, settings, self._clock, self._keep)
-                self._tasks.append(self._supervisor.start(f"events:{watch.name}", one.run))
+                task = self._supervisor.start(f"events:{watch.name}", one.run)
+                self._running.append((watch, settings, task))
 
     async def stop(self) -> None:
         """Look at none."""
-        for task in self._tasks:
+        await self._end(list(self._running))
+
+    async def _end(self, some: list[tuple[Watch, PrometheusSource, asyncio.Task[None]]]) -> None:
+        tasks = [task for _, _, task in some]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._tasks.clear()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._running = [one for one in self._running if one not in some]

@@ -121,20 +121,13 @@ class Work:
     async def save(self) -> None:
         """Write what changed; a disk that refuses is said once, and is no failure of slod."""
         self._saved_at = self._clock.monotonic()
-        before = self._keeper.degraded
-        error = await self._keeper.save()
+        try:
+            error = await self._keeper.save()
+        finally:
+            self._metrics.saving(self._keeper.degraded is None)
+            self._metrics.quarantined(self._keeper.quarantined)
         if error is not None:
             self._metrics.state_error(error.reason)
-            if before != error.reason:
-                log.error(
-                    "state.cannot_save",
-                    reason=error.reason,
-                    error=str(error),
-                    outcome="measuring goes on in memory; it is saved as soon as that works again",
-                )
-        elif before is not None:
-            log.info("state.saving_again")
-        self._metrics.saving(self._keeper.degraded is None)
 
     def forget(self, slo: str) -> None:
         """The SLO is no longer configured, or is another one."""

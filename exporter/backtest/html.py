@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from html import escape
 
 from exporter import __version__
 from exporter.backtest import words
@@ -12,6 +11,7 @@ from exporter.backtest.result import Backtest, Fired, Outcome
 from exporter.charts import figures
 from exporter.charts.frame import severity_class
 from exporter.charts.page import document, left, number, table
+from exporter.printable import printable_html as escape
 
 _OPEN = 40
 """Rows of alerts that are shown without being asked for."""

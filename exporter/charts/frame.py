@@ -7,11 +7,11 @@ dark. Every chart has axes with units, and says in words what it shows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from html import escape
 from itertools import groupby
 from typing import NamedTuple
 
 from exporter.charts.axis import dates, steps
+from exporter.printable import printable_html as escape
 
 WIDTH = 960.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 128.0, 16.0, 12.0, 40.0

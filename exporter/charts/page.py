@@ -6,9 +6,9 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from html import escape
 
 from exporter.charts import figures
+from exporter.printable import printable, printable_html
 
 STYLE = """
 :root{color-scheme:light dark;font:15px/1.45 system-ui,sans-serif;--bg:#fff;--ink:#1b1e23;
@@ -60,19 +60,20 @@ CSP = f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'none'; form-
 
 def document(title: str, body: str) -> str:
     """All of it; `body` is HTML already."""
-    return (
+    whole = (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{escape(CSP)}">'
+        f'<meta http-equiv="Content-Security-Policy" content="{printable_html(CSP)}">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>{body}</body></html>\n"
+        f"<title>{printable_html(title)}</title><style>{STYLE}</style></head><body>{body}</body></html>\n"
     )
+    return printable(whole, keep="\n")
 
 
 def table(head: Sequence[str], rows: Sequence[str]) -> str:
     """Headings are text, an asterisk before those of numbers; rows are HTML already."""
     cells = "".join(
         f"<th scope=col{' class=n' if name.startswith('*') else ''}>"
-        f"{escape(name.removeprefix('*'))}</th>"
+        f"{printable_html(name.removeprefix('*'))}</th>"
         for name in head
     )
     return (
@@ -83,7 +84,7 @@ def table(head: Sequence[str], rows: Sequence[str]) -> str:
 
 def number(text: str) -> str:
     """A cell of a figure."""
-    return f"<td class=n>{escape(text)}</td>"
+    return f"<td class=n>{printable_html(text)}</td>"
 
 
 def left(value: float | None) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 from math import floor, isfinite, log10
 from typing import NamedTuple
 
 from exporter.charts.frame import Lane
+from exporter.printable import printable_html as escape
 
 WIDTH = 960.0
 LEFT, RIGHT, TOP = 64.0, 112.0, 10.0

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from html import escape
 from itertools import groupby
 from math import floor, inf, log10
 
 from exporter.charts.axis import dates, steps
 from exporter.charts.frame import Bar, Lane
 from exporter.charts.plot import LEFT, RIGHT, TOP, WIDTH, Plot
+from exporter.printable import printable_html as escape
 
 _BOTTOM = 24.0
 _LANE, _BAR, _LEAST = 18.0, 9.0, 3.0

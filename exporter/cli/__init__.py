@@ -16,14 +16,17 @@ from exporter.cli import (
     exclude,
     explain,
     gate,
+    reload,
     report,
     run,
+    state,
     status,
 )
 from exporter.cli.lean import structlog
+from exporter.cli.output import complain
 from exporter.errors import ConfigError, SlodError
 
-_COMMANDS = (run, demo, check, status, explain, exclude, gate, backtest, report)
+_COMMANDS = (run, demo, check, status, explain, exclude, gate, backtest, report, reload, state)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,10 +52,10 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.flush()
     except ConfigError as error:
         for finding in error.findings:
-            print(f"slod: {finding}", file=sys.stderr)
+            complain(f"slod: {finding}")
         return 2
     except SlodError as error:
-        print(f"slod: {error}", file=sys.stderr)
+        complain(f"slod: {error}")
         return 1
     except BrokenPipeError:
         # Whoever read it (`| head`) has enough; nor shall Python complain of it at its exit.
@@ -61,10 +64,9 @@ def main(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001 - whoever runs it gets a line, not a traceback
-        print(
+        complain(
             f"slod: internal error, please report it: {type(error).__name__}: {error} "
-            '(with [log] level = "debug" the log says where)',
-            file=sys.stderr,
+            '(with [log] level = "debug" the log says where)'
         )
         if structlog.is_configured():
             structlog.get_logger().debug("slod.internal_error", exc_info=error)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporter.cli.output import complain, say, say_json_text
 from exporter.cli.progress import Bar
 from exporter.errors import ConfigError
 
@@ -112,10 +113,9 @@ def _read(dump: Dump, path: str, bar: Bar) -> None:
     dump.read(lambda share: bar.show(share, f"of {Path(path).name}"))
     bar.close()
     if dump.refused:
-        print(
+        complain(
             f"slod: {path}: {dump.refused:,} samples are not newer than the one before of their "
-            "series, and were left out",
-            file=sys.stderr,
+            "series, and were left out"
         )
 
 
@@ -162,11 +162,11 @@ def _show(args: argparse.Namespace, results: Sequence[Backtest], slos: Sequence[
     there = {result.slo for result in results}
     for slo in slos:
         if slo.name not in there:
-            print(f"slod: slo {slo.name}: there are no samples of it", file=sys.stderr)
+            complain(f"slod: slo {slo.name}: there are no samples of it")
     if args.format == "json":
-        print(to_json(results, args.significant))
+        say_json_text(to_json(results, args.significant))
     elif results:
-        print(table(results, args.significant))
+        say(table(results, args.significant))
     if args.html is not None:
         from exporter.backtest.html import page
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from exporter.cli.output import complain, say
 from exporter.config.duration import approximate
 from exporter.errors import ConfigError
 
@@ -60,18 +60,18 @@ def run(args: argparse.Namespace) -> int:
         config = load(args.config)
     except ConfigError as error:
         for line in error.findings:
-            print(f"error: {line}", file=sys.stderr)
-        print(f"{args.config}: {_count(len(error.findings), 'error')}")
+            complain(f"error: {line}")
+        say(f"{args.config}: {_count(len(error.findings), 'error')}")
         return 2
     findings = lint(config)
     if args.live:
         findings = in_order([*findings, *asyncio.run(_look(config))])
     for finding in findings:
-        print(f"{finding.level}: {finding}", file=sys.stderr)
+        complain(f"{finding.level}: {finding}")
     if table := detection_table(detections(config.slos)):
-        print(table, end="\n\n")
+        say(table, end="\n\n")
     counts = {level: sum(f.level == level for f in findings) for level in ("error", "warning")}
-    print(
+    say(
         f"{config.path}: "
         + ", ".join(
             (

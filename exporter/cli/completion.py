@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from exporter.cli.output import say
 from exporter.errors import SlodError
 
 EPILOG = """\
@@ -50,7 +51,7 @@ def add_parser(
 def run(args: argparse.Namespace, whole: Callable[[], argparse.ArgumentParser]) -> int:
     """Print it; returns the exit status."""
     if args.names:
-        print("\n".join(names(Path("config.toml"), args.names)))
+        say("\n".join(names(Path("config.toml"), args.names)))
         return 0
     import shtab
 
@@ -64,7 +65,7 @@ def run(args: argparse.Namespace, whole: Callable[[], argparse.ArgumentParser]) 
         elif action.dest in _NAMED:
             asks = f"slod completion --names {_NAMED[action.dest]}"
             action.complete = shtab.cmd(asks)  # type: ignore[attr-defined]
-    print(shtab.complete(parser, args.shell))
+    say(shtab.complete(parser, args.shell))
     return 0
 
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from exporter.cli.output import say
 from exporter.cli.run import run_loop, serve
 from exporter.clock import SystemClock
 
@@ -59,7 +60,7 @@ async def _introduce(daemon: Daemon, ports: Ports) -> None:
     """Say where to look, once the daemon listens."""
     await daemon.started.wait()
     slod, service = f"http://127.0.0.1:{daemon.port}", f"http://127.0.0.1:{ports.service}"
-    print(
+    say(
         f"""slod demo: a shop's checkout service, watched by slod. Stop with Ctrl-C.
 
   budgets and alerts   {slod}/
@@ -70,6 +71,6 @@ It begins well and fails by itself after about 20 s; alerts appear below. The fa
 
   curl -X POST '{service}/fault?errors=0.3&slow=0.2'
   curl -X POST {service}/fault/off
-""",
-        flush=True,
+"""
     )
+    sys.stdout.flush()

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from exporter.cli.remote import URL, Refused, Unreachable, ask, me, plain
+from exporter.cli.output import complain, say, say_json
+from exporter.cli.remote import URL, Refused, Unreachable, ask, me
 from exporter.config.duration import approximate, parse_duration
+from exporter.printable import printable, printable_tree
+from exporter.redaction import redact
 
 EPILOG = """\
 Times are like 2026-11-20T10:00:00Z, "2026-11-20 10:00" (of --timezone, or else of this machine),
@@ -103,24 +105,21 @@ def _add(args: argparse.Namespace) -> None:
                 raise Refused(f"--{key}: {error}") from None
     asked["owner"] = args.owner or me()
     given = {key: value for key, value in asked.items() if value is not None}
-    made = ask(args.url, "POST", "/exclusions", body=given)
-    print(f"{made['id']}: excluded {_when(made)}, for {_slos(made)}")
+    made = printable_tree(ask(args.url, "POST", "/exclusions", body=given))
+    say(f"{made['id']}: excluded {_when(made)}, for {_slos(made)}")
     if not made["covers"]:
-        print(
+        complain(
             f"slod: warning: it is for no SLO there is; look at --slos, or take it back: "
-            f"slod exclude remove {made['id']} --why mistaken",
-            file=sys.stderr,
+            f"slod exclude remove {made['id']} --why mistaken"
         )
 
 
 def _list(args: argparse.Namespace) -> None:
     found = ask(args.url, "GET", "/exclusions")["exclusions"]
     if args.format == "json":
-        import json
-
-        print(json.dumps(found, indent=2))
+        say_json(found)
     elif not found:
-        print("no exclusions")
+        say("no exclusions")
     else:
         _table(
             ("ID", "FROM", "SLOS", "WHEN", "EXCLUDED", "BY", "REASON"),
@@ -129,12 +128,16 @@ def _list(args: argparse.Namespace) -> None:
                 for e in found
             ],
         )
+        for e in found:
+            if reason := e.get("quarantined"):
+                reason = printable(reason)
+                say(f"{printable(e['id'])} is not applied, its time counts: {reason}")
 
 
 def _remove(args: argparse.Namespace) -> None:
     query = {"by": args.by or me(), "why": args.why}
     ask(args.url, "DELETE", f"/exclusions/{quote(args.id, safe='')}", query=query)
-    print(f"{args.id}: removed; its time counts again")
+    say(f"{args.id}: removed; its time counts again")
 
 
 def _audit(args: argparse.Namespace) -> None:
@@ -143,7 +146,7 @@ def _audit(args: argparse.Namespace) -> None:
     if rows:
         _table(("WHEN", "WHO", "ACTION", "ID", "WHY"), rows)
     else:
-        print("nothing on record")
+        say("nothing on record")
 
 
 def _guarded(do: Any) -> Any:
@@ -151,13 +154,13 @@ def _guarded(do: Any) -> Any:
         try:
             do(args)
         except Refused as error:
-            print(f"slod: {error}", file=sys.stderr)
+            complain(f"slod: {error}")
             return 2
         except Unreachable as error:
-            print(f"slod: {error}", file=sys.stderr)
+            complain(f"slod: {error}")
             return 3
         except (KeyError, TypeError):
-            print(f"slod: {args.url} does not answer as slod does", file=sys.stderr)
+            complain(f"slod: {redact(args.url)} does not answer as slod does")
             return 3
         return 0
 
@@ -179,13 +182,15 @@ def _when(entry: dict[str, Any]) -> str:
 
 def _most(entry: dict[str, Any]) -> str:
     """The excluded time of the SLO whose period has most of it."""
+    if entry.get("quarantined"):
+        return "quarantined"
     if not entry["covers"]:
         return "no SLO"
     return approximate(max(slo["excluded_seconds"] for slo in entry["covers"]))
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    clean = [tuple(plain(str(cell)) for cell in row) for row in (head, *rows)]
+    clean = [tuple(printable(str(cell)) for cell in row) for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*clean, strict=True)]
     for row in clean:
-        print("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())
+        say("  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip())

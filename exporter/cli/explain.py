@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
 from urllib.parse import quote, urlencode
+
+from exporter.cli.output import complain, say, say_json_text
 
 EPILOG = """\
 Says which events count, what each series brought, where there was no data, why each alert rule
@@ -57,7 +58,8 @@ def run(args: argparse.Namespace) -> int:
     from exporter.cli.explain_text import render
     from exporter.config.settings import HTTP
     from exporter.errors import SlodError
-    from exporter.http import Client, Response, redact
+    from exporter.http import Client, Response
+    from exporter.redaction import redact
 
     query = [("group", one) for one in args.group]
     if args.window is not None:
@@ -81,10 +83,10 @@ def run(args: argparse.Namespace) -> int:
     if answer.status != 200:
         return _fail(3, f"{redact(args.url)} answered {answer.status}: {_reason(answer.body)}")
     if args.format == "json":
-        print(answer.body.decode())
+        say_json_text(answer.body.decode())
         return 0
     try:
-        print(render(answer.body))
+        say(render(answer.body))
     except ValueError as error:
         return _fail(3, f"{redact(args.url)} did not answer as slod does: {error}")
     return 0
@@ -102,5 +104,5 @@ def _reason(body: bytes) -> str:
 
 
 def _fail(status: int, text: str) -> int:
-    print(f"slod: {text}", file=sys.stderr)
+    complain(f"slod: {text}")
     return status

@@ -11,6 +11,7 @@ import msgspec
 from exporter.config.duration import approximate
 from exporter.core.explained import Explanation, PeersSaid, RuleSaid, SeriesSaid, WantSaid
 from exporter.core.indicator import Indicator
+from exporter.printable import printable_tree
 
 WIDTH = 100
 _MOST_SERIES = 10
@@ -24,7 +25,8 @@ class _Answer(msgspec.Struct):
 
 def render(body: bytes) -> str:
     """The daemon's JSON as text; `ValueError` when it is none."""
-    answer = msgspec.json.decode(body, type=_Answer)
+    # A target names its series and labels; none of it is to steer the terminal.
+    answer = msgspec.convert(printable_tree(msgspec.json.decode(body)), _Answer)
     if not answer.instances:
         return f"{answer.slo}: no group was seen yet."
     return "\n\n\n".join("\n".join(_lines(one)) for one in answer.instances)

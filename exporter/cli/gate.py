@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import Any
 from urllib.parse import quote
 
-from exporter.cli.remote import URL, Refused, Unreachable, ask, me, plain
+from exporter.cli.output import complain, say, say_json
+from exporter.cli.remote import URL, Refused, Unreachable, ask, me
+from exporter.printable import printable_tree
+from exporter.redaction import redact
 
 EPILOG = """\
 The budget policies of the SLO, or of all SLOs of the service, decide; what is not known is never
@@ -60,41 +62,40 @@ def run(args: argparse.Namespace) -> int:
             return 0
         return _gate(args)
     except Refused as error:
-        print(f"slod: {error}", file=sys.stderr)
+        complain(f"slod: {error}")
         # A name that nobody knows opens no gate, and a pipeline must see that.
         return 2 if args.override or args.close or args.end_override else 3
     except Unreachable as error:
-        print(f"slod: {error}", file=sys.stderr)
+        complain(f"slod: {error}")
         return 3
     except (KeyError, TypeError):
-        print(f"slod: {args.url} does not answer as slod does", file=sys.stderr)
+        complain(f"slod: {redact(args.url)} does not answer as slod does")
         return 3
 
 
 def _gate(args: argparse.Namespace) -> int:
     found = ask(args.url, "GET", f"/gate/{quote(args.name, safe='')}")
-    allow, override, verdict = found["allow"], found["override"], found["verdict"]
     if args.format == "json":
-        import json
-
-        print(json.dumps(found, indent=2))
-    else:
+        say_json(found)
+    found = printable_tree(found)
+    allow, override, verdict = found["allow"], found["override"], found["verdict"]
+    if args.format != "json":
         said = "open" if allow else "closed" if override else verdict
-        print(f"{said}: {plain(found['reason'])}")
+        say(f"{said}: {found['reason']}")
         if override:
-            print(
-                f"  overridden ({override['gate']}) by {plain(override['owner'])} until "
-                f"{override['until']}: {plain(override['reason'])}"
+            say(
+                f"  overridden ({override['gate']}) by {override['owner']} until "
+                f"{override['until']}: {override['reason']}"
             )
         if not allow and found["reopens_at"]:
-            print(f"  opens again {found['reopens_at']}, if nothing fails any more")
+            say(f"  opens again {found['reopens_at']}, if nothing fails any more")
         for state in (state for slo in found["slos"] for state in slo["states"]):
             told = [state[key] for key in ("action", "owner", "runbook_url") if state[key]]
             due = [f"due {state['due']}"] if state["due"] else []
             if told or due:
-                print(f"  {plain(state['state'])}: {plain(', '.join(told + due))}")
+                say(f"  {state['state']}: {', '.join(told + due)}")
         for warning in found["warnings"]:
-            print(f"  warning: {plain(warning)}")
+            say(f"  warning: {warning}")
     if allow is True:
         return 0
     return 1 if verdict == "closed" or override else 3
@@ -108,8 +109,8 @@ def _override(args: argparse.Namespace) -> None:
         "reason": args.reason,
         "owner": args.owner or me(),
     }
-    made = ask(args.url, "POST", "/overrides", body=body)
-    print(f"{made['id']}: the gate of {args.name} is {made['gate']} until {made['until']}")
+    made = printable_tree(ask(args.url, "POST", "/overrides", body=body))
+    say(f"{made['id']}: the gate of {args.name} is {made['gate']} until {made['until']}")
 
 
 def _end(args: argparse.Namespace) -> None:
@@ -119,14 +120,14 @@ def _end(args: argparse.Namespace) -> None:
     query = {"by": args.owner or me(), "why": args.reason}
     for override in mine:
         ask(args.url, "DELETE", f"/overrides/{quote(override['id'], safe='')}", query=query)
-        print(f"{override['id']}: ended")
+        say(f"{override['id']}: ended")
 
 
 def _audit(args: argparse.Namespace) -> None:
     records: list[dict[str, Any]] = ask(args.url, "GET", "/overrides/audit")["records"]
     mine = [r for r in records if r["override"] and r["override"]["for"] == args.name]
-    for r in mine:
+    for r in printable_tree(mine):
         what = f"{r['action']} {r['override']['id']} ({r['override']['gate']})"
-        print(f"{r['at']}  {plain(r['by'])}  {what}  {plain(r['why'])}")
+        say(f"{r['at']}  {r['by']}  {what}  {r['why']}")
     if not mine:
-        print("nothing on record")
+        say("nothing on record")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TextIO
 
+from exporter.printable import printable
+
 _WIDTH = 30
 
 
@@ -22,7 +24,7 @@ class Bar:
             return
         share = min(1.0, max(0.0, share))
         full = round(share * _WIDTH)
-        line = f"{'█' * full}{'░' * (_WIDTH - full)} {share:4.0%} {text}"
+        line = f"{'█' * full}{'░' * (_WIDTH - full)} {share:4.0%} {printable(text)}"
         line = line[: shutil.get_terminal_size().columns - 1]
         if line != self._drawn:
             # Back to the beginning, where a log line in between goes over it.

@@ -6,13 +6,19 @@ import asyncio
 import getpass
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode, urlsplit
 
 from exporter.errors import SlodError
+from exporter.redaction import readable, redact
+
+if TYPE_CHECKING:
+    from exporter.http import Response
 
 URL = "http://127.0.0.1:9947"
 ROOT = "/api/slo/v1"
+_REFUSALS = (400, 403, 404, 409, 413, 415, 421)
+"""Statuses with which slod says why not; with any other it could not be asked."""
 
 
 class Unreachable(SlodError):
@@ -33,13 +39,36 @@ def ask(
 ) -> Any:
     """What the daemon answers, read from JSON; `path` is below the root of the API. `Unreachable`,
     or `Refused`, also when `base` cannot be the address of a daemon."""
+    answer = request(base, method, ROOT + path, query=query, body=body)
+    reason = _reason(answer.body)
+    if answer.status in _REFUSALS and reason is not None:
+        raise Refused(reason)
+    if not 200 <= answer.status < 300:
+        shown = reason or " ".join(answer.body.decode("utf-8", "replace").split())[:200]
+        raise Unreachable(f"{redact(base)} answered {answer.status}: {shown}")
+    try:
+        return json.loads(answer.body) if answer.body else None
+    except ValueError:
+        raise Unreachable(f"{redact(base)} does not answer as slod does; is --url right?") from None
+
+
+def request(
+    base: str,
+    method: str,
+    path: str,
+    *,
+    query: Mapping[str, str] | None = None,
+    body: object = None,
+) -> Response:
+    """What the daemon answers, whatever its status. `Unreachable` when there is no answer,
+    `Refused` when `base` cannot be the address of a daemon."""
     from exporter.config.settings import HTTP
-    from exporter.http import Client, Response
+    from exporter.http import Client
 
     _check(base)
-    url = f"{base.rstrip('/')}{ROOT}{path}" + (f"?{urlencode(query)}" if query else "")
+    url = f"{base.rstrip('/')}{path}" + (f"?{urlencode(query)}" if query else "")
 
-    async def request() -> Response:
+    async def exchange() -> Response:
         client = Client(HTTP())
         try:
             return await client.request(
@@ -52,21 +81,11 @@ def ask(
             await client.close()
 
     try:
-        answer = asyncio.run(request())
+        return asyncio.run(exchange())
     except SlodError as error:
         raise Unreachable(
             f"cannot reach the daemon: {error}; is it running, and is --url right?"
         ) from None
-    reason = _reason(answer.body)
-    if answer.status in (400, 404, 409, 413) and reason is not None:
-        raise Refused(reason)
-    if not 200 <= answer.status < 300:
-        shown = reason or " ".join(answer.body.decode("utf-8", "replace").split())[:200]
-        raise Unreachable(f"{base} answered {answer.status}: {shown}")
-    try:
-        return json.loads(answer.body) if answer.body else None
-    except ValueError:
-        raise Unreachable(f"{url} does not answer as slod does; is --url right?") from None
 
 
 def me() -> str:
@@ -77,11 +96,6 @@ def me() -> str:
         raise Refused("who are you? this system has no name for you; say it") from None
 
 
-def plain(text: str) -> str:
-    """What others wrote, on one line and without a terminal's control sequences."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
 def _check(base: str) -> None:
     try:
         parts = urlsplit(base)
@@ -89,7 +103,7 @@ def _check(base: str) -> None:
     except ValueError:
         usable = False
     if not usable:
-        raise Refused(f"{base!r} is not the URL of a daemon; write it like {URL}")
+        raise Refused(f"{readable(base)!r} is not the URL of a daemon; write it like {URL}")
 
 
 def _reason(body: bytes) -> str | None:

@@ -9,7 +9,10 @@ import sys
 from pathlib import Path
 from urllib.parse import urlencode
 
+from exporter.cli.output import complain, say
 from exporter.cli.remote import ROOT, URL
+from exporter.printable import printable_json
+from exporter.redaction import redact
 
 EPILOG = """\
 For each SLO: objective, SLI, budget spent and by what (incidents, deploys, changes, exclusions, the
@@ -69,7 +72,8 @@ def run(args: argparse.Namespace) -> int:
     if status != 200:
         return _refused(args.url, status, body)
     if args.output is None:
-        sys.stdout.write(body.decode("utf-8", "replace"))
+        text = body.decode("utf-8", "replace")
+        say(printable_json(text) if form == "json" else text, end="")
         sys.stdout.flush()
     else:
         try:
@@ -88,6 +92,7 @@ def _ask(base: str, method: str, path: str, body: object) -> tuple[int, bytes, s
     """Status, body, and up to when the report is; status 0 and why when nobody answers."""
     from exporter.config.settings import HTTP
     from exporter.errors import SlodError
+    from exporter.headers import field
     from exporter.http import Client, Response
 
     async def request() -> Response:
@@ -107,8 +112,7 @@ def _ask(base: str, method: str, path: str, body: object) -> tuple[int, bytes, s
         answer = asyncio.run(request())
     except SlodError as error:
         return 0, str(error).encode(), ""
-    headers = {name.lower(): value for name, value in answer.headers.items()}
-    return answer.status, answer.body, headers.get(_END, "")
+    return answer.status, answer.body, field(answer.headers, _END)
 
 
 def _refused(url: str, status: int, body: bytes) -> int:
@@ -118,10 +122,12 @@ def _refused(url: str, status: int, body: bytes) -> int:
     try:
         why = str(json.loads(text)["error"])
     except (ValueError, TypeError, KeyError):
-        return _fail(3, f"{url} does not answer as slod does (status {status}); is --url right?")
+        return _fail(
+            3, f"{redact(url)} does not answer as slod does (status {status}); is --url right?"
+        )
     return _fail(2 if status in (400, 404) else 3, why)
 
 
 def _fail(code: int, why: str) -> int:
-    print(f"slod: {' '.join(why.split())}", file=sys.stderr)
+    complain(f"slod: {' '.join(why.split())}")
     return code

@@ -39,11 +39,12 @@ def run(args: argparse.Namespace) -> int:
     # All that is made until the daemon runs stays: to look for garbage in it would double the
     # time of a start with thousands of SLOs.
     gc.disable()
-    from exporter import log
+    from exporter import descriptors, log
     from exporter.config.load import load
 
     config = load(Path(args.config))
     log.configure(config.log, sys.stderr)
+    descriptors.raise_limit()
     run_loop(serve(config))
     return 0
 

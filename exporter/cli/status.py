@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from exporter.cli import output
+from exporter.cli.output import say, say_json
 from exporter.cli.remote import URL, Refused, Unreachable, ask
 from exporter.config.duration import parse_duration
 from exporter.errors import SlodError
+from exporter.printable import printable
+from exporter.redaction import redact
 
 if TYPE_CHECKING:
     from exporter.web.slos_api_said import SLOSaid
@@ -26,12 +28,14 @@ examples:
   slod status
   slod status --watch --service checkout
   slod status --label team=payments
+  slod status --removed
   slod status --json | jq '.slos[] | select(.budget_remaining < 0.25) | .slo'
 
 exit status: 0, 1 a budget is exhausted, 2 bad arguments or no such SLO, 3 the daemon cannot be
 reached; with --watch that of the last look
 """
 _SHORTEST = 0.1
+_COLUMNS = ("slo", "reason", "since", "until", "good", "bad", "bytes")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -61,6 +65,11 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=[],
         help="only SLOs with this label; may be repeated",
     )
+    parser.add_argument(
+        "--removed",
+        action="store_true",
+        help="ledgers of SLOs that are gone from the configuration or were edited",
+    )
     parser.add_argument("--json", action="store_true", help="what the API says, for scripts")
     parser.set_defaults(func=run)
 
@@ -68,6 +77,8 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(args: argparse.Namespace) -> int:
     """Look; returns the exit status."""
     # The table's library is not needed for anything else.
+    if args.removed:
+        return _removed(args)
     from exporter.cli.status_watch import every, show, watch
 
     if not args.json:
@@ -82,9 +93,33 @@ def _print_json(args: argparse.Namespace) -> int:
         _, slos = read(args, said)
     except (Unreachable, Refused) as error:
         return complain(error)
-    print(json.dumps(said, indent=None if args.watch else 2))
+    say_json(said, indent=None if args.watch else 2)
     code = exit_code(args, slos)
     return complain(nothing(args)) if code == 2 else code
+
+
+def _removed(args: argparse.Namespace) -> int:
+    """Ledgers that are put away, and how to drop them at once."""
+    try:
+        said = ask(args.url, "GET", "/removed")
+        rows = [tuple(printable(str(one[key])) for key in _COLUMNS) for one in said["removed"]]
+    except (Unreachable, Refused) as error:
+        return complain(error)
+    except (KeyError, TypeError):
+        return complain(Unreachable(f"{args.url} does not answer as slod does; is --url right?"))
+    if args.json:
+        say_json(said)
+        return 0
+    if not rows:
+        say("no ledger is put away")
+        return 0
+    table = [tuple(key.upper() for key in _COLUMNS), *rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        say("  ".join(cells).rstrip())
+    say("each comes back with its old definition until then; drop one now: slod state drop NAME")
+    return 0
 
 
 def look(args: argparse.Namespace) -> Any:
@@ -104,7 +139,9 @@ def read(args: argparse.Namespace, said: Any) -> tuple[str, list[SLOSaid]]:
     try:
         return msgspec.convert(said["now"], str), msgspec.convert(said["slos"], list[SLOSaid])
     except (msgspec.ValidationError, KeyError, TypeError):
-        raise Unreachable(f"{args.url} does not answer as slod does; is --url right?") from None
+        raise Unreachable(
+            f"{redact(args.url)} does not answer as slod does; is --url right?"
+        ) from None
 
 
 def exit_code(args: argparse.Namespace, slos: list[SLOSaid]) -> int:
@@ -124,7 +161,7 @@ def nothing(args: argparse.Namespace) -> Refused:
 
 def complain(error: SlodError) -> int:
     """In one line; returns the exit status."""
-    print(f"slod: {error}", file=sys.stderr, flush=True)
+    output.complain(f"slod: {error}")
     return 2 if isinstance(error, Refused) else 3
 
 

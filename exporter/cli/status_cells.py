@@ -1,4 +1,4 @@
-"""The cells of `slod status`. Whatever others wrote goes through `plain`."""
+"""The cells of `slod status`. Whatever others wrote goes through `printable`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from datetime import datetime
 
 from rich.text import Text
 
-from exporter.cli.remote import plain
 from exporter.config.duration import approximate
 from exporter.core.alert import PAGE
 from exporter.core.policy import OK
+from exporter.printable import printable
 from exporter.web.slos_api_said import RuleNow, SLOSaid, StepNow
 
 GOOD, POOR, BAD, NONE = "green", "yellow", "red", "dim"
@@ -22,7 +22,7 @@ _LONGEST = 10 * 365 * 86_400.0
 def title(slo: SLOSaid) -> str:
     """The SLO and its group."""
     group = ",".join(f"{k}={v}" for k, v in slo.group.items())
-    return plain(f"{slo.slo}{{{group}}}" if group else slo.slo)
+    return printable(f"{slo.slo}{{{group}}}" if group else slo.slo)
 
 
 def is_unknown(slo: SLOSaid) -> bool:
@@ -80,8 +80,8 @@ def state(slo: SLOSaid) -> Text:
     if said == OK and slo.steps:
         said = slo.steps[0].state
     if is_unknown(slo):
-        return Text("unknown" if said == OK else f"{plain(said)}?", style=POOR)
-    return Text(plain(said), style=_colour(slo))
+        return Text("unknown" if said == OK else f"{printable(said)}?", style=POOR)
+    return Text(printable(said), style=_colour(slo))
 
 
 def gate(slo: SLOSaid) -> Text:
@@ -104,7 +104,7 @@ def alerts(slo: SLOSaid, now: float) -> Text:
     if not found:
         return Text("-", style=NONE)
     first = found[0]
-    said = plain(first.severity)
+    said = printable(first.severity)
     if first.since is not None:
         said += f" {approximate(max(0.0, now - unix(first.since)))}"
     if len(found) > 1:

@@ -12,7 +12,6 @@ from itertools import groupby
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
-from exporter.cli.remote import plain
 from exporter.cli.status_cells import (
     BAD,
     GOOD,
@@ -29,6 +28,7 @@ from exporter.cli.status_cells import (
     title,
 )
 from exporter.core.alert import PAGE
+from exporter.printable import printable
 from exporter.web.slos_api_said import SLOSaid
 
 _GAP = "  "
@@ -108,13 +108,13 @@ def _rows(
     """Each line, and whether it begins an SLO."""
     at = 0
     for service, group in groupby(slos, key=lambda s: s.service):
-        yield Text(plain(service), style="bold"), False
+        yield Text(printable(service), style="bold"), False
         for slo in group:
             name = Text(names[at], style=_LOUD.get(urgent(slo)[0], ""))
             name.truncate(name_width, overflow="ellipsis", pad=True)
             yield _line(name, columns, at), True
             if slo.unknown is not None:
-                yield Text(f"{_INDENT}  {plain(slo.unknown)}", style="dim"), False
+                yield Text(f"{_INDENT}  {printable(slo.unknown)}", style="dim"), False
             at += 1
 
 
@@ -142,7 +142,9 @@ def _line(name: Text, columns: Sequence[Column], at: int | None) -> Text:
 def _columns(slos: Sequence[SLOSaid], now: float, ascii_only: bool) -> list[Column]:
     """All there are, as they stand from left to right."""
     return [
-        Column("OBJECTIVE", 8, [Text(f"{_percent(s.objective)} {plain(s.window)}") for s in slos]),
+        Column(
+            "OBJECTIVE", 8, [Text(f"{_percent(s.objective)} {printable(s.window)}") for s in slos]
+        ),
         Column("BUDGET", 4, [bar(s, ascii_only=ascii_only) for s in slos]),
         Column("LEFT", 0, [budget(s) for s in slos], right=True),
         *_burns(slos),
@@ -165,7 +167,7 @@ def _burns(slos: Sequence[SLOSaid]) -> Iterator[Column]:
     seconds = {w.window: w.seconds for s in slos for w in s.windows[:-1]}
     for label in sorted(seconds.keys() & importance.keys(), key=lambda w: seconds[w]):
         cells = [burn(s, label) for s in slos]
-        yield Column(plain(label), importance[label], cells, right=True)
+        yield Column(printable(label), importance[label], cells, right=True)
 
 
 def _fitting(columns: Sequence[Column], room: int) -> list[Column]:

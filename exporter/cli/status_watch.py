@@ -18,13 +18,14 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
-from exporter.cli.remote import Refused, Unreachable, plain
+from exporter.cli.remote import Refused, Unreachable
 from exporter.cli.status import complain, exit_code, look, nothing, read
 from exporter.cli.status_cells import BAD, NONE, unix
 from exporter.cli.status_table import lines, summary
 from exporter.config.moments import rfc3339
 from exporter.errors import SlodError
-from exporter.http import redact
+from exporter.printable import printable
+from exporter.redaction import redact
 from exporter.web.slos_api_said import SLOSaid
 
 _WIDE = 1000
@@ -103,7 +104,7 @@ class Picture:
             yield _fit(line, width)
 
     def _head(self) -> Iterator[Text]:
-        line = Text().append("slod ", style="bold").append(plain(redact(self._args.url)))
+        line = Text().append("slod ", style="bold").append(printable(redact(self._args.url)))
         if self._now is not None:
             line.append(f"  {rfc3339(int(unix(self._now)))}")
         if self._watched:
@@ -111,7 +112,7 @@ class Picture:
         yield line
         if self.trouble is not None:
             yield Text(f"no fresh numbers since {rfc3339(round(self._since))}", style=BAD)
-            yield Text(plain(str(self.trouble)), style=BAD)
+            yield Text(printable(str(self.trouble)), style=BAD)
         elif self.late:
             yield Text("no answer yet", style=BAD)
         elif self._now is None:

@@ -10,6 +10,7 @@ import msgspec
 from exporter.config.findings import Findings
 from exporter.config.lines import Path
 from exporter.config.settings import (
+    API,
     HTTP,
     BasicAuth,
     Discover,
@@ -26,6 +27,8 @@ _UTF8_NAME = re.compile(r"[^\W\d][\w.:/-]*")
 quotes, brackets."""
 _OF_BUCKETS = ("le", "quantile", "vmrange")
 _LISTEN = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]\s/]*):(?P<port>[0-9]{1,5})")
+_HOST = re.compile(r"(?:\*\.)?[\w-]+(?:\.[\w-]+)*")
+_ORIGIN = re.compile(r"https?://[^/\s?#@*]+")
 _MAY_BE_ZERO = ("backfill",)
 _LIMITS = ("max_body_bytes", "max_series", "concurrency")
 
@@ -39,6 +42,26 @@ def check_server(server: Server, path: Path, findings: Findings) -> None:
         )
     if server.external_url is not None:
         check_url(server.external_url, (*path, "external_url"), findings)
+    for i, host in enumerate(server.hosts):
+        if _HOST.fullmatch(host) is None:
+            findings.error(
+                (*path, "hosts", i),
+                f'not a host name: {host!r}; write it like "slod.example" or "*.svc"',
+            )
+    if server.roles and server.web_config is None:
+        findings.error(
+            (*path, "roles"), "are those of users, who come with web_config; set that too"
+        )
+
+
+def check_api(api: API, path: Path, findings: Findings) -> None:
+    """Origins, as browsers write them."""
+    for i, origin in enumerate(api.allow_origins):
+        if origin != "*" and _ORIGIN.fullmatch(origin) is None:
+            findings.error(
+                (*path, "allow_origins", i),
+                f'not an origin: {origin!r}; write it like "https://grafana.example"',
+            )
 
 
 def check_source(source: Source, path: Path, findings: Findings) -> None:

@@ -18,7 +18,7 @@ import msgspec
 from exporter.config.duration import parse_duration
 from exporter.config.findings import Findings, nearest
 from exporter.config.lines import Path
-from exporter.config.settings import Duration
+from exporter.config.settings import Duration, Size
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -32,6 +32,8 @@ _WORDS = {
     "object": "a table",
     "null": "",
 }
+_SIZE = re.compile(r"0*([1-9][0-9]{0,11}) ?(B|KiB|MiB|GiB|KB|MB|GB)")
+_UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _SECRETS = ("password", "secret", "token", "bearer_token", "api_key", "routing_key", "url", "urls")
 
 
@@ -139,6 +141,8 @@ def _value(raw: object, kind: Any, path: Path, findings: Findings) -> Any:
         return _FAULTY if made is None else made
     if isinstance(kind, type) and issubclass(kind, Duration):
         return _duration(raw, kind, path, findings)
+    if kind is Size:
+        return _size(raw, path, findings)
     if origin is Literal and raw not in args:
         findings.error(path, f"unknown value {raw!r}{nearest(str(raw), map(str, args))}")
         return _FAULTY
@@ -180,6 +184,16 @@ def _duration(raw: object, kind: type[Duration], path: Path, findings: Findings)
         findings.error(path, "must be longer than 0")
         return _FAULTY
     return made
+
+
+def _size(raw: object, path: Path, findings: Findings) -> Any:
+    spelled = _SIZE.fullmatch(raw) if isinstance(raw, str) else None
+    if spelled is not None:
+        return Size(int(spelled[1]) * _UNITS[spelled[2]])
+    if type(raw) is int and raw > 0:
+        return Size(raw)
+    findings.error(path, 'must be a size such as "64MiB", or a number of bytes')
+    return _FAULTY
 
 
 def _unknown(key: str, fields: Mapping[str, object]) -> str:

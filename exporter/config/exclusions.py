@@ -14,16 +14,14 @@ from exporter.config.findings import Findings, nearest
 from exporter.config.lines import Path
 from exporter.config.moments import parse_moment, parse_zone
 from exporter.config.recurrence import Rule, parse_rule, starts
+from exporter.config.texts import text_fault
 from exporter.config.where import parse_where
-from exporter.core import exclusion as core
 from exporter.core.selector import Matcher
 from exporter.core.slo import SLO
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-MOST_SPANS = 10_000
-"""So many times one exclusion may happen in the time that is looked at."""
 _LONGEST_TEXT = 1000
 
 
@@ -65,32 +63,6 @@ class Planned:
         )
 
 
-def expand(plan: Planned, start: float, end: float) -> tuple[core.Span, ...]:
-    """Its spans that touch the time from `start` to `end`, in order, whole, without overlaps.
-
-    `ValueError` when there are too many of them.
-    """
-    if plan.rule is None or plan.first is None or plan.zone is None:
-        whole = (plan.start, plan.start + plan.seconds)
-        return (whole,) if whole[0] < end and whole[1] > start else ()
-    spans: list[core.Span] = []
-    for begin in starts(plan.rule, plan.first, plan.zone, start - plan.seconds):
-        if begin >= end:
-            break
-        spans.append((begin, begin + plan.seconds))
-        if len(spans) > MOST_SPANS:
-            raise ValueError(f"it happens more than {MOST_SPANS} times in the time looked at")
-    return core.merged(spans)
-
-
-def following(plan: Planned, now: float) -> core.Span | None:
-    """The next span that begins after `now`, however far away; None when there is none."""
-    begin: float | None = plan.start
-    if plan.rule is not None and plan.first is not None and plan.zone is not None:
-        begin = next((b for b in starts(plan.rule, plan.first, plan.zone, now) if b > now), None)
-    return None if begin is None or begin <= now else (begin, begin + plan.seconds)
-
-
 def read_exclusion(path: Path, raw: object, findings: Findings) -> Planned | None:
     """One exclusion, named by the last part of `path`; None when `findings` have an error of it."""
     before = len(findings.errors)
@@ -99,8 +71,8 @@ def read_exclusion(path: Path, raw: object, findings: Findings) -> Planned | Non
         return None
     for key in ("reason", "owner"):
         text = getattr(table, key)
-        if text is not None and (not text.strip() or len(text) > _LONGEST_TEXT):
-            findings.error((*path, key), f"must be a text of 1 to {_LONGEST_TEXT} characters")
+        if text is not None and (fault := text_fault(text, _LONGEST_TEXT)):
+            findings.error((*path, key), fault)
     where = parse_where(table.slos, (*path, "slos"), findings)
     zone = _try(parse_zone, table.timezone, (*path, "timezone"), findings)
     faulty_zone = table.timezone is not None and zone is None

@@ -9,6 +9,8 @@ from typing import Literal
 
 from exporter.config.lines import Path
 from exporter.errors import ConfigError
+from exporter.printable import printable
+from exporter.redaction import readable
 
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -25,7 +27,9 @@ class Finding:
 
     def __str__(self) -> str:
         where = self.path if self.line is None else f"{self.path}:{self.line}"
-        return ": ".join(part for part in (where, self.key, self.message) if part)
+        # Values of the file, of a source's labels and of its errors stand in messages.
+        text = ": ".join(part for part in (where, self.key, self.message) if part)
+        return printable(readable(text))
 
 
 @dataclass(slots=True)

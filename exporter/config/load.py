@@ -15,7 +15,7 @@ import tomli
 
 from exporter.config.budget_policies import check_budget_policy
 from exporter.config.check_receivers import check_receiver
-from exporter.config.checks import check_server, check_source
+from exporter.config.checks import check_api, check_server, check_source
 from exporter.config.composite import is_composite
 from exporter.config.convert import convert, convert_tagged
 from exporter.config.duration import parse_duration
@@ -32,6 +32,7 @@ from exporter.config.policies import (
 from exporter.config.receivers import RECEIVERS, AnyReceiver
 from exporter.config.report import ReportPlan, read_report
 from exporter.config.settings import (
+    API,
     Log,
     PrometheusSource,
     ScrapeSource,
@@ -52,6 +53,7 @@ from exporter.errors import ConfigError
 
 SECTIONS = (
     "server",
+    "api",
     "state",
     "log",
     "source",
@@ -87,6 +89,7 @@ class Config:
 
     path: str
     server: Server
+    api: API
     state: State
     log: Log
     sources: dict[str, ScrapeSource | PrometheusSource]
@@ -117,13 +120,21 @@ def load(path: str | pathlib.Path) -> Config:
     return parse(text, str(path))
 
 
-def reload(running: Config) -> Config:
+def reload(running: Config, *, allow_empty: bool = False) -> Config:
     """Load the file of a running configuration again, to take its place.
+
+    A file without any SLO in place of one with some is most likely one whose writing was cut
+    short: `ConfigError`, unless `allow_empty`.
 
     An SLO that counts today must not be replaced by one that cannot: `ConfigError`. One that was
     faulty before may stay so, since the rest of the file is wanted all the same.
     """
     config = load(running.path)
+    if running.slos and not config.slos and not allow_empty:
+        raise ConfigError(
+            f"{config.path}: has no SLO any more, and {len(running.slos)} count now; if that is "
+            "meant, reload with slod reload --allow-empty (or POST /-/reload?allow_empty=1)"
+        )
     before = {slo.name for slo in running.slos if slo.fault}
     new = [slo.fault for slo in config.slos if slo.fault and slo.name not in before]
     if new:
@@ -151,6 +162,8 @@ def parse(text: str, path: str) -> Config:
 
     server = _single(document, "server", Server, findings)
     check_server(server, ("server",), findings)
+    api = _single(document, "api", API, findings)
+    check_api(api, ("api",), findings)
     state = _single(document, "state", State, findings)
     if not state.path.strip():
         findings.error(("state", "path"), 'is empty; give a file name, or ":memory:"')
@@ -184,6 +197,7 @@ def parse(text: str, path: str) -> Config:
     return Config(
         path=path,
         server=server,
+        api=api,
         state=state,
         log=log,
         sources={name: s for name, s in sources.items() if s is not None},

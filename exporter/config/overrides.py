@@ -13,6 +13,7 @@ from exporter.config.convert import Span, convert
 from exporter.config.duration import format_duration
 from exporter.config.findings import Findings, nearest
 from exporter.config.moments import parse_moment
+from exporter.config.texts import text_fault
 from exporter.core.override import Verdict
 
 LONGEST = 30 * 86_400.0
@@ -51,8 +52,8 @@ def read_override(raw: Mapping[str, Any], known: Collection[str], now: float) ->
         findings.error(
             ("for",), f"there is no service or SLO {table.scope!r}{nearest(table.scope, known)}"
         )
-    if not 0 < len(table.reason.strip()) <= _LONGEST_TEXT:
-        findings.error(("reason",), f"must be a text of 1 to {_LONGEST_TEXT} characters")
+    if fault := text_fault(table.reason.strip(), _LONGEST_TEXT):
+        findings.error(("reason",), fault)
     until = _until(table, now, findings)
     findings.raise_errors()
     return Asked(table.scope, Verdict(table.gate), table.reason.strip(), until)

@@ -103,7 +103,7 @@ def _selector(expr: Any, _: int) -> Meaning:
 def _name(expr: Any) -> str:
     if expr.name:
         return str(expr.name)
-    names = [m.value for m in expr.matchers.matchers if m.name == "__name__"]
+    names = [promql_text.value(m) for m in expr.matchers.matchers if m.name == "__name__"]
     return str(names[0]) if names else ""
 
 

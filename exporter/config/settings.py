@@ -19,6 +19,10 @@ class Duration(float):
     """Seconds; written in the file as a Prometheus duration (`500ms`, `1h30m`, `30d`)."""
 
 
+class Size(int):
+    """Bytes; written in the file as a whole number, or with a unit (`64MiB`, `1GiB`)."""
+
+
 class Secret(msgspec.Struct, frozen=True):
     """Where a secret stands: a file or an environment variable; read anew at every use, so that a
     rotated token needs no reload."""
@@ -171,12 +175,28 @@ class Server(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     web_config: str | None = None
     external_url: str | None = None
     compat: tuple[Literal["sloth"], ...] = ()
+    hosts: tuple[str, ...] = ()
+    """Names under which slod may be asked; `*.svc` for all that end so. Empty: any, for reading."""
+    roles: dict[str, Literal["read", "write"]] = {}
+    """What the users of `web_config` may; one that is not named may write."""
+
+
+class API(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Bounds of the APIs under /api/, and who may read them."""
+
+    query_memory: Size | None = None
+    """Memory that all PromQL, series and label queries together may take. By default 64 MiB, or a
+    quarter of what the control group leaves where that is less."""
+    allow_origins: tuple[str, ...] = ()
+    """Origins whose pages may read the APIs in a browser."""
 
 
 class State(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where counts, alerts and undelivered notifications are kept; `:memory:` keeps nothing."""
 
     path: str = "slod.db"
+    keep_removed: Duration = Duration(30 * 86_400)
+    """Seconds for which ledgers are kept whose SLO is gone or was edited; 0 drops them at once."""
 
 
 class Log(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

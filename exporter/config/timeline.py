@@ -16,6 +16,7 @@ from exporter.config.findings import Findings, nearest
 from exporter.config.lines import Path
 from exporter.config.moments import parse_moment
 from exporter.config.settings import HTTP, Secret
+from exporter.config.texts import text_fault
 from exporter.core.selector import Selector, parse_selector
 from exporter.core.timeline import DEPLOY
 
@@ -193,8 +194,8 @@ def _check_texts(table: EventTable, findings: Findings) -> None:
     if _KIND.fullmatch(table.kind) is None:
         findings.error(("kind",), f"must be a word like deploy or incident, not {table.kind!r}")
     for key in ("name", "link", "by", "service"):
-        if len(getattr(table, key)) > _LONGEST_TEXT:
-            findings.error((key,), f"must be a text of at most {_LONGEST_TEXT} characters")
+        if fault := text_fault(getattr(table, key), _LONGEST_TEXT, empty=True):
+            findings.error((key,), fault)
     if table.id is not None and _IDENT.fullmatch(table.id) is None:
         findings.error(("id",), "must be up to 100 letters, digits, and . _ : -")
     if table.link and not table.link.startswith(("http://", "https://")):

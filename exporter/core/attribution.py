@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 from itertools import pairwise
 
 from exporter.core.ledger import Ledger
@@ -100,10 +101,15 @@ def attribute(
     cuts = sorted({start, end, *begins, *(until for begin, until in spans if until > begin)})
     sums = [_Sum() for _ in range(len(causes) + 1)]
     counted, every = ledger.counts(start, start), ledger.unadjusted(start, start)
-    going: list[int] = []
+    going: list[tuple[int, float, int]] = []
+    """A heap of the causes that began, the one that a moment belongs to first; those that are over
+    leave it when they come to its top."""
     for begin, until in pairwise(cuts):
-        going = [i for i in going if spans[i][1] > begin] + begins.get(begin, [])
-        owner = min(going, key=lambda i: (_rank(causes[i]), -causes[i].start, i), default=-1)
+        for i in begins.get(begin, ()):
+            heappush(going, (_rank(causes[i]), -causes[i].start, i))
+        while going and spans[going[0][2]][1] <= begin:
+            heappop(going)
+        owner = going[0][2] if going else -1
         # Always from the same beginning on, so that the differences sum up.
         counted_then, every_then = ledger.counts(start, until), ledger.unadjusted(start, until)
         bad, total = counted_then.bad - counted.bad, counted_then.total - counted.total

@@ -11,8 +11,10 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
+from operator import gt
 from typing import Any
 
+from exporter.core.amounts import MOST_TOTAL, is_time
 from exporter.core.packed import Place, Points, locate, pack, piece, polyline, records, unpack, walk
 
 BLOCK = 256
@@ -193,12 +195,28 @@ class Blocks:
             raise ValueError("the blocks of a curve are not bytes")
         self._starts, self._bases = column("d", starts), column("d", bases)
         self._after, self._ends = column("f", after), column("I", ends)
-        if not len(self._ends) == len(self._starts) == len(self._bases) == len(self._after):
+        if len(self._ends) != len(self._starts):
             raise ValueError("the blocks of a curve differ in number")
         if list(self._ends) != sorted(self._ends) or (self._ends or [0])[-1] != len(packed):
             raise ValueError("the blocks of a curve do not end where they should")
+        check_points(self._starts, self._bases)
+        check_points(self._starts, self._after)
         self._packed = packed
         self.size = sum(records(self._block(k)) for k in range(len(self)))
+
+
+def check_points(times: Sequence[float], counts: Sequence[float]) -> None:
+    """Check columns of a curve; `ValueError` unless they are of one length, the times ascend and
+    all counts can be ones.
+
+    One that is not finite would be in every number that is computed from the curve.
+    """
+    if len(times) != len(counts):
+        raise ValueError("the columns of a curve differ in length")
+    if not all(map(is_time, times)) or any(map(gt, times, times[1:])):
+        raise ValueError("the times of a curve do not ascend")
+    if not all(-MOST_TOTAL <= count <= MOST_TOTAL for count in counts):
+        raise ValueError("a count of a curve is none")
 
 
 def column(kind: str, raw: object) -> array[Any]:

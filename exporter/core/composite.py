@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from exporter.core.amounts import are_events
 from exporter.core.ledger import Counts, Ledger
 from exporter.core.memory import Memory
 from exporter.core.series import Last
@@ -73,7 +74,7 @@ def gather(memory: Memory, others: Mapping[str, Memory], patience: float) -> boo
             counts = part.step(start, upto, last=upto == end)
             good += part.weight * counts.good
             bad += part.weight * counts.bad
-        if good or bad:
+        if (good or bad) and are_events(start, upto, good, bad):
             memory.do("events", (), start, upto, good, bad)
         known = min(_coverage(m, start, upto) for m in members.values())
         if len(members) < len(sli.parts):

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import NamedTuple
 
 from exporter.core import events
+from exporter.core.amounts import MOST_VALUE
 from exporter.core.away import Away
 from exporter.core.memory import FORGET_AFTER, Memory
 from exporter.core.sample import Batch, Reading
@@ -152,8 +152,7 @@ class Counters:
             if (
                 isinstance(value, float)
                 and time > after
-                and value >= 0.0
-                and isfinite(value)
+                and 0.0 <= value <= MOST_VALUE
                 and self._bounds.oldest <= time <= self._bounds.newest
             ):
                 return Line(wanted, last, [time], [value], [value])

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from math import inf
 
-from exporter.core.blocks import Blocks, column
+from exporter.core.blocks import Blocks, check_points, column
 from exporter.core.edge import Edge
 from exporter.core.packed import Points
 from exporter.core.thinning import EXACT, Tolerance, thinned
@@ -284,8 +284,8 @@ class Curve:
             raise ValueError("not a curve")
         self.total = total
         self.times, self.counts = column("d", times), column("d", counts)
-        if len(self.times) != len(self.counts):
-            raise ValueError("the columns of a curve differ in length")
+        check_points(self.times, self.counts)
+        check_points((0.0,), (total,))
         self.blocks.load(*blocks)
         if self.blocks:
             self._full = HEAD

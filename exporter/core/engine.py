@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
+from exporter.core import dumps
 from exporter.core.account import Account
 from exporter.core.alert import Alert, to_say
-from exporter.core.apart import Apart, Readers, Tell, expire, ignore, one_line
+from exporter.core.apart import Apart, Readers, Tell, expire, ignore
 from exporter.core.burn import Condition
 from exporter.core.exclusion import Exclusion
 from exporter.core.memory import Op
@@ -22,6 +23,7 @@ from exporter.core.notification import Notification
 from exporter.core.numerals import number_text
 from exporter.core.outbox import Outbox, Route
 from exporter.core.override import Override
+from exporter.core.plausible import keep_plausible
 from exporter.core.sample import Ask, Batch
 from exporter.core.slo import SLO, CompositeSLI, HistogramSLI
 from exporter.core.status import SLOStatus, Snapshot
@@ -46,16 +48,13 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Reconfigured:
-    """What became of the SLOs: names that are new, whose SLI changed, that are no more."""
+    """What became of the SLOs: names that are new, whose SLI changed, that are no more; `dumps`:
+    whole states of the last two, as they were."""
 
     added: list[str]
     restarted: list[str]
     removed: list[str]
-
-
-def identity(slo: SLO) -> str:
-    """What makes a ledger: another source, SLI or grouping counts other events."""
-    return repr((slo.source, slo.sli, slo.group_by))
+    dumps: Mapping[str, Mapping[str, Any]]
 
 
 class Engine:
@@ -87,7 +86,7 @@ class Engine:
         restarted: list[str] = []
         for slo in slos:
             account = old.get(slo.name)
-            if account is not None and identity(account.slo) == identity(slo):
+            if account is not None and dumps.identity(account.slo) == dumps.identity(slo):
                 account.configure(slo)
                 del old[slo.name]
             else:
@@ -95,10 +94,14 @@ class Engine:
                 account = Account(slo)
             account.exclude(self._exclusions)
             self.accounts[slo.name] = account
-        # Nobody would ever end these.
-        self._parting += [a for gone in old.values() for a in gone.alerts() if a.firing]
+        states: dict[str, Mapping[str, Any]] = {}
+        for name, gone in old.items():
+            with self._work(gone, "parting"):
+                self._parting += [a for a in gone.alerts() if a.firing]  # nobody would end these
+                states[name] = dumps.dump(gone)
         self.outbox.configure(routes)
-        return Reconfigured(added, restarted, [name for name in old if name not in restarted])
+        removed = [name for name in old if name not in restarted]
+        return Reconfigured(added, restarted, removed, states)
 
     def apart(self, name: str, work: str) -> Apart:
         """Context of what a reader computes for one SLO: an exception is that SLO's failure, and
@@ -149,6 +152,7 @@ class Engine:
     def ingest(self, batch: Batch) -> dict[str, Taken]:
         """Count a batch for every SLO it was asked for; by SLO, what came of it."""
         out: dict[str, Taken] = {}
+        keep_plausible(batch)
         for account in self._of(batch.source):
             if batch.slos is not None and account.slo.name not in batch.slos:
                 continue
@@ -270,27 +274,27 @@ class Engine:
         return self.accounts[name].memory.seals
 
     def restore(
-        self, name: str, dumped: Mapping[str, Any], logs: Iterable[Sequence[Op]]
+        self,
+        name: str,
+        dumped: Mapping[str, Any],
+        logs: Iterable[Sequence[Op]],
+        *,
+        alerts: bool = True,
     ) -> str | None:
-        """Load one SLO's state; the reason in one line when it cannot be used."""
-        slo = self.accounts[name].slo
-        if dumped.get("identity") != identity(slo):
-            return "its SLI was changed"
-        account = Account(slo)
-        try:
-            account.memory.load(dumped["state"])
-            for log in logs:
-                account.memory.replay(log)
-        except Exception as error:  # noqa: BLE001 - a state nobody foresaw costs its SLO alone
-            return one_line(error)
+        """Load one SLO's state; the reason in one line when it cannot be used.
+
+        `alerts`: False for a ledger that was put away, whose alerts ended then.
+        """
+        account = dumps.load(self.accounts[name].slo, dumped, logs, alerts=alerts)
+        if isinstance(account, str):
+            return account
         account.exclude(self._exclusions)
         self.accounts[name] = account
         return None
 
     def dump(self, name: str) -> dict[str, Any]:
         """One SLO's whole state."""
-        account = self.accounts[name]
-        return {"identity": identity(account.slo), "state": account.memory.dump()}
+        return dumps.dump(self.accounts[name])
 
     def _of(self, source: str) -> list[Account]:
         return [a for a in self.accounts.values() if a.slo.source == source]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from math import isfinite, isinf, isnan
 from typing import NamedTuple
 
+from exporter.core.amounts import MOST_VALUE
 from exporter.core.query_sli import QuerySLI, Scale
 from exporter.core.sample import Reading, Value
 from exporter.core.selector import Want
@@ -131,6 +132,8 @@ def query_refusal(role: str, value: Value) -> str:
         return "ratio_over_1"
     if isinf(value):
         return "not_a_number"
+    if value > MOST_VALUE:
+        return "too_large"
     return "negative" if value < -_ROUNDING else ""
 
 

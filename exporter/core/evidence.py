@@ -102,6 +102,8 @@ _LN = {
     "found_process": log(0.02),
     "found_passed_on": log(0.5),
 }
+_ELSEWHERE = frozenset({Start.RECENT, Start.PAST, Start.BACK})
+"""Starts before the last look: of one more process, perhaps."""
 _FALL_AND_MOVE = log(0.00001)
 """A process that goes on while a value falls and its start moves."""
 _BELIEF = 2.0
@@ -135,7 +137,7 @@ def decide(process: Process, seen: Sequence[Seen]) -> Decision:
         options.append(_part_left(process, start, some))
     if others and gone and not any(s.absent for s in present):
         options += _renamed(start, some, gone)
-    if not process.down and (start in (Start.PAST, Start.BACK) or process.troubled):
+    if not process.down and (start in _ELSEWHERE or process.troubled):
         options.append(_other(process, start, some))
     _, name, found = max(options, key=lambda option: option[0])
     belief = _believe(process, name, start, some)
@@ -275,6 +277,7 @@ def _new(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
         Start.NONE: "all_fell",
         Start.SAME: "all_fell",
         Start.INSIDE: "process_start",
+        Start.RECENT: "process_start",
         Start.PAST: "process_start_elsewhere",
         Start.FUTURE: "process_start_elsewhere",
         Start.BACK: "process_start_elsewhere",
@@ -284,6 +287,8 @@ def _new(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
     seconds = max(0.0, process.look - process.before)
     if start is Start.INSIDE and process.start is not None:
         seconds = min(seconds, max(0.0, process.look - process.start) + START_JITTER)
+    elif start is Start.RECENT and process.start is not None:
+        seconds = process.look - process.start
     verdicts: list[Verdict | None] = [
         None if s.value is None else Verdict(Kind.BIRTH if s.last is None else Kind.RESET, evidence)
         for s in seen
@@ -353,7 +358,7 @@ def _renamed(start: Start, seen: Sequence[Seen], gone: Sequence[Seen]) -> list[_
 
 def _other(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
     age = process.look - process.start if process.start is not None else None
-    score = _LN["other" if start in (Start.PAST, Start.BACK) else "other_by_falls"]
+    score = _LN["other" if start in _ELSEWHERE else "other_by_falls"]
     if not any(s.value is not None and s.last is not None and s.value < s.last for s in seen):
         score += _LN["all_above"]
     verdicts: list[Verdict | None] = []

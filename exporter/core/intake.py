@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import chain, pairwise
 
 from exporter.core import events
+from exporter.core.amounts import are_events
 from exporter.core.away import Away
 from exporter.core.counters import Counters, Line, Wanted
 from exporter.core.events import Debt, Gain, Group
@@ -25,6 +26,7 @@ from exporter.core.slo import GaugeSLI, HistogramSLI
 from exporter.core.taken import Taken
 from exporter.core.tally import LONG_GAP, Tally
 from exporter.core.values import Values
+from exporter.core.verdicts import Kind
 
 _CLOCK_SET_BACK = 1.0
 """Smaller steps back (in seconds) cost one refused sample, which the next one bridges."""
@@ -216,8 +218,17 @@ class Intake:
                     bisect_right(some, instance.seen - self.memory.slo.interval) for some in times
                 )
                 fresh = fresh[bisect_right(fresh, instance.seen) :]
-            self._write(group, found, fresh)
+            self._write(group, self._countable(found, taken), fresh)
         return surplus
+
+    @staticmethod
+    def _countable(rows: Sequence[Row], taken: Taken) -> Sequence[Row]:
+        """The rows that a ledger can take; one wrong number in it would be there for good."""
+        countable = [row for row in rows if are_events(*row)]
+        if refused := len(rows) - len(countable):
+            taken.refuse("too_large", refused)
+            taken.readings[Kind.REFUSED.value, "too_large"] += refused
+        return countable
 
     def _write(self, group: Group, found: Sequence[Row], fresh: Sequence[float]) -> None:
         """Into the ledger; `fresh`: when there was data."""

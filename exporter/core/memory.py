@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from exporter.core import target_state
 from exporter.core.alert import Alert, State
 from exporter.core.events import Group
 from exporter.core.exclusion import Exclusion
@@ -20,8 +21,9 @@ from exporter.core.places import Places
 from exporter.core.sample import Batch
 from exporter.core.series import Last
 from exporter.core.slo import SLO
+from exporter.core.state_check import check_dump, check_operation
 from exporter.core.tally import Tally
-from exporter.core.target_state import LOST, TargetState, dump_targets, load_targets
+from exporter.core.target_state import LOST, TargetState
 
 FORGET_AFTER = 86_400.0
 """A target or series that was silent for so long (a day, in seconds) is new when it returns."""
@@ -108,9 +110,17 @@ class Memory:
         """Write down an alert that has changed; group None is the SLO as a whole."""
         self.log.append(("alert", group, key, *alert.values()))
 
+    def drop_alerts(self) -> None:
+        """Forget every alert, also that there is no data."""
+        self.missing = None
+        for instance in self.instances.values():
+            instance.alerts.clear()
+
     def replay(self, log: Iterable[Op]) -> None:
-        """Do logged operations again, after a restart."""
-        for name, *args in log:
+        """Do logged operations again, after a restart; `ValueError` for one that never was."""
+        for op in log:
+            check_operation(op)
+            name, *args = op
             self._operations[name](self, *args)
 
     # --- operations -----------------------------------------------------------------------------
@@ -185,16 +195,8 @@ class Memory:
     def _do_forget(self, now: float) -> None:
         """Drop what was silent for a day of polls, and alerts that are past."""
         # Not a day of ours: what was missed while slod was away is still to be bridged.
-        oldest = (self.polled or 0.0) - FORGET_AFTER
-        for target, state in list(self.targets.items()):
-            over = state.last < oldest
-            for index, series in enumerate(state.series):
-                for key in [k for k, s in series.items() if over or s.time < oldest]:
-                    last = series.pop(key)
-                    if self.tally is not None:
-                        self.tally.forgot((index, target, key), last)
-            if over:
-                del self.targets[target]
+        forgot = self.tally.forgot if self.tally is not None else None
+        target_state.forget_targets(self.targets, (self.polled or 0.0) - FORGET_AFTER, forgot)
         if self.missing is not None and self.missing.is_past(now):
             self.missing = None
         for group, instance in list(self.instances.items()):
@@ -256,7 +258,7 @@ class Memory:
             "bucket_known": self.bucket_known,
             "interval": self._interval,
             "missing": self.missing.values() if self.missing else None,
-            "targets": dump_targets(self.targets),
+            "targets": target_state.dump_targets(self.targets),
             "instances": [
                 (
                     group,
@@ -272,13 +274,14 @@ class Memory:
 
     def load(self, dumped: Mapping[str, Any]) -> None:
         """Take back what `dump` gave; `ValueError` or `TypeError` when it is not that."""
+        check_dump(dumped)
         self.since, self.polled = dumped["since"], dumped["polled"]
         self.bucket_known = dumped["bucket_known"]
         self._interval = dumped["interval"]
         self.instances.clear()
         if dumped["missing"]:
             self._do_alert(None, MISSING, *dumped["missing"])
-        self.targets.update(load_targets(dumped["targets"]))
+        self.targets.update(target_state.load_targets(dumped["targets"]))
         for group, debt, seen, ledger, alerts in dumped["instances"]:
             instance = self.instance(group)
             if isinstance(debt, float | int):

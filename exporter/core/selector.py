@@ -1,15 +1,16 @@
 """What an SLO asks a source for: PromQL vector selectors, and whole queries.
 
 Source: Prometheus documentation, "Querying basics", time series selectors. Regular expressions are
-anchored at both ends, and a label that is absent counts as the empty string, as there.
+those of `exporter.core.regex`, and a label that is absent counts as the empty string, as there.
 """
 
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from exporter.core.regex import Pattern, Total, compiled
 
 NAME = "__name__"
 
@@ -39,30 +40,16 @@ class Matcher:
     label: str
     op: str
     value: str
-    _regex: re.Pattern[str] | None = field(default=None, compare=False, repr=False)
+    _regex: Pattern | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.op in ("=~", "!~"):
-            if "[[:" in self.value:
-                # Python takes them for a set of those letters, and would match something else.
-                raise ValueError(
-                    f"bad regular expression {self.value!r}: write a class such as [[:digit:]] as "
-                    "[0-9]"
-                )
-            try:
-                with warnings.catch_warnings():
-                    # Of sets like [a&&b], which may mean something else one day.
-                    warnings.simplefilter("ignore", FutureWarning)
-                    compiled = re.compile(self.value, re.DOTALL)
-            except (re.error, OverflowError, RecursionError) as error:
-                said = " ".join(str(error).split())
-                raise ValueError(f"bad regular expression {self.value!r}: {said}") from None
-            object.__setattr__(self, "_regex", compiled)
+            object.__setattr__(self, "_regex", compiled(self.value))
 
     def matches(self, value: str) -> bool:
         """Whether a label of this value (empty when absent) meets the condition."""
         if self._regex is not None:
-            return (self._regex.fullmatch(value) is not None) is (self.op == "=~")
+            return self._regex.matches(value) is (self.op == "=~")
         return (value == self.value) is (self.op == "=")
 
     def __str__(self) -> str:
@@ -128,17 +115,21 @@ def parse_selector(text: str) -> Selector:
 def parse_matchers(text: str, *, allow_name: bool = False) -> tuple[Matcher, ...]:
     """Read `a="b",c!~"d.*"`, the inside of a selector's braces; `ValueError` as above."""
     out: list[Matcher] = []
+    total = Total()
     at = 0
     while at < len(text) and text[at:].strip():
         found = _MATCHER.match(text, at)
         if found is None or (found["quoted_name"] and not allow_name):
             raise ValueError(f"cannot read the label matchers from {text[at:]!r}")
         if found["quoted_name"]:
-            out.append(Matcher(NAME, "=", _unquote(found["quoted_name"])))
+            out.append(Matcher(NAME, "=", unquote(found["quoted_name"])))
         else:
             label = found["label"]
-            label = _unquote(label) if label[0] in "\"'`" else label
-            out.append(Matcher(label, found["op"], _unquote(found["value"])))
+            label = unquote(label) if label[0] in "\"'`" else label
+            value = unquote(found["value"])
+            if "~" in found["op"]:
+                total.add(value)
+            out.append(Matcher(label, found["op"], value))
         at = found.end()
     return tuple(out)
 
@@ -155,7 +146,8 @@ def quote(value: str) -> str:
     return f'"{escaped}"'
 
 
-def _unquote(literal: str) -> str:
+def unquote(literal: str) -> str:
+    """Read a PromQL string literal with its quotes; `ValueError` says what is wrong with it."""
     if literal[0] == "`":
         return literal[1:-1]
     try:

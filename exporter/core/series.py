@@ -4,6 +4,7 @@
 | --- | --- |
 | not after the last one of its series | counted already; refused where one answer has it twice |
 | NaN (stale marker or not), infinite, negative | refused: `not_a_number`, `negative` |
+| more than `amounts.MOST_VALUE` | refused: `too_large` |
 | more than `MOST_AHEAD` after the poll | refused: `too_far_ahead` |
 | older than the ledger's memory | refused: `too_old` |
 
@@ -18,6 +19,7 @@ from math import inf, isfinite, log
 from struct import pack, unpack
 from typing import NamedTuple
 
+from exporter.core.amounts import refusal
 from exporter.core.sample import NativeHistogram, Value
 
 MOST_AHEAD = 600.0
@@ -105,10 +107,9 @@ def clean(
             count, under = value.count, under_threshold(value, threshold)
         else:
             count = under = value
-        if not isfinite(count):
-            refuse("not_a_number")
-        elif count < 0:
-            refuse("negative")
+        # A part that is none would be remembered beside a count that is.
+        if reason := refusal(count) or refusal(under):
+            refuse(reason)
         else:
             newest, fresh = time, True
             out.times.append(time)

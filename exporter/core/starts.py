@@ -7,6 +7,10 @@ from math import log
 
 from exporter.core.verdicts import CLOCKS_APART, START_JITTER, Process, start_moved
 
+_DRAINS = 60.0
+"""Seconds for which a process that was replaced may answer on connections that were kept: servers
+that are reloaded let them end first."""
+
 
 class Start(StrEnum):
     """What the start time of a look says, beside the one before."""
@@ -14,6 +18,7 @@ class Start(StrEnum):
     NONE = "none"
     SAME = "same"
     INSIDE = "inside"
+    RECENT = "recent"
     PAST = "past"
     FUTURE = "future"
     BACK = "back"
@@ -23,6 +28,7 @@ OF_NEW = {
     Start.NONE: log(0.02),
     Start.SAME: log(0.001),
     Start.INSIDE: log(0.5),
+    Start.RECENT: log(0.05),
     Start.PAST: log(0.002),
     Start.FUTURE: log(0.01),
     Start.BACK: log(0.001),
@@ -31,6 +37,7 @@ OF_SAME = {
     Start.NONE: 0.0,
     Start.SAME: 0.0,
     Start.INSIDE: log(0.05),
+    Start.RECENT: log(0.02),
     Start.PAST: log(0.02),
     Start.FUTURE: log(0.02),
     Start.BACK: log(0.02),
@@ -53,4 +60,6 @@ def _where(process: Process, start: float) -> Start:
     """Where a start lies: between the last look and this one, or before or after both."""
     if start > process.look + CLOCKS_APART:
         return Start.FUTURE
-    return Start.INSIDE if process.before < start + START_JITTER else Start.PAST
+    if process.before < start + START_JITTER:
+        return Start.INSIDE
+    return Start.RECENT if process.before - start <= _DRAINS else Start.PAST

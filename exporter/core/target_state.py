@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -29,6 +29,28 @@ class TargetState:
     down: bool = False
     troubled: tuple[tuple[float, int], ...] = ()
     others: tuple[float, ...] = ()
+
+
+def forget_targets(
+    targets: dict[str, TargetState],
+    oldest: float,
+    forgot: Callable[[tuple[int, str, str], Last], None] | None,
+) -> None:
+    """Drop the targets and series that were silent since `oldest`, in unix seconds.
+
+    Args:
+        forgot: called with term, target and key of each series that is dropped, and its newest
+            sample.
+    """
+    for target, state in list(targets.items()):
+        over = state.last < oldest
+        for index, series in enumerate(state.series):
+            for key in [k for k, s in series.items() if over or s.time < oldest]:
+                last = series.pop(key)
+                if forgot is not None:
+                    forgot((index, target, key), last)
+        if over:
+            del targets[target]
 
 
 def dump_targets(targets: Mapping[str, TargetState]) -> list[Any]:

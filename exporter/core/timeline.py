@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -56,10 +56,6 @@ class Event:
     at: float
     blamed: tuple[Blame, ...] = ()
 
-    def concerns(self, slo: str, service: str) -> bool:
-        """Whether it is for this SLO."""
-        return slo in self.slos if self.slos else service == self.service
-
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -79,28 +75,61 @@ class Cost:
 Span = tuple[float, float]
 
 
-def spans(events: Iterable[Event], effect: float, now: float) -> list[tuple[Event, Span]]:
-    """Events, newest first, and from when to when each matters.
+class Spans:
+    """Events, newest first, and from when to when each matters. Put in order once for all readers.
 
     A change without an end has an effect for so many seconds, at most until the next one of its
     service; an incident without an end goes on.
     """
-    ordered = sorted(events, key=lambda event: -event.start)
-    starts: dict[str, list[float]] = {}
-    for event in reversed(ordered):
-        if event.kind in CHANGES:
-            starts.setdefault(event.service, []).append(event.start)
-    return [(event, _span(event, starts.get(event.service, ()), effect, now)) for event in ordered]
+
+    def __init__(self, events: Iterable[Event], effect: float) -> None:
+        ordered = sorted(events, key=lambda event: -event.start)
+        starts: dict[str, list[float]] = {}
+        for event in reversed(ordered):
+            if event.kind in CHANGES:
+                starts.setdefault(event.service, []).append(event.start)
+        self._all = [
+            (event, _end(event, starts.get(event.service, ()), effect)) for event in ordered
+        ]
+        self._by_service: dict[str, list[tuple[Event, float]]] = {}
+        self._by_slo: dict[str, list[tuple[Event, float]]] = {}
+        for event, end in self._all:
+            if not event.slos:
+                self._by_service.setdefault(event.service, []).append((event, end))
+            for slo in dict.fromkeys(event.slos):
+                self._by_slo.setdefault(slo, []).append((event, end))
+
+    def between(self, start: float, end: float, now: float) -> list[tuple[Event, Span]]:
+        """Return those that matter between two moments."""
+        return list(_between(self._all, start, end, now))
+
+    def of(
+        self, slo: str, service: str, start: float, end: float, now: float
+    ) -> list[tuple[Event, Span]]:
+        """Return those of them that concern an SLO."""
+        mine = (self._by_service.get(service, ()), self._by_slo.get(slo, ()))
+        found = [one for some in mine for one in _between(some, start, end, now)]
+        return sorted(found, key=lambda one: -one[0].start)
 
 
-def _span(event: Event, changes: Sequence[float], effect: float, now: float) -> Span:
+def _between(
+    events: Iterable[tuple[Event, float]], start: float, end: float, now: float
+) -> Iterator[tuple[Event, Span]]:
+    for event, until in events:
+        until = max(now, event.start) if until == inf else until
+        if event.start <= end and until >= start:
+            yield event, (event.start, until)
+
+
+def _end(event: Event, changes: Sequence[float], effect: float) -> float:
+    """Return when an event matters no more; infinity if that is not yet."""
     if event.end is not None:
-        return event.start, event.end
+        return event.end
     if event.kind == INCIDENT:
-        return event.start, max(now, event.start)
+        return inf
     following = bisect_right(changes, event.start)
     until = changes[following] if following < len(changes) else inf
-    return event.start, min(event.start + effect, until)
+    return min(event.start + effect, until)
 
 
 def cost(slo: SLO, instance: Instance, start: float, end: float, now: float) -> Cost:
@@ -137,10 +166,10 @@ def blame(
     if end <= start:
         return None
     after = instance.ledger.counts(start, end)
-    before = instance.ledger.counts(start - max(end - start, _BEFORE), start)
     burn = after.burn_rate(slo.objective)
     if burn is None or burn <= 1 or after.bad < fewest:
         return None
+    before = instance.ledger.counts(start - max(end - start, _BEFORE), start)
     p = proportions.larger(after, before)
     if p >= significance:
         return None

@@ -477,7 +477,8 @@ class Walk:
             verdicts = [*map(_first_look, rows, decision.verdicts)]
             return Decision(evidence.SAME, verdicts, self._belief)
         zeros = not self._batch.own_clock and all(not s.value for s in rows if s.value is not None)
-        if zeros and any(s.value is None and not s.absent for s in rows):
+        scraped = self._looks[look] in self._scrapes or start_moved(self._started, start)
+        if zeros and not scraped and any(s.value is None and not s.absent for s in rows):
             # A zero at a created time, which an upstream put between its scrapes: nothing was
             # looked at, so what is not here is not gone.
             kinds = [None if s.value is None else _ZERO for s in rows]

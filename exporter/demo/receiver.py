@@ -13,6 +13,7 @@ import msgspec
 from aiohttp import web
 
 from exporter.demo.site import Site
+from exporter.printable import printable
 
 _RESET = "\x1b[0m"
 _DIM = "\x1b[2m"
@@ -96,4 +97,4 @@ def _budget(annotations: Mapping[str, str], *, firing: bool) -> str:
 
 def _line(text: str) -> str:
     """Without control characters: what comes from the network does not steer a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
+    return printable(text)

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from exporter.charts import figures
 from exporter.core.alert import Alert
 from exporter.core.notification import Notification, Reason
-from exporter.page.secrets import readable
 from exporter.page.shell import document, slo_link, table
+from exporter.redaction import readable
 
 LATELY = 100
 """So many notifications are shown."""

@@ -10,13 +10,17 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from exporter.page.secrets import readable
 from exporter.page.shell import document
+from exporter.redaction import readable, readable_value
 
 HIDDEN = "(hidden)"
 _SECRET = re.compile(
-    r"(password|secret|token|api_?key|routing_key|credentials|authorization)$", re.IGNORECASE
+    r"(passw(or)?d|passphrase|secret|token|api[_-]?key|routing_key|private_key|credentials?"
+    r"|authorization|cookie)$",
+    re.IGNORECASE,
 )
+_OF_SECRETS = frozenset({"headers", "params", "query"})
+"""Tables of which every value may be one."""
 _NAMED = frozenset(
     {"source", "receiver", "slo", "alert_policy", "budget_policy", "exclusion", "events"}
 )
@@ -38,14 +42,17 @@ def render(path: str, document_: Mapping[str, Any], built_in: Mapping[str, Any],
 
 def shown(key: str, value: Any, *, paths: bool = True) -> Any:
     """A value as it may be shown; `paths`: whether that holds for the paths of addresses."""
+    if _SECRET.search(key):
+        return HIDDEN
     if isinstance(value, Mapping):
-        hide = key == "headers"
-        return {k: HIDDEN if hide else shown(str(k), v, paths=paths) for k, v in value.items()}
+        hide = key in _OF_SECRETS
+        return {
+            readable(str(k), paths=paths): HIDDEN if hide else shown(str(k), v, paths=paths)
+            for k, v in value.items()
+        }
     if isinstance(value, list | tuple):
         return [shown(key, v, paths=paths) for v in value]
-    if isinstance(value, str):
-        return HIDDEN if _SECRET.search(key) else readable(value, paths=paths)
-    return value
+    return readable_value(value, paths=paths) if isinstance(value, str) else value
 
 
 def _section(name: str, value: Any) -> str:
@@ -58,8 +65,9 @@ def _table(name: str, value: Any) -> str:
     if not isinstance(value, Mapping):
         value = {name: value}
     paths = not name.startswith("receiver.")
+    name = readable(name, paths=paths)
     rows = "".join(
-        f"<div><dt>{escape(str(key))}</dt><dd><code>"
+        f"<div><dt>{escape(readable(str(key), paths=paths))}</dt><dd><code>"
         f"{escape(_text(shown(str(key), v, paths=paths)))}</code></dd></div>"
         for key, v in value.items()
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from html import escape
 from urllib.parse import quote, urlencode
 
 from exporter import __version__
+from exporter.printable import printable
 
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -20,11 +20,6 @@ PLACES = (
     ("/sources", "Sources"),
     ("/configuration", "Configuration"),
 )
-
-
-_TURNING = re.compile("[\u202a-\u202e\u2066-\u2069]")
-"""Characters that would turn the direction of all that follows: whoever names a group with one must
-not rewrite what stands beside it."""
 
 
 def document(title: str, here: str, body: str) -> str:
@@ -54,7 +49,7 @@ def document(title: str, here: str, body: str) -> str:
         '<a href="/api/slo/v1/openapi.json">API</a> · <a href="/-/ready">readiness</a></footer>'
         "</body></html>\n"
     )
-    return _TURNING.sub("\N{REPLACEMENT CHARACTER}", whole)
+    return printable(whole, keep="\n")
 
 
 def more(many: int, shown: int, kind: str = "more") -> str:

@@ -9,8 +9,9 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from exporter.core.selector import NAME
-from exporter.promql.column import Column, Numbers, Values, unique
+from exporter.promql.column import Column, Numbers, Sparse, Values, rows
 from exporter.promql.errors import Failed
+from exporter.promql.meter import PLACE, VALUE, Meter, key_bytes, series_bytes
 from exporter.promql.relabel import check_label
 
 Statistic = Callable[[Sequence[float]], float]
@@ -95,34 +96,36 @@ OPERATORS = frozenset(STATISTICS) | BEST | {"quantile", "count_values"}
 
 
 def grouped(
-    columns: Iterable[Column], labels: Sequence[str], *, without: bool
+    columns: Iterable[Column], labels: Sequence[str], meter: Meter, *, without: bool
 ) -> list[tuple[Mapping[str, str], list[Column]]]:
     """The groups with the labels that they have in common."""
     chosen = set(labels)
     out = chosen | {NAME}
     found: dict[tuple[tuple[str, str], ...], tuple[Mapping[str, str], list[Column]]] = {}
-    for column in columns:
+    for column in meter.each(columns):
         if without:
             own = {k: v for k, v in column.labels.items() if k not in out and v}
         else:
             own = {k: v for k, v in column.labels.items() if k in chosen and v}
-        found.setdefault(tuple(sorted(own.items())), (own, []))[1].append(column)
+        at = tuple(sorted(own.items()))
+        meter.take(PLACE if at in found else series_bytes(own) + key_bytes(own))
+        found.setdefault(at, (own, []))[1].append(column)
     return list(found.values())
 
 
-def statistic(of: Statistic, columns: Sequence[Column]) -> Values:
+def statistic(of: Statistic, columns: Sequence[Column], meter: Meter) -> Values:
     """One number of all series of a group, by moment."""
     return [
         of(there) if (there := [v for v in at if v is not None]) else None
-        for at in zip(*(c.values for c in columns), strict=True)
+        for at in rows(columns, meter)
     ]
 
 
-def quantiles(shares: Numbers, columns: Sequence[Column]) -> Values:
+def quantiles(shares: Numbers, columns: Sequence[Column], meter: Meter) -> Values:
     """The quantile of a group, by moment."""
     return [
         quantile(share, there) if (there := [v for v in at if v is not None]) else None
-        for share, at in zip(shares, zip(*(c.values for c in columns), strict=True), strict=True)
+        for share, at in zip(shares, rows(columns, meter), strict=True)
     ]
 
 
@@ -135,32 +138,47 @@ def check_many(many: Numbers) -> None:
             raise Failed(f"Scalar value {number(value)} overflows int64")
 
 
-def best(op: str, many: Numbers, columns: Sequence[Column]) -> list[Column]:
+def best(op: str, many: Numbers, columns: Sequence[Column], meter: Meter) -> list[Column]:
     """The series of a group whose values are the `many` largest or smallest, by moment; the best
     one first, as it is at the last moment."""
     sign = -1.0 if op == "topk" else 1.0
-    kept: list[list[float | None]] = [[None] * len(c.values) for c in columns]
+    size = len(columns[0].values)
+    kept: dict[int, Sparse] = {}
     order: list[int] = []
-    for moment, at in enumerate(zip(*(c.values for c in columns), strict=True)):
+    for moment, at in enumerate(rows(columns, meter)):
         there = [(math.isnan(v), sign * v, k) for k, v in enumerate(at) if v is not None]
         order = [k for _, _, k in sorted(there)[: max(0, int(many[moment]))]]
         for k in order:
-            kept[k][moment] = at[k]
-    rest = [k for k in range(len(columns)) if k not in set(order)]
-    return [Column(columns[k].labels, kept[k]) for k in (*order, *rest)]
+            if k not in kept:
+                meter.take(series_bytes(columns[k].labels) + Sparse(size).bytes)
+                kept[k] = Sparse(size)
+            value = at[k]
+            assert value is not None  # else it would not be in order
+            kept[k].add(moment, value)
+        meter.take(VALUE * len(order))
+    last = set(order)
+    rest = [k for k in kept if k not in last]
+    return [Column(columns[k].labels, kept[k]) for k in (*order, *sorted(rest))]
 
 
-def counted(label: str, labels: Mapping[str, str], columns: Sequence[Column]) -> list[Column]:
+def counted(
+    label: str, labels: Mapping[str, str], columns: Sequence[Column], meter: Meter
+) -> list[Column]:
     """How many series of a group have each value, which becomes a label."""
     check_label(label)
     size = len(columns[0].values)
-    found: dict[str, list[float | None]] = {}
-    for moment, at in enumerate(zip(*(c.values for c in columns), strict=True)):
+    found: dict[str, Sparse] = {}
+    for moment, at in enumerate(rows(columns, meter)):
         for value in at:
             if value is not None:
-                counts = found.setdefault(number(value), [None] * size)
-                counts[moment] = (counts[moment] or 0.0) + 1.0
-    return unique(Column({**labels, label: text}, counts) for text, counts in found.items())
+                text = number(value)
+                if text not in found:
+                    meter.text(len(text))
+                    meter.take(series_bytes(labels) + Sparse(size).bytes)
+                    found[text] = Sparse(size)
+                found[text].increment(moment)
+        meter.take(VALUE * len(at))
+    return [Column({**labels, label: text}, counts) for text, counts in found.items()]
 
 
 def number(value: float) -> str:

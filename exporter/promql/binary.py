@@ -5,13 +5,24 @@ Source: Prometheus documentation, "Operators", vector matching.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import repeat
+from array import array
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from exporter.core.selector import NAME
 from exporter.promql.arithmetic import ARITHMETIC, COMPARISONS
-from exporter.promql.column import Column, Numbers, Values, nameless, shown, unique
+from exporter.promql.column import (
+    Column,
+    Numbers,
+    Sparse,
+    Values,
+    nameless,
+    present,
+    shown,
+    unique,
+    where_any,
+)
 from exporter.promql.errors import Failed
+from exporter.promql.meter import PLACE, Meter, key_bytes, series_bytes
 from exporter.promql.nodes import Binary, Matching
 
 Combine = Callable[[float, float], float | None]
@@ -31,59 +42,74 @@ def scalars(node: Binary, left: Numbers, right: Numbers) -> Numbers:
 
 
 def with_scalar(
-    node: Binary, vector: Iterable[Column], scalar: Numbers, *, vector_left: bool
+    node: Binary, vector: Iterable[Column], scalar: Numbers, meter: Meter, *, vector_left: bool
 ) -> list[Column]:
     """One is a vector; a comparison keeps the vector's own samples."""
     combine = _combine(node)
-    out = []
-    for column in vector:
-        pairs = zip(column.values, scalar, strict=True)
-        if vector_left:
-            values = [None if v is None else combine(v, s) for v, s in pairs]
-        elif node.op in COMPARISONS and not node.bool:
-            holds = COMPARISONS[node.op]
-            values = [v if v is not None and holds(s, v) else None for v, s in pairs]
-        else:
-            values = [None if v is None else combine(s, v) for v, s in pairs]
-        out.append(Column(_labels(node, column.labels), values))
-    return unique(out)
+
+    def computed() -> Iterator[Column]:
+        for column in vector:
+            meter.series(column.labels, len(column.values))
+            pairs = zip(column.values, scalar, strict=True)
+            if vector_left:
+                values = [None if v is None else combine(v, s) for v, s in pairs]
+            elif node.op in COMPARISONS and not node.bool:
+                holds = COMPARISONS[node.op]
+                values = [v if v is not None and holds(s, v) else None for v, s in pairs]
+            else:
+                values = [None if v is None else combine(s, v) for v, s in pairs]
+            yield Column(_labels(node, column.labels), values)
+
+    return unique(computed(), meter)
 
 
-def vectors(node: Binary, left: Sequence[Column], right: Sequence[Column]) -> list[Column]:
+def vectors(
+    node: Binary, left: Sequence[Column], right: Sequence[Column], size: int, meter: Meter
+) -> list[Column]:
     """Both are vectors: each sample finds the one with the same labels, as far as they matter."""
-    matching, combine = node.matching, _combine(node)
+    matching = node.matching
     swapped = matching.many == "right"
     many, one = (right, left) if swapped else (left, right)
     if not many or not one:
         return []
     sign = _signer(matching)
-    there = _any(many)
+    there = where_any(many, meter, size)
     ones: dict[Signature, list[Column]] = {}
     for column in one:
+        meter.take(key_bytes(column.labels))
         ones.setdefault(sign(column.labels), []).append(column)
-    for signature, group in ones.items():
-        _check_one(signature, group, there, "left" if swapped else "right")
-    out, taken = [], dict[Signature, list[bool]]()
-    for column in many:
-        signature = sign(column.labels)
-        for other in ones.get(signature, ()):
-            pairs = zip(column.values, other.values, strict=True)
-            both = ((b, a) if swapped else (a, b) for a, b in pairs)
-            values = [None if a is None or b is None else combine(a, b) for a, b in both]
-            labels = _result(node, matching, column.labels, other.labels)
-            if matching.many is None:
-                _check_many(taken, signature, values)
-            out.append(Column(labels, values))
-    return unique(out, _NOT_UNIQUE if matching.many else _MANY)
+    partners = {
+        signature: _Partner(group, signature, there, "left" if swapped else "right", meter)
+        for signature, group in ones.items()
+    }
+    combine = _combine(node)
+    if swapped:
+        combine = _swapped(combine)
+    taken = dict[Signature, bytearray]()
+
+    def computed() -> Iterator[Column]:
+        for column in meter.each(many):
+            signature = sign(column.labels)
+            partner = partners.get(signature)
+            if partner is None:
+                continue
+            for other, values in partner.combined(column.values, combine, matching.include):
+                if matching.many is None:
+                    _check_many(taken, signature, values, meter)
+                yield Column(_result(node, matching, column.labels, other), values)
+
+    return unique(computed(), meter, _NOT_UNIQUE if matching.many else _MANY)
 
 
-def sets(node: Binary, left: Sequence[Column], right: Sequence[Column]) -> list[Column]:
+def sets(
+    node: Binary, left: Sequence[Column], right: Sequence[Column], size: int, meter: Meter
+) -> list[Column]:
     """`and`, `or`, `unless`: whether there is one on the other side, whatever its value."""
     sign = _signer(node.matching)
     if node.op == "or":
-        has = _present(left, sign)
-        return unique([*left, *_kept(right, has, sign, there=False)])
-    return _kept(left, _present(right, sign), sign, there=node.op == "and")
+        has = _present(left, sign, size, meter)
+        return unique([*left, *_kept(right, has, sign, meter, there=False)], meter)
+    return _kept(left, _present(right, sign, size, meter), sign, meter, there=node.op == "and")
 
 
 # --- inside -------------------------------------------------------------------------------------
@@ -96,6 +122,10 @@ def _combine(node: Binary) -> Combine:
     if node.bool:
         return lambda a, b: float(holds(a, b))
     return lambda a, b: a if holds(a, b) else None
+
+
+def _swapped(combine: Combine) -> Combine:
+    return lambda a, b: combine(b, a)
 
 
 def _labels(node: Binary, labels: Mapping[str, str]) -> Mapping[str, str]:
@@ -127,60 +157,118 @@ def _result(
     return labels
 
 
-def _check_one(
-    signature: Signature, group: Sequence[Column], there: Sequence[bool], side: str
-) -> None:
-    first: list[Column | None] = [None] * len(there)
-    for column in group if len(group) > 1 else ():
-        for k, value in enumerate(column.values):
-            if value is None or not there[k]:
+class _Partner:
+    """The series of the one side with the same signature: at each moment at which the other side
+    has samples, only one of them has a sample.
+
+    However many they are, a series of the other side is combined with all of them in one pass.
+    """
+
+    def __init__(
+        self,
+        group: Sequence[Column],
+        signature: Signature,
+        there: bytearray,
+        side: str,
+        meter: Meter,
+    ) -> None:
+        self._meter = meter
+        self._group = group
+        self._owners: array[int] | None = None
+        """By moment, which of the group has a sample; below 0 where none has."""
+        if len(group) == 1:
+            return
+        meter.take(PLACE * len(there))
+        owners = self._owners = array("l", [-1]) * len(there)
+        for own, column in meter.each(enumerate(group)):
+            for k, _ in present(column.values):
+                if not there[k]:
+                    continue
+                if owners[k] >= 0:
+                    before = group[owners[k]]
+                    raise Failed(
+                        f"found duplicate series for the match group {shown(dict(signature))} on "
+                        f"the {side} hand-side of the operation: [{shown(column.labels)}, "
+                        f"{shown(before.labels)}];many-to-many matching not allowed: matching "
+                        "labels must be unique on one side"
+                    )
+                owners[k] = own
+
+    def combined(
+        self, values: Values, combine: Combine, include: Sequence[str]
+    ) -> Iterator[tuple[Mapping[str, str], Values]]:
+        """Labels of the one side, and the values combined with its own; `include`: the labels by
+        which results differ."""
+        first = self._group[0]
+        self._meter.take(series_bytes(first.labels))
+        if self._owners is None:
+            self._meter.values(len(values))
+            pairs = zip(values, first.values, strict=True)
+            yield (
+                first.labels,
+                [None if a is None or b is None else combine(a, b) for a, b in pairs],
+            )
+            return
+        found: dict[tuple[str, ...], tuple[Mapping[str, str], Sparse]] = {}
+        for k, value in present(values):
+            if self._owners[k] < 0:
                 continue
-            if (before := first[k]) is not None:
-                raise Failed(
-                    f"found duplicate series for the match group {shown(dict(signature))} on the "
-                    f"{side} hand-side of the operation: [{shown(column.labels)}, "
-                    f"{shown(before.labels)}];many-to-many matching not allowed: matching labels "
-                    "must be unique on one side"
-                )
-            first[k] = column
+            column = self._group[self._owners[k]]
+            own = column.values[k]
+            if own is None or (result := combine(value, own)) is None:
+                continue
+            at = tuple(column.labels.get(name, "") for name in include)
+            if at not in found:
+                self._meter.take(key_bytes(column.labels) + Sparse(len(values)).bytes)
+                found[at] = column.labels, Sparse(len(values))
+            found[at][1].add(k, result)
+        self._meter.take(sum(values.bytes for _, values in found.values()))
+        yield from found.values()
 
 
-def _check_many(taken: dict[Signature, list[bool]], signature: Signature, values: Values) -> None:
+def _check_many(
+    taken: dict[Signature, bytearray], signature: Signature, values: Values, meter: Meter
+) -> None:
     """Only one of the many may have a result with the one at each moment."""
-    found = [value is not None for value in values]
     before = taken.get(signature)
     if before is None:
-        taken[signature] = found
-        return
-    if any(a and b for a, b in zip(before, found, strict=True)):
-        raise Failed(_MANY)
-    taken[signature] = [a or b for a, b in zip(before, found, strict=True)]
-
-
-def _any(columns: Sequence[Column]) -> list[bool]:
-    """Whether any of them has a sample, by moment."""
-    return [any(v is not None for v in at) for at in zip(*(c.values for c in columns), strict=True)]
+        meter.take(len(values))
+        before = taken[signature] = bytearray(len(values))
+    for k, _ in present(values):
+        if before[k]:
+            raise Failed(_MANY)
+        before[k] = 1
 
 
 def _present(
-    columns: Iterable[Column], sign: Callable[[Mapping[str, str]], Signature]
-) -> dict[Signature, list[bool]]:
+    columns: Iterable[Column],
+    sign: Callable[[Mapping[str, str]], Signature],
+    size: int,
+    meter: Meter,
+) -> dict[Signature, bytearray]:
     groups: dict[Signature, list[Column]] = {}
     for column in columns:
+        meter.take(key_bytes(column.labels))
         groups.setdefault(sign(column.labels), []).append(column)
-    return {signature: _any(group) for signature, group in groups.items()}
+    return {signature: where_any(group, meter, size) for signature, group in groups.items()}
 
 
 def _kept(
     columns: Iterable[Column],
-    present: Mapping[Signature, Sequence[bool]],
+    matched: Mapping[Signature, bytearray],
     sign: Callable[[Mapping[str, str]], Signature],
+    meter: Meter,
     *,
     there: bool,
 ) -> list[Column]:
     out = []
     for column in columns:
-        has = present.get(sign(column.labels), repeat(False))
-        values = [v if h is there else None for v, h in zip(column.values, has, strict=False)]
+        has = matched.get(sign(column.labels))
+        if has is None:
+            if not there:
+                out.append(column)
+            continue
+        meter.take(PLACE * len(column.values))
+        values = [v if bool(h) is there else None for v, h in zip(column.values, has, strict=True)]
         out.append(Column(column.labels, values))
     return out

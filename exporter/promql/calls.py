@@ -4,20 +4,23 @@ and the moments."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Protocol
 
 from exporter.core.selector import NAME
 from exporter.promql import histogram, over_time, relabel
-from exporter.promql.column import Column, Numbers, Windows, nameless, unique
+from exporter.promql.column import Column, Numbers, Values, Windows, nameless, unique, where_any
 from exporter.promql.columns import InstantColumn
 from exporter.promql.functions import clamped, rounded
+from exporter.promql.meter import Meter
 from exporter.promql.nodes import Node, Select, Subquery
 
 
 class Evaluates(Protocol):
     """The evaluation at work; see `evaluate`."""
+
+    meter: Meter
 
     def scalar(self, node: Node, moments: Sequence[int]) -> Numbers:
         """A number for each moment."""
@@ -27,8 +30,19 @@ class Evaluates(Protocol):
         """Series with a value, or none, for each moment."""
         ...
 
-    def matrix(self, node: Node, moments: Sequence[int]) -> list[Windows]:
+    def matrix(self, node: Node, moments: Sequence[int]) -> Iterable[Windows]:
         """Series with a window of samples for each moment."""
+        ...
+
+    def windowed(
+        self,
+        node: Node,
+        moments: Sequence[int],
+        of: Callable[[Windows], Values],
+        *,
+        keeps: bool = False,
+    ) -> list[Column]:
+        """What a function gives for the windows of each series."""
         ...
 
     def text(self, node: Node) -> str:
@@ -36,7 +50,7 @@ class Evaluates(Protocol):
         ...
 
     def instants(self, node: Select) -> Sequence[InstantColumn]:
-        """What an instant selector was answered."""
+        """Series that an instant selector was answered."""
         ...
 
 
@@ -50,41 +64,58 @@ def _vector(of: Evaluates, args: Args, moments: Sequence[int]) -> list[Column]:
 def _timestamp(of: Evaluates, args: Args, moments: Sequence[int]) -> list[Column]:
     node = args[0]
     if isinstance(node, Select):
-        columns = [
-            Column(
-                nameless(c.labels),
-                [None if v is None else t for v, t in zip(c.values, c.times, strict=True)],
+        # One value alone where `@` fixes it.
+        fixed = 1 if node.at is None else len(moments)
+
+        def times() -> Iterator[Column]:
+            for c in of.instants(node):
+                of.meter.series(c.labels, len(moments))
+                pairs = zip(c.values, c.times, strict=True)
+                values = [None if v is None else t for v, t in pairs]
+                yield Column(nameless(c.labels), values * fixed)
+
+        return unique(times(), of.meter)
+    stamps = [at / 1000 for at in moments]
+    return _mapped(of, of.vector(node, moments), lambda _, at: at, stamps)
+
+
+def _mapped(
+    of: Evaluates,
+    columns: Sequence[Column],
+    function: Callable[..., float | None],
+    *others: Numbers,
+) -> list[Column]:
+    """A function of each value and of the numbers beside it at its moment."""
+
+    def computed() -> Iterator[Column]:
+        for labels, values in columns:
+            of.meter.series(labels, len(values))
+            rows = zip(values, *others, strict=True)
+            yield Column(
+                nameless(labels),
+                [None if value is None else function(value, *rest) for value, *rest in rows],
             )
-            for c in of.instants(node)
-        ]
-        if node.at is not None:
-            columns = [Column(c.labels, [*c.values] * len(moments)) for c in columns]
-        return unique(columns)
-    return unique(
-        Column(
-            nameless(c.labels),
-            [None if v is None else at / 1000 for v, at in zip(c.values, moments, strict=True)],
-        )
-        for c in of.vector(node, moments)
-    )
+
+    return unique(computed(), of.meter)
 
 
 def _absent(of: Evaluates, args: Args, moments: Sequence[int]) -> list[Column]:
     columns = of.vector(args[0], moments)
-    there = [
-        any(v is not None for v in at) for at in zip(*(c.values for c in columns), strict=True)
-    ]
-    return _where_not(there or [False] * len(moments), args[0])
+    return _where_not(of, where_any(columns, of.meter, len(moments)), args[0])
 
 
 def _absent_over_time(of: Evaluates, args: Args, moments: Sequence[int]) -> list[Column]:
-    windows = of.matrix(args[0], moments)
-    there = [any(a < b for a, b in at) for at in zip(*(w.spans for w in windows), strict=True)]
-    return _where_not(there or [False] * len(moments), args[0])
+    of.meter.take(len(moments))
+    there = bytearray(len(moments))
+    for window in of.matrix(args[0], moments):
+        for k, (low, high) in enumerate(window.spans):
+            there[k] |= low < high
+    return _where_not(of, there, args[0])
 
 
-def _where_not(there: Sequence[bool], node: Node) -> list[Column]:
+def _where_not(of: Evaluates, there: bytearray, node: Node) -> list[Column]:
     """1 where nothing is, with the labels that would have been."""
+    of.meter.values(len(there))
     labels: dict[str, str] = {}
     if isinstance(node, Select):
         # As Prometheus does it: whatever else is asked of a label takes it away again.
@@ -102,31 +133,17 @@ def _clamp(of: Evaluates, args: Args, moments: Sequence[int], *, by: str) -> lis
     bounds = [of.scalar(arg, moments) for arg in args[1:]]
     low = [-math.inf] * len(moments) if by == "max" else bounds[0]
     high = [math.inf] * len(moments) if by == "min" else bounds[-1]
-    return unique(
-        Column(
-            nameless(c.labels),
-            [
-                None if v is None or (by == "both" and a > b) else clamped(v, a, b)
-                for v, a, b in zip(c.values, low, high, strict=True)
-            ],
-        )
-        for c in columns
-    )
+
+    def inside(value: float, low: float, high: float) -> float | None:
+        return None if by == "both" and low > high else clamped(value, low, high)
+
+    return _mapped(of, columns, inside, low, high)
 
 
 def _round(of: Evaluates, args: Args, moments: Sequence[int]) -> list[Column]:
     columns = of.vector(args[0], moments)
     nearest = of.scalar(args[1], moments) if len(args) > 1 else [1.0] * len(moments)
-    return unique(
-        Column(
-            nameless(c.labels),
-            [
-                None if v is None else rounded(v, to)
-                for v, to in zip(c.values, nearest, strict=True)
-            ],
-        )
-        for c in columns
-    )
+    return _mapped(of, columns, rounded, nearest)
 
 
 def _sort(of: Evaluates, args: Args, moments: Sequence[int], *, falling: bool) -> list[Column]:
@@ -147,42 +164,34 @@ def _changed(
 ) -> list[Column]:
     node = args[0]
     assert isinstance(node, Select | Subquery)  # the parser saw to it
-    return unique(
-        Column(
-            nameless(w.labels),
-            over_time.extrapolated(w, node.range, counter=counter, rate=rate),
-        )
-        for w in of.matrix(node, moments)
-    )
+    extrapolated = partial(over_time.extrapolated, length=node.range, counter=counter, rate=rate)
+    return of.windowed(node, moments, extrapolated)
 
 
 def _predict_linear(of: Evaluates, args: Args, moments: Sequence[int]) -> list[Column]:
-    windows, ahead = of.matrix(args[0], moments), of.scalar(args[1], moments)
-    return unique(
-        Column(nameless(w.labels), over_time.predict_linear(w, moments, ahead)) for w in windows
-    )
+    ahead = of.scalar(args[1], moments)
+    predicted = partial(over_time.predict_linear, moments=moments, ahead=ahead)
+    return of.windowed(args[0], moments, predicted)
 
 
 def _quantile_over_time(of: Evaluates, args: Args, moments: Sequence[int]) -> list[Column]:
-    shares, windows = of.scalar(args[0], moments), of.matrix(args[1], moments)
-    return unique(
-        Column(nameless(w.labels), over_time.quantile_over_time(w, shares)) for w in windows
-    )
+    shares = of.scalar(args[0], moments)
+    return of.windowed(args[1], moments, partial(over_time.quantile_over_time, shares=shares))
 
 
 def _histogram_quantile(of: Evaluates, args: Args, moments: Sequence[int]) -> list[Column]:
     shares, columns = of.scalar(args[0], moments), of.vector(args[1], moments)
-    return histogram.quantiles(shares, columns)
+    return histogram.quantiles(shares, columns, of.meter)
 
 
 def _label_replace(of: Evaluates, args: Args, moments: Sequence[int]) -> list[Column]:
     to, by, source, regex = (of.text(arg) for arg in args[1:])
-    return relabel.replace(of.vector(args[0], moments), to, by, source, regex)
+    return relabel.replace(of.vector(args[0], moments), to, by, source, regex, of.meter)
 
 
 def _label_join(of: Evaluates, args: Args, moments: Sequence[int]) -> list[Column]:
     to, by, *sources = (of.text(arg) for arg in args[1:])
-    return relabel.join(of.vector(args[0], moments), to, by, sources)
+    return relabel.join(of.vector(args[0], moments), to, by, sources, of.meter)
 
 
 CALLS: dict[str, Callable[[Evaluates, Args, Sequence[int]], list[Column]]] = {

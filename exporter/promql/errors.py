@@ -5,6 +5,8 @@ QueryError
 ├── Unsupported   it is PromQL, and slod does not answer it
 ├── Failed        it cannot be computed from the series there are
 │   └── TooMuch   it asks for more than a sidecar gives
+├── Busy          other queries hold the memory that it needs
+├── Canceled      its client has left
 └── TimedOut      it took too long
 """
 
@@ -31,6 +33,14 @@ class Failed(QueryError):
 
 class TooMuch(Failed):
     """It asks for more than a sidecar gives."""
+
+
+class Busy(QueryError):
+    """Other queries hold the memory that it needs."""
+
+
+class Canceled(QueryError):
+    """Its client has left."""
 
 
 class TimedOut(QueryError):

@@ -7,35 +7,40 @@ bucket is Prometheus' own.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from exporter.core.selector import NAME
 from exporter.promql.arithmetic import divide
-from exporter.promql.column import Column, Numbers, unique
+from exporter.promql.column import Column, Numbers, rows, unique
+from exporter.promql.meter import Meter, key_bytes
 
 Buckets = list[tuple[float, float]]
 """Upper bounds and cumulative counts, ascending."""
 
 
-def quantiles(shares: Numbers, columns: Sequence[Column]) -> list[Column]:
+def quantiles(shares: Numbers, columns: Sequence[Column], meter: Meter) -> list[Column]:
     """One series for each histogram; series without a bound are none."""
     groups: dict[tuple[tuple[str, str], ...], list[tuple[float, Column]]] = {}
     for column in columns:
+        meter.take(key_bytes(column.labels))
         try:
             bound = float(column.labels["le"].replace("Inf", "inf"))
         except (KeyError, ValueError):
             continue
         own = sorted((k, v) for k, v in column.labels.items() if k not in ("le", NAME))
         groups.setdefault(tuple(own), []).append((bound, column))
-    out = []
-    for labels, buckets in groups.items():
-        buckets.sort(key=lambda bucket: bucket[0])
-        bounds = [bound for bound, _ in buckets]
-        counts = zip(*(column.values for _, column in buckets), strict=True)
-        values = [_quantile(share, bounds, at) for share, at in zip(shares, counts, strict=True)]
-        out.append(Column(dict(labels), values))
-    return unique(out)
+
+    def computed() -> Iterator[Column]:
+        for labels, buckets in groups.items():
+            own = dict(labels)
+            meter.series(own, len(shares))
+            buckets.sort(key=lambda bucket: bucket[0])
+            bounds = [bound for bound, _ in buckets]
+            counts = zip(shares, rows([column for _, column in buckets], meter), strict=True)
+            yield Column(own, [_quantile(share, bounds, at) for share, at in counts])
+
+    return unique(computed(), meter)
 
 
 def _quantile(share: float, bounds: Sequence[float], at: Sequence[float | None]) -> float | None:

@@ -7,10 +7,12 @@ A function gets the samples of one window and answers None where it has nothing 
 from __future__ import annotations
 
 import math
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
+from operator import add
 
 from exporter.promql import aggregate
 from exporter.promql.column import Windows
@@ -25,14 +27,13 @@ def extrapolated(
 ) -> list[float | None]:
     """`increase`, `rate`, `delta`: what the samples changed by, stretched to the whole window."""
     times, values = window.times, window.values
-    resets = _resets(values) if counter else {}
-    fallen, lost = list(resets), list(resets.values())
+    lost = _Lost(values if counter else ())
     long = round(length * _MILLI)
     return [
         _extrapolated(
             times,
             values,
-            sum(lost[bisect_right(fallen, span[0]) : bisect_left(fallen, span[1])]),
+            lost.between(*span),
             span,
             end - long,
             end,
@@ -43,9 +44,40 @@ def extrapolated(
     ]
 
 
-def _resets(values: Sequence[float]) -> dict[int, float]:
-    """What was lost, by the first sample after each reset."""
-    return {k: before for k, (before, value) in enumerate(pairwise(values), 1) if value < before}
+class _Lost:
+    """Values lost at the resets of a counter, summed once for all windows: of two resets, of four
+    and so on. A window is put together from some of these sums.
+
+    Differences of a running total would do with less, but one huge value takes the digits of all
+    that come after it.
+    """
+
+    def __init__(self, values: Sequence[float]) -> None:
+        self._fallen = array("l")
+        """By reset, the first sample after it."""
+        lost = array("d")
+        for k, (before, value) in enumerate(pairwise(values), 1):
+            if value < before:
+                self._fallen.append(k)
+                lost.append(before)
+        self._sums = [lost]
+        while len(self._sums[-1]) > 1:
+            pairs = iter(self._sums[-1])
+            self._sums.append(array("d", map(add, pairs, pairs)))
+
+    def between(self, low: int, high: int) -> float:
+        """What is lost between the first of some samples and the last of them, `high - 1`."""
+        a, b = bisect_right(self._fallen, low), bisect_left(self._fallen, high)
+        total = 0.0
+        for sums in self._sums:
+            if a >= b:
+                break
+            if a % 2:
+                total += sums[a]
+            if b % 2:
+                total += sums[b - 1]
+            a, b = (a + 1) // 2, b // 2
+        return total
 
 
 def _extrapolated(

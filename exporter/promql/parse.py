@@ -6,15 +6,15 @@ What is PromQL and not answered here is found now, before anything is read.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, Literal
 
 import promql_parser as promql
 
 from exporter import promql_text
+from exporter.core.regex import Total
 from exporter.core.selector import NAME, Matcher
-from exporter.promql import patterns
 from exporter.promql.aggregate import OPERATORS as AGGREGATIONS
 from exporter.promql.errors import BadData, Unsupported
 from exporter.promql.functions import SUPPORTED
@@ -46,29 +46,37 @@ _FARTHEST = timedelta(seconds=2**63 / 1e9)
 _OPS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
 
 
-def parse(text: str) -> Node:
-    """Read a query; `BadData` or `Unsupported` say in one line what is wrong with it."""
+def parse(text: str, total: Total | None = None) -> Node:
+    """Read a query; `BadData` or `Unsupported` say in one line what is wrong with it. `total`:
+    that of the request whose queries these are."""
+    total = total or Total()  # Keeps what was compiled until the tree has it.
     with _seam():
-        return _node(_parsed(text), 0)
+        return _node(_parsed(text, total), 0)
 
 
 def format_query(text: str) -> str:
     """The same query, laid out."""
     with _seam():
-        return _parsed(text).prettify()
+        return promql_text.laid_out(_parsed(text))
 
 
-def selector(text: str) -> tuple[Matcher, ...]:
+def selectors(texts: Iterable[str]) -> list[tuple[Matcher, ...]]:
+    """Read what selects series, of one request; `BadData` where one is anything else."""
+    total = Total()
+    return [selector(text, total) for text in texts]
+
+
+def selector(text: str, total: Total | None = None) -> tuple[Matcher, ...]:
     """Read what selects series; `BadData` where it is anything else."""
-    node = parse(text)
+    node = parse(text, total)
     if not isinstance(node, Select) or node.range or node.offset or node.at is not None:
         raise BadData(f"not a series selector: {text!r}")
     return node.matchers
 
 
-def _parsed(text: str) -> promql.Expr:
+def _parsed(text: str, total: Total | None = None) -> promql.Expr:
     try:
-        return promql_text.read(text)
+        return promql_text.read(text, total)
     except ValueError as error:
         raise BadData(str(error)) from None
 
@@ -99,14 +107,11 @@ def _select(expr: Any, length: float) -> Select:
     matchers = [] if expr.name is None else [Matcher(NAME, "=", expr.name)]
     try:
         matchers += [
-            Matcher(m.name, _OPS[str(m.op).rpartition(".")[2]], m.value)
+            Matcher(m.name, _OPS[str(m.op).rpartition(".")[2]], promql_text.value(m))
             for m in expr.matchers.matchers
         ]
     except ValueError as error:
         raise BadData(str(error)) from None
-    for matcher in matchers:
-        if matcher.op in ("=~", "!~"):
-            patterns.check(matcher.value)
     return Select(tuple(matchers), length, _offset(expr), _at(expr.at))
 
 

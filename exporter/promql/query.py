@@ -4,13 +4,15 @@ between the two.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter.promql.column import Column, Numbers, filled
+from exporter.promql.column import Column, Sparse, present
 from exporter.promql.columns import Need
 from exporter.promql.errors import BadData
 from exporter.promql.evaluate import Columns, Evaluation
+from exporter.promql.meter import PLACE, VALUE, Meter, series_bytes
 from exporter.promql.nodes import Select, kind
 from exporter.promql.parse import parse
 from exporter.promql.plan import Range, milli, needs
@@ -57,8 +59,16 @@ class Query:
     """One query, at one moment or, with a `step`, at many; all in unix seconds."""
 
     def __init__(
-        self, text: str, start: float, end: float, step: float = 0.0, *, grain: float = DEFAULT_STEP
+        self,
+        text: str,
+        start: float,
+        end: float,
+        step: float = 0.0,
+        *,
+        grain: float = DEFAULT_STEP,
+        meter: Meter | None = None,
     ) -> None:
+        self._meter = meter = Meter() if meter is None else meter
         self._node = parse(text)
         self._kind = kind(self._node)
         self._is_range = step > 0
@@ -69,18 +79,26 @@ class Query:
                 "must be Scalar or instant Vector"
             )
         self._range = Range(milli(start), milli(end), milli(step), milli(grain))
-        self._needs = needs(self._node, self._range)
+        self._needs = needs(self._node, self._range, meter)
 
     @property
     def needs(self) -> Sequence[Need]:
         """What has to be read for it."""
         return list(self._needs.values())
 
-    def answer(self, columns: Sequence[Columns], check: Callable[[], None]) -> Answer:
-        """What comes of it; `columns`: for each need what was asked for. `check` is called all the
-        while, and may raise."""
+    def answer(self, columns: Sequence[Columns]) -> Answer:
+        """The answer, for which alone bytes are counted from then on.
+
+        Args:
+            columns: for each need the series that were read for it.
+        """
+        answer = self._answer(columns)
+        self._meter.settle(0, _bytes(answer))
+        return answer
+
+    def _answer(self, columns: Sequence[Columns]) -> Answer:
         by_selector: dict[Select, Columns] = dict(zip(self._needs, columns, strict=True))
-        evaluation = Evaluation(self._range, by_selector, check)
+        evaluation = Evaluation(self._range, by_selector, self._meter)
         moments = self._range.moments
         at = self._range.start / 1000
         match self._kind:
@@ -94,31 +112,51 @@ class Query:
                     return Scalar(at, numbers[0])
                 return self._matrix([Column({}, numbers)])
             case "vector":
-                found = filled(evaluation.vector(self._node, moments))
+                found = evaluation.vector(self._node, moments)
                 if self._is_range:
                     return self._matrix(found)
-                return Vector(at, [(c.labels, v) for c in found for v in c.values if v is not None])
+                return Vector(at, [(c.labels, v) for c in found for _, v in present(c.values)])
 
-    def _matrix(self, columns: Sequence[Column]) -> Matrix:
-        times = [at / 1000 for at in self._range.moments]
+    def _matrix(self, columns: list[Column]) -> Matrix:
+        """Every series as arrays, which take a quarter of what lists do: a reader may be slow."""
+        self._meter.values(len(self._range.moments))
+        times = array("d", (at / 1000 for at in self._range.moments))
         out, last = [], times
-        for column in columns:
-            values: Numbers = [v for v in column.values if v is not None]
-            there = times
-            if len(values) < len(times):
-                pairs = zip(times, column.values, strict=True)
-                there = [at for at, v in pairs if v is not None]
+        columns.reverse()
+        while columns:
+            labels, values = columns.pop()
+            own = times
+            if isinstance(values, Sparse) or None in values:
+                self._meter.take(PLACE * sum(1 for _ in present(values)))
+                own = array("d", (times[at] for at, _ in present(values)))
+            self._meter.take(PLACE * len(own))
             # Most series have the same times; whoever writes them down does it once.
-            last = last if there == last else there
-            out.append((column.labels, last, values))
+            last = last if own == last else own
+            out.append((labels, last, array("d", (v for _, v in present(values)))))
         return Matrix(out)
 
     def _samples(self, evaluation: Evaluation) -> Matrix:
         """A range selector at one moment: the samples themselves."""
         out = []
         for window in evaluation.matrix(self._node, self._range.moments):
-            low, high = window.spans[0]
+            low, high = window.lows[0], window.highs[0]
             if low < high:
-                times = [at / 1000 for at in window.times[low:high]]
-                out.append((window.labels, times, window.values[low:high]))
+                self._meter.series(window.labels)
+                self._meter.take(2 * PLACE * (high - low))
+                times = array("d", (at / 1000 for at in window.times[low:high]))
+                out.append((window.labels, times, array("d", window.values[low:high])))
         return Matrix(out)
+
+
+def _bytes(answer: Answer) -> int:
+    match answer:
+        case Vector(_, series):
+            return sum(series_bytes(labels) + VALUE for labels, _ in series)
+        case Matrix(series):
+            size, last = 0, None
+            for labels, times, values in series:
+                size += series_bytes(labels) + PLACE * len(values)
+                size += PLACE * len(times) if times is not last else 0
+                last = times
+            return size
+    return VALUE

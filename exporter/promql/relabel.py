@@ -1,48 +1,58 @@
 """`label_replace` and `label_join`: labels made from labels.
 
-Source: Prometheus documentation, "Functions". Regular expressions are anchored, and `$1`, `${1}`
-and `${name}` stand for groups, as in Go.
+Source: Prometheus documentation, "Functions". `$1`, `${1}` and `${name}` stand for groups, as in
+Go.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from exporter.core.selector import Matcher
-from exporter.promql import patterns
+from exporter.core.regex import compiled
 from exporter.promql.column import Column, unique
 from exporter.promql.errors import Failed, TooMuch
+from exporter.promql.meter import Meter
 
 LONGEST = 512
 """Characters of a label that is made, which may be made of that one again."""
 _GROUP = re.compile(r"\$(?:\$|(\w+)|\{(\w+)\})", re.ASCII)
-_NUMBER = re.compile(r"0|[1-9][0-9]*")
 
 
-def replace(columns: Sequence[Column], to: str, by: str, of: str, regex: str) -> list[Column]:
+def replace(
+    columns: Sequence[Column], to: str, by: str, of: str, regex: str, meter: Meter
+) -> list[Column]:
     """Set the label `to` to `by` where the label `of` matches."""
     check_label(to)
     try:
-        Matcher(of, "=~", regex)  # It knows what Python takes for something else.
+        pattern = compiled(regex)
     except ValueError as error:
         raise Failed(str(error)) from None
-    patterns.check(regex)
-    pattern = re.compile(regex, re.DOTALL)
-    out = []
-    for column in columns:
-        found = pattern.fullmatch(column.labels.get(of, ""))
-        out.append(column if found is None else _labelled(column, to, _expand(by, found)))
-    return unique(out)
+
+    def computed() -> Iterator[Column]:
+        for column in columns:
+            meter.check()
+            try:
+                found = pattern.captures(column.labels.get(of, ""))
+            except ValueError as error:
+                raise Failed(str(error)) from None
+            yield column if found is None else _labelled(column, to, _expand(by, found), meter)
+
+    return unique(computed(), meter)
 
 
-def join(columns: Sequence[Column], to: str, by: str, of: Sequence[str]) -> list[Column]:
+def join(
+    columns: Sequence[Column], to: str, by: str, of: Sequence[str], meter: Meter
+) -> list[Column]:
     """Set the label `to` to these labels' values, with `by` between them."""
     check_label(to)
-    return unique(
-        _labelled(column, to, by.join(column.labels.get(name, "") for name in of))
-        for column in columns
-    )
+
+    def computed() -> Iterator[Column]:
+        for column in columns:
+            value = by.join(column.labels.get(name, "") for name in of)
+            yield _labelled(column, to, value, meter)
+
+    return unique(computed(), meter)
 
 
 def check_label(name: str) -> None:
@@ -51,24 +61,19 @@ def check_label(name: str) -> None:
         raise Failed('invalid label name ""')
 
 
-def _labelled(column: Column, name: str, value: str) -> Column:
+def _labelled(column: Column, name: str, value: str, meter: Meter) -> Column:
     if len(value) > LONGEST:
         raise TooMuch(f"a label of more than {LONGEST} characters")
+    meter.series(column.labels)
+    meter.text(len(value))
     labels = {k: v for k, v in column.labels.items() if k != name}
     if value:
         labels[name] = value
     return Column(labels, column.values)
 
 
-def _expand(by: str, found: re.Match[str]) -> str:
-    def group(mark: re.Match[str]) -> str:
-        name = mark[1] or mark[2]
-        if name is None:
-            return "$"
-        try:
-            return found[int(name) if _NUMBER.fullmatch(name) else name] or ""
-        except IndexError:
-            # As in Go: a group that there is not is empty.
-            return ""
-
-    return _GROUP.sub(group, by)
+def _expand(by: str, groups: Mapping[str, str]) -> str:
+    # A group that does not exist is empty, as in Go.
+    return _GROUP.sub(
+        lambda mark: groups.get(mark[1] or mark[2], "") if mark.lastindex else "$", by
+    )

@@ -14,9 +14,10 @@ import msgspec
 
 from exporter.config.receivers import AlertmanagerReceiver as Settings
 from exporter.core.notification import Notification
-from exporter.http import Client, redact
+from exporter.http import Client
 from exporter.receivers.link import where
 from exporter.receivers.payload import post, rfc3339
+from exporter.redaction import redact
 
 _VALID_FOR = 4
 _MOST_AT_ONCE = 64

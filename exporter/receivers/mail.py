@@ -15,6 +15,7 @@ from hashlib import sha256
 from html import escape
 
 from exporter.core.notification import Notification
+from exporter.printable import printable
 from exporter.receivers.words import Words
 
 SUBJECT = 300
@@ -53,7 +54,7 @@ def _token(*parts: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return printable(" ".join(text.split()))
 
 
 def _clean(text: str) -> str:

@@ -15,9 +15,10 @@ import msgspec
 
 from exporter.config.receivers import OpsgenieReceiver as Settings
 from exporter.core.notification import Notification
-from exporter.http import Client, redact
+from exporter.http import Client
 from exporter.receivers.payload import post, read_secret
 from exporter.receivers.words import Count, Writer, ignore, shortened, summary
+from exporter.redaction import redact
 
 MESSAGE = 130
 ALIAS = 512

@@ -14,10 +14,11 @@ import msgspec
 
 from exporter.config.receivers import PagerDutyReceiver as Settings
 from exporter.core.notification import Notification
-from exporter.http import Client, redact
+from exporter.http import Client
 from exporter.receivers.link import where
 from exporter.receivers.payload import post, read_secret, rfc3339
 from exporter.receivers.words import Count, Words, Writer, ignore, shortened, summary
+from exporter.redaction import redact
 
 SUMMARY = 1024
 DEDUP_KEY = 255

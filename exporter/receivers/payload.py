@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 
 from exporter.config.settings import Secret
 from exporter.core import timestamps
 from exporter.errors import ConfigError, DeliveryError
-from exporter.http import Client, Response, TransportError, redact
+from exporter.headers import retry_after
+from exporter.http import Client, TransportError
+from exporter.printable import printable
+from exporter.redaction import redact
 
 _RETRY = frozenset({408, 425, 429})
 """The 4xx that say "later": request timeout, too early (RFC 8470), too many requests (RFC 6585)."""
@@ -55,27 +57,16 @@ async def post(
         raise DeliveryError(error.reason, f"{shown}: no answer ({error.reason})") from None
     if 200 <= answer.status < 300:
         return
-    wait = _retry_after(answer)
+    wait = retry_after(answer.headers, time.time())
     # GitHub, for one, says "later" by a 403 with Retry-After.
     later = answer.status in _RETRY or (answer.status == 403 and wait is not None)
     raise DeliveryError(
         f"http_{answer.status}",
-        f"{shown or redact(url)} answered {answer.status}: {_shortened(answer.body)}",
+        f"{shown or redact(url, paths=False)} answered {answer.status}: {_shortened(answer.body)}",
         permanent=400 <= answer.status < 500 and not later,
         retry_after=wait,
     )
 
 
 def _shortened(body: bytes) -> str:
-    return " ".join(body[:300].decode("utf-8", "replace").split())[:200]
-
-
-def _retry_after(answer: Response) -> float | None:
-    """Seconds by `Retry-After` (RFC 9110, 10.2.3): a number, or a date to be counted from now."""
-    text = answer.headers.get("Retry-After", "").strip()
-    if text.isdigit():
-        return float(text)
-    try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - time.time())
-    except ValueError:
-        return None
+    return printable(" ".join(body[:300].decode("utf-8", "replace").split()))[:200]

@@ -16,9 +16,10 @@ from exporter.config.receivers import HTTPReceiver as Settings
 from exporter.config.receivers import Request
 from exporter.core.notification import Notification
 from exporter.errors import DeliveryError
-from exporter.http import Client, redact
+from exporter.http import Client
 from exporter.receivers.payload import post
 from exporter.receivers.words import Count, Writer, ignore
+from exporter.redaction import redact
 
 
 class TemplatedReceiver:

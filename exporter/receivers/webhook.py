@@ -14,9 +14,10 @@ import msgspec
 
 from exporter.config.receivers import WebhookReceiver as Settings
 from exporter.core.notification import Notification
-from exporter.http import Client, redact
+from exporter.http import Client
 from exporter.receivers.link import where
 from exporter.receivers.payload import post, read_secret, rfc3339
+from exporter.redaction import redact
 
 _NOT_ENDED = "0001-01-01T00:00:00Z"
 """Go's zero time, which is what Alertmanager sends while an alert fires."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from html import escape
 from urllib.parse import urlsplit
 
 from exporter import __version__
 from exporter.charts.figures import minute
 from exporter.charts.page import document, number, table
 from exporter.core.attribution import Part
+from exporter.printable import printable_html as escape
 from exporter.report import words
 from exporter.report.chart import chart
 from exporter.report.data import Proposal, Review, SLOReview

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from exporter.charts.axis import dates
 from exporter.charts.figures import left, minute
+from exporter.printable import printable
 from exporter.report import words
 from exporter.report.data import Review, SLOReview
 
@@ -90,8 +91,4 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[st
 
 def plain(text: str) -> str:
     """What others wrote, on one line, and as text."""
-    return _SPECIAL.sub(r"\\\1", " ".join("".join(_printable(text)).split()))
-
-
-def _printable(text: str) -> Iterator[str]:
-    return (c if c.isprintable() else " " for c in text)
+    return _SPECIAL.sub(r"\\\1", printable(" ".join(text.split())))

@@ -20,6 +20,8 @@ class Ticks:
 
     def __init__(self, now: float) -> None:
         self.now = now
+        self.size = 0
+        """Numbers that are kept."""
         self._known: dict[tuple[float, int], tuple[Sequence[float], list[float]]] = {}
 
     def at(self, step: float, moments: Sequence[float]) -> list[float]:
@@ -30,6 +32,7 @@ class Ticks:
             now = self.now
             found = [now if when >= now else floor(when / step) * step for when in moments]
             known = self._known[step, id(moments)] = (moments, found)
+            self.size += len(found)
         return known[1]
 
 

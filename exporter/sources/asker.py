@@ -14,7 +14,7 @@ from exporter.config.settings import PrometheusSource as Settings
 from exporter.core.sample import Batch, Reading, Target
 from exporter.core.selector import Query, Selector, Want
 from exporter.errors import SourceError
-from exporter.http import redact
+from exporter.redaction import redact
 from exporter.sources.base import Poll
 from exporter.sources.facts import Facts
 from exporter.sources.lane import Due, Lane

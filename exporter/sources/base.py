@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Protocol
 
+from exporter.clock import Clock
 from exporter.core.sample import Ask, Batch
 from exporter.core.selector import Selector, Want
 from exporter.errors import SourceError
@@ -39,6 +41,35 @@ class Poll:
 
 
 Sink = Callable[[Poll], Awaitable[None]]
+
+
+class Leaving:
+    """Says that a source is to end, and ends its pauses with that."""
+
+    def __init__(self) -> None:
+        self._asked = asyncio.Event()
+
+    def __bool__(self) -> bool:
+        """True once it is to end."""
+        return self._asked.is_set()
+
+    def ask(self) -> None:
+        """It is to end."""
+        self._asked.set()
+
+    async def pause(self, clock: Clock, seconds: float) -> None:
+        """Sleep for so many seconds, or until it is to end."""
+        waits = [
+            asyncio.ensure_future(clock.sleep(seconds)),
+            asyncio.ensure_future(self._asked.wait()),
+        ]
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in done:
+                wait.result()
+        finally:
+            for wait in waits:
+                wait.cancel()
 
 
 def wanted(asks: Sequence[Ask]) -> list[Want]:
@@ -77,6 +108,10 @@ class Source(Protocol):
 
     async def run(self, asks: Sequence[Ask], sink: Sink) -> None:
         """Poll until cancelled; an upstream's failure is a `Poll` with an error, never raised."""
+        ...
+
+    def leave(self) -> None:
+        """Begin no poll any more; `run` returns once those under way are handed over."""
         ...
 
     async def close(self) -> None:

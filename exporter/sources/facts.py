@@ -125,7 +125,7 @@ class Facts:
             for name in sorted(jobs)
             if (at := self._jobs[name].learnt) is None or now - at > _LEARN_EVERY
         ]
-        names = Matcher(NAME, "=~", f"{UP}|(.+_)?{START}")
+        names = Matcher(NAME, "=~", f"{UP}|{START}|.+_{START}")
         for matcher in _either("job", due):
             for row in await count((names, matcher)):
                 metric, job = row.metric.get(NAME, ""), self._jobs.get(row.metric.get("job", ""))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from traceback import clear_frames
 
 from exporter.clock import Clock
 from exporter.config.settings import ScrapeSource as Settings
+from exporter.core.sample import Target
 from exporter.core.selector import Selector
 from exporter.errors import SourceError
+from exporter.headers import content_type, is_delimited
 from exporter.http import Client, Response, TransportError
 from exporter.sources.exposition import Page, PageReader
 from exporter.sources.formats import Formats, needs_utf8
@@ -36,6 +39,7 @@ class PageClient:
             page = self._read(answer, clock.now())
         except SourceError as error:
             if not _chokes_on_protobuf(answer, error) or not self._formats.fall_back():
+                del answer
                 raise
             page = self._read(await self._ask(url), clock.now())
         self._formats.learn(page)
@@ -55,11 +59,13 @@ class PageClient:
     def _read(self, answer: Response, at: float) -> Page:
         if answer.status != 200:
             raise SourceError("http_status", f"{self._target} answered {answer.status}")
-        kind = answer.headers.get("Content-Type", "")
+        kind = content_type(answer.headers)
         try:
-            delimited = _delimited(answer.headers)
+            delimited = is_delimited(answer.headers)
             return self._reader.read(answer.body, kind, at, delimited=delimited)
         except SourceError as error:
+            # The page must not live as long as somebody remembers the failure.
+            clear_frames(error.__traceback__)
             raise SourceError(error.reason, f"{self._target}: {error}") from None
 
 
@@ -99,11 +105,12 @@ def _chokes_on_protobuf(answer: Response, error: SourceError) -> bool:
     """Whether a server that was asked for protobuf first may do better with text."""
     if answer.status in (406, 415):
         return True
-    protobuf = "protobuf" in answer.headers.get("Content-Type", "").lower()
+    protobuf = "protobuf" in content_type(answer.headers).lower()
     return protobuf and error.reason in ("unsupported_format", "malformed")
 
 
-def _delimited(headers: Mapping[str, str]) -> bool:
-    """Whether an answer with these headers says where it ends, other than by closing."""
-    chunked = "chunked" in headers.get("Transfer-Encoding", "").lower()
-    return chunked or "Content-Length" in headers
+def targets(url: str, page: Page) -> dict[str, Target]:
+    """The start times that a page knows, its own and those of processes that it passes on."""
+    found = {process: Target(starts=[start]) for process, start in page.relayed.items()}
+    found[url] = Target(starts=() if page.started is None else [(page.at, page.started)])
+    return found

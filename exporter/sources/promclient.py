@@ -15,6 +15,7 @@ from exporter.config.settings import PrometheusSource as Settings
 from exporter.core.sample import Reading
 from exporter.core.selector import Query, Selector
 from exporter.errors import SourceError
+from exporter.headers import retry_after
 from exporter.http import Client, Response, TransportError
 from exporter.sources.base import bucket_bounds
 from exporter.sources.lateness import OVERLAP
@@ -131,8 +132,8 @@ class PromClient:
                 kind = TooMuch if error.reason == "too_large" else SourceError
                 raise kind(error.reason, str(error)) from error
         if answer.status == 429:
-            after = answer.headers.get("Retry-After", "")
-            pause = min(float(after), _LONGEST_RETRY_AFTER) if after.isdigit() else 0.0
+            pause = retry_after(answer.headers, self._clock.now()) or 0.0
+            pause = min(pause, _LONGEST_RETRY_AFTER)
             self._retry_at = self._clock.monotonic() + pause
         now = self._clock.now()
         end = float(form.get("time") or form.get("end") or now)

@@ -26,9 +26,10 @@ from exporter.core.apart import one_line
 from exporter.core.sample import Ask
 from exporter.core.selector import Want
 from exporter.errors import SourceError
-from exporter.http import Client, redact
+from exporter.http import Client
+from exporter.redaction import redact
 from exporter.sources.asker import Asker
-from exporter.sources.base import Poll, Sink
+from exporter.sources.base import Leaving, Poll, Sink
 from exporter.sources.lane import FIRST_CHUNK, Lane
 from exporter.sources.lateness import OVERLAP
 from exporter.sources.promclient import PromClient
@@ -71,6 +72,7 @@ class PrometheusSource:
         self._whole: dict[str, float] = {}
         """Where each SLO began that is behind, or was a moment ago."""
         self._woken = asyncio.Event()
+        self._leaving = Leaving()
         self.bounds = self._server.bounds
 
     @property
@@ -102,17 +104,23 @@ class PrometheusSource:
             walking = self._supervisor.start(
                 self._part, lambda: self._catch_up(sink), "catching up"
             )
-            while True:
+            while not self._leaving:
                 if not self._server.must_wait:
                     await self._poll(sink)
                 elapsed = self._clock.monotonic()
                 beat = (floor(elapsed / self._interval) + 1) * self._interval
-                await self._clock.sleep(beat - elapsed)
+                await self._leaving.pause(self._clock, beat - elapsed)
+            await asyncio.wait([walking])
         finally:
             if walking is not None:
                 walking.cancel()
                 await asyncio.gather(walking, return_exceptions=True)
             await self.close()
+
+    def leave(self) -> None:
+        """Ask no more; `run` ends once the answers under way are handed over."""
+        self._leaving.ask()
+        self._woken.set()
 
     async def close(self) -> None:
         """Close the connections; `run` does it itself."""
@@ -203,7 +211,7 @@ class PrometheusSource:
 
     async def _catch_up(self, sink: Sink) -> None:
         """Lane after lane; one that fails is tried again a little later."""
-        while True:
+        while not self._leaving:
             await self._woken.wait()
             self._woken.clear()
             try:
@@ -211,7 +219,7 @@ class PrometheusSource:
                     await self._walk(lane, sink)
                 if any(lane.error is not None and not lane.stuck for lane in self._lanes):
                     # Sooner than a long interval would have it.
-                    await self._clock.sleep(min(self._interval, _RETRY))
+                    await self._leaving.pause(self._clock, min(self._interval, _RETRY))
                     self._woken.set()
             except Exception:
                 # The supervisor begins again, and then it is to go on at once.
@@ -219,7 +227,7 @@ class PrometheusSource:
                 raise
 
     async def _walk(self, lane: Lane, sink: Sink) -> None:
-        while not self._server.must_wait:
+        while not self._server.must_wait and not self._leaving:
             poll = await self._next_chunk(lane, self._clock.now())
             if poll.failure is not None:
                 self._isolate(lane, poll)

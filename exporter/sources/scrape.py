@@ -17,13 +17,13 @@ from exporter.core.apart import one_line
 from exporter.core.sample import Ask, Batch, Target
 from exporter.core.selector import Query, Selector, Want
 from exporter.errors import ConfigError, SourceError
-from exporter.http import Client, redact
+from exporter.http import Client
+from exporter.redaction import redact
 from exporter.sources.base import Poll, Sink, bucket_bounds, wanted
 from exporter.sources.beats import Beats
 from exporter.sources.discovery import discoveries
 from exporter.sources.discovery.base import Discovery, Found, instance_of, shown, target_url
-from exporter.sources.exposition import Page
-from exporter.sources.page_client import page_clients
+from exporter.sources.page_client import page_clients, targets
 from exporter.supervisor import Supervisor, Work
 
 log = structlog.get_logger()
@@ -61,6 +61,7 @@ class ScrapeSource:
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
         self._gate = asyncio.Semaphore(_AT_ONCE)
+        self._leaving = False
 
     @property
     def targets(self) -> Sequence[str]:
@@ -79,9 +80,12 @@ class ScrapeSource:
                 # targets of the configuration; this shows as a target that is down.
                 fault = SourceError("config", f"discovery of source {self.name}: {error}")
                 await sink(Poll(self.name, "discovery", 0.0, error=fault))
-            while True:
+            while not self._leaving:
                 self._changed.clear()
                 self._adjust(wants, sink)
+                await self._changed.wait()
+            while self._loops:
+                self._changed.clear()
                 await self._changed.wait()
         finally:
             tasks = list(self._tasks)
@@ -90,6 +94,13 @@ class ScrapeSource:
             self._loops.clear()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.close()
+
+    def leave(self) -> None:
+        """Scrape no more; `run` ends once the pages under way are handed over."""
+        self._leaving = True
+        for loop in self._loops.values():
+            loop.leave()
+        self._changed.set()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -170,6 +181,9 @@ class ScrapeSource:
         # Nothing may be awaited in between: a target that comes back just now needs a new loop.
         if self._loops.get(loop.target) is loop:
             del self._loops[loop.target]
+        self._changed.set()
+        if self._leaving:
+            return
         log.info("target.gone", source=self.name, target=loop.target)
         await sink(Poll(self.name, loop.target, 0.0, gone=True))
 
@@ -261,7 +275,7 @@ class _Loop:
         refused: Counter[str] = Counter()
         for page in reversed(pages):
             batch.readings.update(page.readings.items())
-            batch.targets |= _targets(self.target, page)
+            batch.targets |= targets(self.target, page)
             batch.types.update(page.types)
             refused.update(page.refused)
         seconds = self._clock.monotonic() - begun
@@ -282,10 +296,3 @@ class _Loop:
             readings={want: [] for want in wants},
             failed=self._failed,
         )
-
-
-def _targets(url: str, page: Page) -> dict[str, Target]:
-    """The start times that a page knows, its own and those of processes that it passes on."""
-    targets = {process: Target(starts=[start]) for process, start in page.relayed.items()}
-    targets[url] = Target(starts=() if page.started is None else [(page.at, page.started)])
-    return targets

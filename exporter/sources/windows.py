@@ -128,8 +128,10 @@ def _is_window(node: Any) -> bool:
 
 def _text(node: Any) -> str:
     """The selector without range, offset and time: its series are scraped as often."""
+    from exporter.promql_text import value
+
     vector = node.vector_selector
-    matchers = [(m.name, str(m.op).rpartition(".")[2], m.value) for m in vector.matchers.matchers]
+    matchers = [(m.name, str(m.op).rpartition(".")[2], value(m)) for m in vector.matchers.matchers]
     if vector.name is not None:
         matchers.insert(0, (NAME, "Equal", vector.name))
     inside = ",".join(f"{label_text(k)}{_OPERATORS[op]}{quote(v)}" for k, op, v in matchers)

@@ -2,13 +2,17 @@
 
 With `synchronous = NORMAL` a killed process loses nothing; a machine that loses power may lose the
 last saves, whole, and the next samples bridge them.
+
+Before each transaction the file is looked at: one that was deleted, replaced, cut or overwritten is
+noticed then, and the next whole save makes it anew (`mending`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,34 +20,35 @@ from pathlib import Path
 from typing import TypeVar
 
 from exporter.errors import StateError
-from exporter.store import said
-from exporter.store.faults import is_corruption, translated
-from exporter.store.files import FileLock, is_database, set_aside, size
-from exporter.store.schema import APPLICATION_ID, MIGRATIONS, VERSION, checksum
+from exporter.store import mending, quarantine, removed, said
+from exporter.store.contents import (
+    NOTICES,
+    Loaded,
+    OutboxRow,
+    connect,
+    load,
+    migrate,
+    problem,
+    unusable,
+)
+from exporter.store.faults import translated
+from exporter.store.files import FileLock, emptied, is_database, set_aside, size
+from exporter.store.removed import RemovedRow
+from exporter.store.rows import BadRow
+from exporter.store.schema import checksum
 from exporter.store.transaction import Transaction
 
 _T = TypeVar("_T")
 
 MEMORY = ":memory:"
-_BUSY = 2.0
-_NOTICES = ("notices", "", "")
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
-    """One notification on its way; `body` is opaque here, `due` in unix seconds."""
-
-    id: str
-    endpoint: str
-    body: bytes
-    attempts: int
-    due: float
+Key = tuple[str, str]
+"""Origin and id of a document, or SLO and definition of a removed ledger."""
 
 
 @dataclass(slots=True)
 class Save:
     """What one transaction writes. `replace_all`: this is everything, what is there goes first;
-    not so what was `said`, with the moments of that."""
+    not so what was `said`, with the moments of that, and removed ledgers."""
 
     journal: bytes | None = None
     snapshots: dict[str, bytes] = field(default_factory=dict)
@@ -52,49 +57,68 @@ class Save:
     outbox_delete: list[str] = field(default_factory=list)
     said: list[tuple[float, bytes]] = field(default_factory=list)
     notices: bytes | None = None
+    removed_put: list[RemovedRow] = field(default_factory=list)
+    removed_drop: list[Key] = field(default_factory=list)
     replace_all: bool = False
 
 
-@dataclass(slots=True)
-class Loaded:
-    """What the file held: by SLO the save its snapshot belongs to, and the journal in order."""
-
-    snapshots: dict[str, tuple[int, bytes]] = field(default_factory=dict)
-    journal: list[tuple[int, bytes]] = field(default_factory=list)
-    outbox: list[OutboxRow] = field(default_factory=list)
-    notices: bytes | None = None
-
-
 class Store:
-    """One state file. `set_aside`: where a file that could not be used was moved to."""
+    """One state file. `set_aside`: where a file that could not be used was moved to. `emptied`: the
+    file was there before and had nothing in it any more. `mended`: how the file was made anew, to
+    be taken by whoever logs it."""
 
     def __init__(self, path: str, *, now: Callable[[], float]) -> None:
         self.set_aside: str | None = None
-        self._path = path
-        self._now = now
+        self.emptied = False
+        self.mended: mending.Mended | None = None
+        self.quarantined = 0
+        """Rows in quarantine."""
+        self.documents: dict[str, dict[Key, bytes]] = {}
+        """By kind, the documents that were read or written: they outlive the file."""
+        # A symbolic link must lead to the same lock as what it points to.
+        self._path = path if path == MEMORY else os.path.realpath(path)
+        self.now = now
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="slod-state")
         self._db: sqlite3.Connection | None = None
         self._seq = 0
-        self._lock = FileLock(path + ".lock")
+        self._lock = FileLock(self._path)
+        self._fate = ""
 
     async def open(self) -> Loaded:
-        """Make, check, migrate, load. A corrupt or foreign file is set aside first.
+        """Make, check, migrate, load. A corrupt or foreign file is set aside first, single rows
+        that are bad go to quarantine.
 
         `StateError` when the file is of a newer slod, in use by another one, or cannot be made.
         """
         return await self._call(self._open)
 
     async def save(self, save: Save) -> None:
-        """Write all of it or, with a `StateError`, nothing."""
-        await self.transact(lambda db: self._write(db, save))
+        """Write all of it or, with a `StateError`, nothing.
+
+        A file that is gone or damaged is made anew by a save with `replace_all`.
+        """
+        await self._call(lambda: self._save(save))
+
+    async def check(self) -> None:
+        """`StateError` when the file is not what it was."""
+        await self._call(self._look)
 
     async def transact(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """Do something in one transaction, all of it or, with a `StateError`, nothing."""
         return await self._call(lambda: self._transact(work))
 
+    async def quarantine(self, bad: Iterable[BadRow], journal: dict[int, bytes | None]) -> None:
+        """Move rows that turned out to be bad to quarantine. `journal`: entries to be written anew
+        without what was bad in them, or dropped (None)."""
+        await self.transact(lambda db: self._quarantine(db, bad, journal))
+
     async def said(self, start: float, end: float, most: int = -1) -> list[bytes]:
         """What was said from `start` to `end`, oldest first; the newest `most`, all with -1."""
         return await self.transact(lambda db: said.between(db, start, end, most))
+
+    async def removed(self, slo: str, identity: str) -> bytes | None:
+        """The ledger of an SLO that is gone; None where none is kept."""
+        return await self.transact(lambda db: removed.body_of(db, slo, identity))
 
     async def size(self) -> int:
         """Bytes on disk, the write-ahead log included."""
@@ -112,10 +136,9 @@ class Store:
 
     def _open(self) -> Loaded:
         if self._path == MEMORY:
-            self._db = self._connect()
-            self._migrate(self._db)
+            migrate(self._connect())
             return Loaded()
-        folder = Path(self._path).absolute().parent
+        folder = Path(self._path).parent
         if not folder.is_dir():
             raise StateError(
                 "no_folder", f"the folder {folder} of the state file is not there; make it"
@@ -124,42 +147,63 @@ class Store:
         try:
             return self._open_file()
         except BaseException:
+            self._disconnect()
             self._lock.release()
             raise
 
     def _open_file(self) -> Loaded:
-        problem: str | None = "corrupt"
+        why: str | None = "corrupt"
+        if lost := emptied(self._path):
+            self.emptied = True
+            if Path(self._path + "-wal").exists():
+                # SQLite would delete it; somebody may want to know what was in it.
+                self.set_aside = set_aside(self._path, lost, self.now())
+            self._lock.take_file()
         try:
             if is_database(self._path):
-                self._db = self._connect()
-                problem = self._problem(self._db)
-            if self._db is not None and problem is None:
-                self._migrate(self._db)
-                return self._load(self._db)
-        except sqlite3.DatabaseError as error:
-            if not is_corruption(error):
+                self._lock.take_file()
+                db = self._connect()
+                why = problem(db, self._path)
+                if why is None:
+                    migrate(db)
+                    return self._load(db)
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            if isinstance(error, sqlite3.Error) and not unusable(error):
                 raise translated(error, self._path) from error
-            problem = "corrupt"
-        except UnicodeDecodeError:
-            # SQLite quotes a damaged schema in its message, and Python cannot read that.
-            problem = "corrupt"
+            why = "corrupt"
         self._disconnect()
-        self.set_aside = set_aside(self._path, problem or "corrupt", self._now())
-        self._db = self._connect()
+        self._lock.release_file()
+        self.set_aside = set_aside(self._path, why or "corrupt", self.now())
+        self._lock.take_file()
         try:
-            self._migrate(self._db)
+            migrate(self._connect())
         except sqlite3.DatabaseError as error:
             raise translated(error, self._path) from error
         return Loaded()
 
+    def _load(self, db: sqlite3.Connection) -> Loaded:
+        loaded = load(db)
+        self._seq = loaded.newest
+        with Transaction(db):
+            # What the journal lacks decides what may follow in it: see `quarantine`.
+            self._quarantine(db, [row for row in loaded.bad if row.table != "journal"], {})
+        return loaded
+
+    def _quarantine(
+        self, db: sqlite3.Connection, bad: Iterable[BadRow], journal: dict[int, bytes | None]
+    ) -> None:
+        quarantine.move(db, bad, self.now())
+        for seq, body in journal.items():
+            if body is None:
+                db.execute("DELETE FROM journal WHERE seq = ?", (seq,))
+            else:
+                row = (body, checksum(body, seq), seq)
+                db.execute("UPDATE journal SET body = ?, crc = ? WHERE seq = ?", row)
+        self.quarantined = quarantine.count(db)
+
     def _connect(self) -> sqlite3.Connection:
-        db = sqlite3.connect(
-            self._path, timeout=_BUSY, isolation_level=None, check_same_thread=False
-        )
-        self._db = db
-        db.create_function("checksum", -1, checksum, deterministic=True)
-        db.execute("PRAGMA synchronous = NORMAL")
-        return db
+        self._db = connect(self._path)
+        return self._db
 
     def _disconnect(self) -> None:
         db, self._db = self._db, None
@@ -167,60 +211,38 @@ class Store:
             with suppress(sqlite3.Error):
                 db.close()
 
-    def _problem(self, db: sqlite3.Connection) -> str | None:
-        """Why the file must be set aside, if it must."""
-        application = _number(db, "application_id")
-        version = _number(db, "user_version")
-        tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-        if tables and application != APPLICATION_ID:
-            return "foreign"
-        if version < 0:
-            return "corrupt"
-        if version > VERSION:
-            raise StateError(
-                "newer",
-                f"{self._path} was written by a newer slod (schema {version}, this one knows "
-                f"{VERSION}); run that one, or give another [state] path",
+    def _look(self) -> None:
+        """`StateError` when the file is not what it was."""
+        if self._path == MEMORY:
+            return
+        self._fate = self._fate or self._lock.fate(connected=self._db is not None)
+        if self._fate:
+            raise StateError(self._fate, f"the state file {self._path} is {self._fate}")
+
+    def _save(self, save: Save) -> None:
+        try:
+            self._look()
+        except StateError:
+            # A part of it would be written to a file that has not got the rest.
+            if not save.replace_all:
+                raise
+            self._mend()
+        self._transact(lambda db: self._write(db, save))
+
+    def _mend(self) -> None:
+        db, self._db = self._db, None
+        try:
+            self.mended = mending.mend(
+                self._path, self._fate, db, self._lock, self.documents, self.now()
             )
-        check = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
-        return None if check == "ok" else "corrupt"
-
-    def _migrate(self, db: sqlite3.Connection) -> None:
-        # Not before the file was checked: this would write to a foreign one.
-        db.execute("PRAGMA journal_mode = WAL")
-        for version in range(_number(db, "user_version"), VERSION):
-            with Transaction(db):
-                for statement in MIGRATIONS[version]:
-                    db.execute(statement)
-                db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                db.execute(f"PRAGMA user_version = {version + 1}")
-
-    def _load(self, db: sqlite3.Connection) -> Loaded:
-        loaded = Loaded()
-        for slo, seq, body, crc in db.execute("SELECT slo, seq, body, crc FROM snapshot"):
-            _verify(crc, body, slo, seq)
-            loaded.snapshots[slo] = (seq, body)
-            self._seq = max(self._seq, seq)
-        for seq, body, crc in db.execute("SELECT seq, body, crc FROM journal ORDER BY seq"):
-            _verify(crc, body, seq)
-            loaded.journal.append((seq, body))
-            self._seq = max(self._seq, seq)
-        for *row, crc in db.execute(
-            "SELECT id, endpoint, body, attempts, due, crc FROM outbox ORDER BY place"
-        ):
-            one = OutboxRow(*row)
-            _verify(crc, one.body, one.id, one.endpoint)
-            loaded.outbox.append(one)
-        for body, crc in db.execute("SELECT body, crc FROM document WHERE kind = 'notices'"):
-            _verify(crc, body, *_NOTICES)
-            loaded.notices = body
-        # Read later; that they are there must be known before this file is taken.
-        db.execute("SELECT kind, origin, id, body, crc FROM document LIMIT 0")
-        db.execute("SELECT seq, kind, body, crc FROM audit LIMIT 0")
-        db.execute("SELECT seq, at, body, crc FROM said LIMIT 0")
-        return loaded
+        except sqlite3.Error as error:
+            raise translated(error, self._path) from error
+        except OSError as error:
+            raise StateError("io", f"cannot make the state file {self._path}: {error}") from error
+        self._fate = ""
 
     def _transact(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        self._look()
         try:
             db = self._db or self._connect()
             with Transaction(db):
@@ -229,7 +251,10 @@ class Store:
             # A connection that has met a full disk or an I/O error is not trusted again.
             if self._path != MEMORY:
                 self._disconnect()
-            raise translated(error, self._path) from error
+            failed = translated(error, self._path)
+            if failed.reason == "corrupt":
+                self._fate = "corrupt"
+            raise failed from error
 
     def _write(self, db: sqlite3.Connection, save: Save) -> None:
         if save.replace_all:
@@ -258,22 +283,15 @@ class Store:
             ),
         )
         said.add(db, save.said)
+        removed.drop(db, save.removed_drop)
+        removed.put(db, save.removed_put)
         if save.notices is not None:
-            row = (*_NOTICES, save.notices, checksum(save.notices, *_NOTICES))
+            row = (*NOTICES, save.notices, checksum(save.notices, *NOTICES))
             db.execute("INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?, ?)", row)
 
     def _close(self) -> None:
-        if self._db is not None and self._path != MEMORY:
+        if self._db is not None and self._path != MEMORY and not self._lock.fate(connected=True):
             with suppress(sqlite3.Error):
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._disconnect()
         self._lock.release()
-
-
-def _number(db: sqlite3.Connection, pragma: str) -> int:
-    return int(db.execute(f"PRAGMA {pragma}").fetchone()[0])
-
-
-def _verify(crc: int | None, body: bytes, *key: str | int) -> None:
-    if crc is not None and crc != checksum(body, *key):
-        raise sqlite3.DataError(f"a row of {key[0]} is not what was written")

@@ -7,11 +7,10 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from exporter.store.database import Store
+from exporter.store import quarantine
+from exporter.store.database import Key, Store
+from exporter.store.rows import MOST_SEQ
 from exporter.store.schema import checksum
-
-Key = tuple[str, str]
-"""Origin and id of a document."""
 
 
 @dataclass(slots=True)
@@ -32,11 +31,29 @@ class Documents:
 
     async def load(self) -> dict[Key, bytes | None]:
         """Every document, oldest first; None for one that is not what was written."""
-        return await self._store.transact(lambda db: _load(db, self._kind))
+        documents = await self._store.transact(lambda db: _load(db, self._kind))
+        sound = {key: body for key, body in documents.items() if body is not None}
+        self._store.documents[self._kind] = sound
+        return documents
 
     async def write(self, change: Change) -> None:
         """All of it or, with a `StateError`, nothing."""
         await self._store.transact(lambda db: _write(db, self._kind, change))
+        known = self._store.documents.setdefault(self._kind, {})
+        for key in change.drop:
+            known.pop(key, None)
+        known.update(change.put)
+
+    async def quarantine(self, reasons: Mapping[Key, str]) -> None:
+        """Move documents that cannot be used to quarantine, each with the reason in one line."""
+        if reasons:
+            self._store.quarantined = await self._store.transact(
+                lambda db: quarantine.move_documents(db, self._kind, reasons, self._store.now())
+            )
+
+    async def quarantined(self) -> list[tuple[str, str]]:
+        """Those of this kind that are in quarantine: origin and id in one text, and why."""
+        return await self._store.transact(lambda db: quarantine.documents(db, self._kind))
 
     async def audit(self, most: int) -> Sequence[tuple[int, bytes | None]]:
         """The newest records with their numbers, newest first; None as above."""
@@ -66,7 +83,9 @@ def _write(db: sqlite3.Connection, kind: str, change: Change) -> None:
     )
     put(db, kind, change.put)
     # The number is given here, since the checksum is over it too.
-    last = db.execute("SELECT coalesce(max(seq), 0) FROM audit").fetchone()[0]
+    last = db.execute(
+        "SELECT coalesce(max(seq), 0) FROM audit WHERE seq < ?", (MOST_SEQ,)
+    ).fetchone()[0]
     db.executemany(
         "INSERT INTO audit VALUES (?, ?, ?, ?)",
         (

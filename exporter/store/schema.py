@@ -8,6 +8,8 @@
 | document | something made at run time, or as the configuration last had it, by its kind |
 | audit | what was done to one of them, by whom, when and why; never changed |
 | said | one notification that was made, for those who look back |
+| removed | the ledger of one SLO that is gone from the configuration, or whose SLI was edited |
+| quarantine | a copy of one row that could not be used, and why; nothing reads it but people |
 
 Up to schema 3 exclusions had tables of their own.
 
@@ -64,6 +66,12 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         """CREATE TABLE said (seq INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL,
             body BLOB NOT NULL, crc INTEGER NOT NULL)""",
         "CREATE INDEX said_at ON said (at)",
+    ),
+    (
+        """CREATE TABLE removed (slo TEXT NOT NULL, identity TEXT NOT NULL, at REAL NOT NULL,
+            body BLOB NOT NULL, crc INTEGER NOT NULL, PRIMARY KEY (slo, identity))""",
+        """CREATE TABLE quarantine (seq INTEGER PRIMARY KEY, at REAL NOT NULL, place TEXT NOT NULL,
+            key TEXT NOT NULL, reason TEXT NOT NULL, body BLOB, UNIQUE (place, key, reason))""",
     ),
 )
 """Statements that lead from schema version i to i + 1; 0 is an empty file. Never change one. They

@@ -1,5 +1,4 @@
-"""What the JSON endpoints share: answers, refusals in one line, bodies read with a limit, and that
-no foreign web page can change anything through somebody's browser.
+"""What the JSON endpoints share: answers, refusals in one line, and bodies read with a limit.
 
 A room of the API is a `Part`: its routes, and its share of the OpenAPI document.
 """
@@ -11,16 +10,20 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import msgspec
 from aiohttp import web
 
+from exporter.config.texts import text_fault
 from exporter.errors import ConfigError, StateError
+from exporter.web.bodies import BadBody, read_body
 
 PREFIX = "/api/"
 ROOT = "/api/slo/v1"
 JSON = "application/json"
+_ASKED_FIRST = (JSON, "application/x-ndjson")
+"""Content types that a browser sends to another origin only once that has agreed."""
 NOT_SIMPLE = "X-Requested-With"
 """With this header a browser asks the server first, so a page of another origin cannot send it."""
 
@@ -28,10 +31,13 @@ USER: ContextVar[str] = ContextVar("user", default="")
 """Who the request at hand is from, where basic auth is in force; set for every request."""
 
 _LONGEST = 64 * 1024
+_LONGEST_NAME = 200
 _LONGEST_WHY = 1000
 _MOST_RECORDS = 10_000
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_READING: WeakSet[Handler] = WeakSet()
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -70,11 +76,9 @@ def refused(status: int, why: str, headers: Mapping[str, str] | None = None) -> 
 async def read_object(request: web.Request) -> dict[str, Any]:
     """The body, which must be one JSON object; a `Refusal` says what is wrong with it."""
     try:
-        body = await request.read()
-    except web.HTTPRequestEntityTooLarge:
-        body = None
-    if body is None or len(body) > _LONGEST:
-        raise Refusal(413, f"the body is longer than {_LONGEST} bytes")
+        body = await read_body(request, _LONGEST)
+    except BadBody as error:
+        raise Refusal(error.status, str(error)) from None
     if not body:
         raise Refusal(400, "the body is empty; send a JSON object")
     try:
@@ -91,8 +95,8 @@ def who(said: str, missing: str) -> str:
     name = USER.get() or said.strip()
     if not name:
         raise Refusal(400, missing)
-    if len(name) > 200:
-        raise Refusal(400, "a name of more than 200 characters")
+    if fault := text_fault(name, _LONGEST_NAME):
+        raise Refusal(400, f"the name of who it is {fault}")
     return name
 
 
@@ -100,8 +104,8 @@ def who_and_why(request: web.Request) -> tuple[str, str]:
     """`?by=NAME&why=REASON`, for what is taken back."""
     by = who(request.query.get("by", ""), "say who: ?by=NAME&why=REASON")
     why = request.query.get("why", "").strip()
-    if not 0 < len(why) <= _LONGEST_WHY:
-        raise Refusal(400, f"say why in up to {_LONGEST_WHY} characters: ?by=NAME&why=REASON")
+    if fault := text_fault(why, _LONGEST_WHY):
+        raise Refusal(400, f"say why: ?by=NAME&why=REASON; it {fault}")
     return by, why
 
 
@@ -147,29 +151,33 @@ def reading() -> Iterator[None]:
 
 
 def changes(handler: Handler) -> Handler:
-    """For handlers that change something: refuse what a page of another origin could send.
+    """For handlers that change something: refuse what a browser sends without asking first.
 
-    Browsers send `Origin` with every POST and DELETE, and neither JSON nor a header of one's own
-    to another origin unless that agrees, which slod never does.
+    Who may change something at all is `callers`' affair, and holds for every path. This is a second
+    lock on the same door, for browsers that send no `Origin`.
     """
 
     async def guarded(request: web.Request) -> web.StreamResponse:
-        origin = request.headers.get("Origin")
-        if origin is not None and not _is_own(origin, request.host):
-            raise Refusal(403, "refused: the request comes from a page of another origin")
-        if request.content_type != JSON and NOT_SIMPLE not in request.headers:
+        if request.content_type not in _ASKED_FIRST and NOT_SIMPLE not in request.headers:
             raise Refusal(415, f"send Content-Type: {JSON}, or a header {NOT_SIMPLE}")
         return await handler(request)
 
     return guarded
 
 
-def _is_own(origin: str, host: str) -> bool:
-    try:
-        # Not the scheme: a proxy in front may end TLS.
-        return urlsplit(origin).netloc.lower() == host.lower()
-    except ValueError:
-        return False
+def reads(handler: Handler) -> Handler:
+    """For handlers of a POST that change nothing: a question may be too long for an address."""
+
+    async def reading(request: web.Request) -> web.StreamResponse:
+        return await handler(request)
+
+    _READING.add(reading)
+    return reading
+
+
+def only_reads(handler: object) -> bool:
+    """True for what `reads` gave."""
+    return handler in _READING
 
 
 def _line(why: str) -> str:

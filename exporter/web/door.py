@@ -1,117 +1,126 @@
-"""Bounds what a stranger can hold: how many connections, and how long each may keep slod waiting.
+"""Connection limits: how many there are, in all and of one address, each with its own deadlines.
 
-aiohttp waits for the end of a request's head, and for who reads an answer slowly, as long as it
-takes. Here a connection that gets nowhere is cut off: within `patience` seconds of its first byte
-(or of the connection itself) a request has to be complete, and after that the answer has to be
-read on.
+A stranger can hold no more than that: see `guest` for the deadlines of a connection.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
+from collections import Counter
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Protocol
+
+from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
+
+from exporter.web.guest import Counting, Guest
 
 MOST = 512
 """Connections at a time; a fleet of Prometheus servers and people's browsers need far fewer."""
 PATIENCE = 15.0
+"""Seconds for a handshake, for a head and for a body."""
+READING = 30.0
+"""Seconds within which some of what was sent must have been taken."""
+IDLE = 75.0
+"""Seconds that a connection is kept between two requests; scrapes are rarely further apart."""
+
+
+class Loop(Protocol):
+    """The part of an event loop that tells the time, in seconds."""
+
+    def time(self) -> float:
+        """Seconds on a clock that only goes forward."""
+        ...
+
+    def call_later(self, delay: float, callback: Callable[[], Any]) -> asyncio.TimerHandle:
+        """Call it once, after so many seconds."""
+        ...
 
 
 class Door:
-    """A protocol factory around another one. `turned_away`: connections over the limit."""
+    """A protocol factory around another one, whose protocols see whole connections only.
+
+    `tls`: handshakes are done here, since asyncio shows a server none of the connections that do
+    not finish theirs. `queued` gives the bytes that the system has not delivered yet.
+    """
 
     def __init__(
-        self, inner: Callable[[], asyncio.Protocol], *, most: int = MOST, patience: float = PATIENCE
+        self,
+        inner: Callable[[], asyncio.Protocol],
+        *,
+        most: int = MOST,
+        patience: float = PATIENCE,
+        reading: float = READING,
+        tls: ssl.SSLContext | None = None,
+        loop: Loop | None = None,
+        queued: Callable[[asyncio.Transport], int] | None = None,
     ) -> None:
-        self.turned_away = 0
+        self.inner = inner
         self.patience = patience
-        self._inner = inner
-        self._most = most
-        self._guests: dict[asyncio.BaseTransport, _Guest] = {}
+        self.reading = reading
+        self.tls = tls
+        self.loop = loop or asyncio.get_running_loop()
+        self.queued = queued or _queued
+        self.most = most
+        self._most_of_one = max(1, most // 2)
+        self._guests: set[Guest] = set()
+        self._of_one: Counter[str] = Counter()
 
     def __call__(self) -> asyncio.Protocol:
         """A protocol for one connection."""
-        return _Guest(self, self._inner())
+        return Guest(self)
 
     @property
     def guests(self) -> int:
-        """How many connections there are."""
+        """The number of connections."""
         return len(self._guests)
 
-    def admits(self, guest: _Guest, transport: asyncio.BaseTransport) -> bool:
-        """Whether there is room for one more, who then has to be let out again."""
-        if len(self._guests) >= self._most:
-            self.turned_away += 1
+    def admits(self, guest: Guest) -> bool:
+        """True, and counted until `let_out`, if there is room for one more of its address."""
+        if len(self._guests) >= self.most or self._of_one[guest.owner] >= self._most_of_one:
             return False
-        self._guests[transport] = guest
+        self._guests.add(guest)
+        self._of_one[guest.owner] += 1
         return True
 
-    def let_out(self, transport: asyncio.BaseTransport) -> None:
+    def let_out(self, guest: Guest) -> None:
         """The connection is over."""
-        self._guests.pop(transport, None)
+        if guest in self._guests:
+            self._guests.discard(guest)
+            self._of_one[guest.owner] -= 1
+            if not self._of_one[guest.owner]:
+                del self._of_one[guest.owner]
 
-    def asked(self, transport: asyncio.BaseTransport | None) -> None:
-        """A whole request came over this connection, and is being answered."""
-        guest = self._guests.get(cast(Any, transport))
+    def close(self) -> None:
+        """End all connections, those in a handshake too, which nobody else knows of."""
+        for guest in list(self._guests):
+            guest.cut()
+
+
+class Answered(AbstractAccessLogger):
+    """aiohttp's hook for the end of an answer; nothing is logged by it."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Tell the connection."""
+        guest = guest_of(request)
         if guest is not None:
-            guest.asked = True
+            guest.answered()
 
 
-class _Guest(asyncio.Protocol):
-    """One connection: hands everything on, and looks at the clock."""
+def guest_of(request: web.BaseRequest) -> Guest | None:
+    """The connection that a request came over; None when that is over."""
+    transport: object = request.transport
+    return transport.guest if isinstance(transport, Counting) else None
 
-    def __init__(self, door: Door, inner: asyncio.Protocol) -> None:
-        self.asked = False
-        self._door = door
-        self._inner = inner
-        self._transport: asyncio.Transport | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._unread = 0
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        own = cast(asyncio.Transport, transport)
-        if not self._door.admits(self, own):
-            own.abort()
-            return
-        self._transport = own
-        self._wait()
-        self._inner.connection_made(own)
+def _queued(transport: asyncio.Transport) -> int:
+    """Bytes that are in the system's send buffer, or on their way and not confirmed."""
+    try:
+        import fcntl
+        import termios
 
-    def data_received(self, data: bytes) -> None:
-        if self._transport is not None:
-            if self._timer is None:
-                self.asked = False
-                self._wait()
-            self._inner.data_received(data)
-
-    def eof_received(self) -> bool | None:
-        return self._inner.eof_received()
-
-    def pause_writing(self) -> None:
-        self._inner.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._inner.resume_writing()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._transport is None:
-            return
-        self._door.let_out(self._transport)
-        if self._timer is not None:
-            self._timer.cancel()
-        self._inner.connection_lost(exc)
-
-    def _wait(self) -> None:
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._door.patience, self._look)
-
-    def _look(self) -> None:
-        """Its time is over; cut it off if it got nowhere."""
-        assert self._transport is not None
-        self._timer = None
-        unread, before = self._transport.get_write_buffer_size(), self._unread
-        self._unread = unread
-        if not self.asked or (unread and unread == before):
-            self._transport.abort()
-        elif unread:
-            self._wait()
+        reply = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+    except (ImportError, AttributeError, OSError, ValueError):
+        return 0  # no such question on this system, or the socket is closed
+    return int.from_bytes(reply, "little")

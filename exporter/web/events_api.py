@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -9,6 +10,7 @@ from aiohttp import web
 
 from exporter.config.moments import parse_moment, rfc3339
 from exporter.core.timeline import Blame, Cost, Event
+from exporter.headers import idempotency_key
 from exporter.web.api import (
     Part,
     Refusal,
@@ -24,6 +26,9 @@ from exporter.web.api import (
 from exporter.web.events_openapi import PATH, PATHS, SCHEMAS
 
 _DAYS = 30 * 86_400.0
+_MOST_ROWS = 20_000
+"""So many costs, of an event to an SLO instance, are computed for one answer: less than a second.
+Events beyond it are left out, and the answer says `more`."""
 Span = tuple[float, float]
 
 
@@ -38,7 +43,7 @@ class Timeline(Protocol):
         """Those that matter between two moments, newest first, and from when to when they do."""
         ...
 
-    def costs(self, event: Event, start: float, end: float) -> Sequence[Cost]:
+    async def costs(self, event: Event, start: float, end: float) -> Sequence[Cost]:
         """What one spent, by SLO instance."""
         ...
 
@@ -88,22 +93,32 @@ class _Endpoints:
             if event.kind == query.get("kind", event.kind)
             and event.service == query.get("service", event.service)
         ]
-        return answer({"events": [self._entry(event, *span) for event, span in found[:most]]})
+        entries: list[dict[str, Any]] = []
+        rows = 0
+        for event, span in found[:most]:
+            if rows >= _MOST_ROWS:
+                break
+            entry = await self._entry(event, *span)
+            entries.append(entry)
+            rows += len(entry["spent"])
+            # Others have their turn between two events.
+            await asyncio.sleep(0)
+        return answer({"events": entries, "more": len(entries) < len(found)})
 
     async def add(self, request: web.Request) -> web.Response:
         raw = await read_object(request)
         by = by_whom(raw, "by", asked=False)
         with refusing():
-            key = request.headers.get("Idempotency-Key")
+            key = idempotency_key(request.headers)
             event, new = await self._timeline.add(raw, by, key)
-        return answer(self._whole(event), 201 if new else 200)
+        return answer(await self._whole(event), 201 if new else 200)
 
     async def end(self, request: web.Request) -> web.Response:
         raw = await read_object(request)
         by, ident = by_whom(raw, "by", asked=False), request.match_info["ident"]
         with refusing(f"there is no event {ident!r}; see {PATH}"):
             event = await self._timeline.end(ident, raw.get("end"), by)
-        return answer(self._whole(event))
+        return answer(await self._whole(event))
 
     async def remove(self, request: web.Request) -> web.Response:
         ident = request.match_info["ident"]
@@ -118,12 +133,12 @@ class _Endpoints:
             found = await self._timeline.records(most)
         return answer({"records": found})
 
-    def _whole(self, event: Event) -> dict[str, Any]:
+    async def _whole(self, event: Event) -> dict[str, Any]:
         every = self._timeline.between(event.start, event.start + 1)
         span = next((span for one, span in every if one.id == event.id), (event.start, event.start))
-        return self._entry(event, *span)
+        return await self._entry(event, *span)
 
-    def _entry(self, event: Event, start: float, end: float) -> dict[str, Any]:
+    async def _entry(self, event: Event, start: float, end: float) -> dict[str, Any]:
         return {
             "id": event.id,
             "origin": event.origin,
@@ -137,7 +152,7 @@ class _Endpoints:
             "link": event.link,
             "by": event.by,
             "at": rfc3339(event.at),
-            "spent": [_cost(one) for one in self._timeline.costs(event, start, end)],
+            "spent": [_cost(one) for one in await self._timeline.costs(event, start, end)],
             "blamed": [_blame(one) for one in event.blamed],
         }
 

@@ -99,7 +99,10 @@ PATHS = {
                 LIMIT,
             ],
             "responses": {
-                "200": answers("The events.", object_(("events",), events=list_of("Event")))
+                "200": answers(
+                    "The events. `more`: further ones were left out.",
+                    object_(("events", "more"), events=list_of("Event"), more={"type": "boolean"}),
+                )
             },
         },
         "post": {

@@ -30,7 +30,7 @@ class Entry:
 
     `origin`: `config`, whose id is the table's name, or `api`. `document` is what was asked for.
     `last`: the newest span that has begun. `covers`: each SLO it is for, and how many seconds of
-    that SLO's period it excludes by now.
+    that SLO's period it excludes by now. `quarantined`: why it is not applied; empty where it is.
     """
 
     id: str
@@ -42,6 +42,7 @@ class Entry:
     next: Span | None
     active: bool
     covers: Sequence[tuple[str, float]]
+    quarantined: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class Record:
 class Exclusions(Protocol):
     """Whoever keeps them."""
 
-    def listed(self) -> Sequence[Entry]:
+    async def listed(self) -> Sequence[Entry]:
         """All of them, those of the configuration first."""
         ...
 
@@ -95,7 +96,7 @@ class _Endpoints:
         self._exclusions = exclusions
 
     async def list_all(self, request: web.Request) -> web.Response:
-        return answer({"exclusions": [_entry(entry) for entry in self._exclusions.listed()]})
+        return answer({"exclusions": [_entry(entry) for entry in await self._exclusions.listed()]})
 
     async def add(self, request: web.Request) -> web.Response:
         raw = await read_object(request)
@@ -127,6 +128,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
         "last": _span(entry.last),
         "next": _span(entry.next),
         "active": entry.active,
+        "quarantined": entry.quarantined or None,
         "covers": [
             {"slo": slo, "excluded_seconds": round(seconds, 3)} for slo, seconds in entry.covers
         ],

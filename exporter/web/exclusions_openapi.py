@@ -57,6 +57,7 @@ SCHEMAS = {
         last={**maybe(_SPAN), "description": "The newest span that has begun."},
         next={**maybe(_SPAN), "description": "The span that begins next."},
         active={"type": "boolean"},
+        quarantined=maybe(text("Why this version cannot apply it; its time counts.")),
         covers={
             "description": "The SLOs it is for, and how much of their periods it excludes by now.",
             "type": "array",

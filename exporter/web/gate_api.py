@@ -21,6 +21,7 @@ from exporter.web.api import (
     limit,
     read_object,
     reading,
+    reads,
     refusing,
     who_and_why,
 )
@@ -80,7 +81,7 @@ def part(gates: Gates) -> Part:
     routes = (
         web.get(GATE, to.gate),
         # Flagger POSTs its question; the answer is the same, and nothing is changed by it.
-        web.post(GATE, to.gate),
+        web.post(GATE, reads(to.gate)),
         web.get(OVERRIDES, to.listed),
         web.post(OVERRIDES, changes(to.add)),
         web.get(f"{OVERRIDES}/audit", to.audit),

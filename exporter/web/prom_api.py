@@ -6,27 +6,21 @@ Source: Prometheus documentation, "HTTP API": its envelope, its errors and their
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from itertools import islice
+from typing import Protocol
 
 import msgspec
 from aiohttp import web
 
-from exporter.web.metrics_page import pack
-from exporter.web.negotiate import accepts_gzip
+from exporter.web.bodies import BadBody
 from exporter.web.prom_params import LONGEST_TIMEOUT, Params, Wrong
+from exporter.web.prom_stream import JSON, Stream, Terms, send, send_whole
 
 ROOT = "/api/v1"
-JSON = "application/json"
-_PACKED_FROM = 32 * 1024
 _encode = msgspec.json.Encoder().encode
 
 Handler = Callable[[Params], Awaitable[object]]
-
-
-class Body(bytes):
-    """An answer's data that is JSON already."""
 
 
 class Fault(Exception):
@@ -39,32 +33,32 @@ class Fault(Exception):
 
 
 class Answers(Protocol):
-    """Whoever knows the series; times are unix seconds, and a query is given up when it is not
-    computed `within` so many. Every method may raise `Fault`."""
+    """Whoever knows the series; times are unix seconds. Every method may raise `Fault`; `limit`: so
+    many at most, or all with 0."""
 
     def now(self) -> float:
         """The time."""
         ...
 
-    async def query(self, text: str, at: float, within: float) -> Body:
+    async def query(self, text: str, at: float, terms: Terms) -> Stream:
         """A query at one moment."""
         ...
 
     async def query_range(
-        self, text: str, start: float, end: float, step: float, within: float
-    ) -> Body:
+        self, text: str, start: float, end: float, step: float, terms: Terms
+    ) -> Stream:
         """A query at many moments."""
         ...
 
-    async def series(self, selectors: Sequence[str]) -> list[Mapping[str, str]]:
+    async def series(self, selectors: Sequence[str], limit: int, terms: Terms) -> Stream:
         """The labels of the series that one of the selectors names; of all, without selectors."""
         ...
 
-    async def labels(self, selectors: Sequence[str]) -> list[str]:
+    async def labels(self, selectors: Sequence[str], limit: int, terms: Terms) -> Stream:
         """The names of their labels, in order."""
         ...
 
-    async def values(self, name: str, selectors: Sequence[str]) -> list[str]:
+    async def values(self, name: str, selectors: Sequence[str], limit: int, terms: Terms) -> Stream:
         """The values of one label of them, in order."""
         ...
 
@@ -76,12 +70,12 @@ class Answers(Protocol):
         """Type and help of each metric, by its name."""
         ...
 
-    def rules(self) -> list[Mapping[str, Any]]:
-        """The alert rules, as groups."""
+    async def rules(self, terms: Terms) -> Stream:
+        """An object with the alert rules, as `groups`."""
         ...
 
-    def alerts(self) -> list[Mapping[str, Any]]:
-        """The alerts that fire."""
+    async def alerts(self, terms: Terms) -> Stream:
+        """An object with the `alerts` that fire."""
         ...
 
     def build(self) -> Mapping[str, str]:
@@ -123,25 +117,25 @@ class _Api:
 
     async def query(self, params: Params) -> object:
         at = params.moment("time", params.now)
-        return await self._answers.query(params.text("query"), at, params.timeout())
+        return await self._answers.query(params.text("query"), at, params.terms())
 
     async def query_range(self, params: Params) -> object:
         start, end, step = params.span()
         text = params.text("query")
-        return await self._answers.query_range(text, start, end, step, params.timeout())
+        return await self._answers.query_range(text, start, end, step, params.terms())
 
     async def labels(self, params: Params) -> object:
-        return params.limited(await self._answers.labels(params.selectors()))
+        return await self._answers.labels(params.selectors(), params.limit(), params.terms())
 
     async def values(self, params: Params) -> object:
-        name = params.path["name"]
-        return params.limited(await self._answers.values(name, params.selectors()))
+        name, selectors = params.path["name"], params.selectors()
+        return await self._answers.values(name, selectors, params.limit(), params.terms())
 
     async def series(self, params: Params) -> object:
         selectors = params.selectors()
         if not selectors:
             raise Wrong("no match[] parameter provided")
-        return params.limited(await self._answers.series(selectors))
+        return await self._answers.series(selectors, params.limit(), params.terms())
 
     async def format_query(self, params: Params) -> object:
         return self._answers.format_query(params.text("query"))
@@ -154,7 +148,7 @@ class _Api:
         wanted = params.all("metric")
         known = self._answers.metadata()
         found = {name: [about] for name, about in known.items() if not wanted or name in wanted}
-        return dict(params.limited(list(found.items())))
+        return dict(islice(found.items(), params.limit() or None))
 
     async def rules(self, params: Params) -> object:
         for kind in params.all("type"):
@@ -162,10 +156,10 @@ class _Api:
                 return {"groups": []}
             if kind != "alert":
                 raise Wrong(f'invalid parameter "type": not supported value "{kind}"')
-        return {"groups": self._answers.rules()}
+        return await self._answers.rules(params.terms())
 
     async def alerts(self, params: Params) -> object:
-        return {"alerts": self._answers.alerts()}
+        return await self._answers.alerts(params.terms())
 
     async def build(self, params: Params) -> object:
         return self._answers.build()
@@ -182,17 +176,14 @@ def _answering(
         try:
             data = await handler(await Params.of(request, now()))
         except Wrong as error:
-            return _refused("bad_data", 400, str(error))
+            return _refused("bad_data", error.status, str(error))
         except Fault as error:
             return _refused(error.kind, error.status, str(error))
-        body = data if isinstance(data, Body) else _encode(data)
-        headers = {"Vary": "Accept-Encoding"}
-        body = b'{"status":"success","data":' + body + b"}\n"
-        packs = accepts_gzip(",".join(request.headers.getall("Accept-Encoding", [])))
-        if packs and len(body) >= _PACKED_FROM:
-            body = await asyncio.to_thread(pack, body)
-            headers["Content-Encoding"] = "gzip"
-        return web.Response(body=body, content_type=JSON, headers=headers)
+        except BadBody as error:
+            return _refused("bad_data", error.status, str(error))
+        if isinstance(data, Stream):
+            return await send(request, data)
+        return await send_whole(request, _encode(data))
 
     return answer
 

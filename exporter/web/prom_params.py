@@ -7,34 +7,44 @@ clients may look for them.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
 
 from aiohttp import web
 
 from exporter.config.duration import parse_duration
+from exporter.web.bodies import read_form
+from exporter.web.prom_stream import Terms
 
 MOST_POINTS = 11_000
 """Of a range query, for each series: a minute for a week, or an hour for a year."""
 LONGEST_TIMEOUT = 30.0
 _FORM = "application/x-www-form-urlencoded"
 _EARLIEST, _LATEST = -1e12, 1e12
-T = TypeVar("T")
 
 
 class Wrong(Exception):
-    """In one line, what is wrong with a parameter."""
+    """In one line, what is wrong with a parameter; and the status code of the answer."""
+
+    def __init__(self, why: str, status: int = 400) -> None:
+        super().__init__(why)
+        self.status = status
 
 
 class Params:
-    """Those of one request; `path`: those in its path. `now`: in unix seconds."""
+    """Those of one request; `path`: those in its path. `now`: in unix seconds. `gone`:
+    whether the client has left."""
 
     def __init__(
-        self, pairs: Sequence[tuple[str, str]], path: Mapping[str, str], now: float
+        self,
+        pairs: Sequence[tuple[str, str]],
+        path: Mapping[str, str],
+        now: float,
+        gone: Callable[[], bool],
     ) -> None:
         self.path = path
         self.now = now
+        self._gone = gone
         self._pairs = pairs
 
     @classmethod
@@ -42,9 +52,12 @@ class Params:
         """Read them."""
         pairs = list(request.query.items())
         if request.method == "POST" and request.content_type == _FORM:
-            form = await request.post()
-            pairs = [(k, v) for k, v in form.items() if isinstance(v, str)] + pairs
-        return cls(pairs, request.match_info, now)
+            pairs = await read_form(request) + pairs
+
+        def gone() -> bool:
+            return request.transport is None or request.transport.is_closing()
+
+        return cls(pairs, request.match_info, now, gone)
 
     def all(self, name: str) -> list[str]:
         """Every value of one that may stand several times."""
@@ -109,20 +122,20 @@ class Params:
             )
         return start, end, step
 
-    def timeout(self) -> float:
-        """Seconds that the query may take."""
+    def terms(self) -> Terms:
+        """How long the request may take, and for whom."""
         if not self.all("timeout"):
-            return LONGEST_TIMEOUT
-        return max(0.0, min(self.seconds("timeout"), LONGEST_TIMEOUT))
+            return Terms(LONGEST_TIMEOUT, self._gone)
+        return Terms(max(0.0, min(self.seconds("timeout"), LONGEST_TIMEOUT)), self._gone)
 
-    def limited(self, found: list[T]) -> list[T]:
-        """The first `limit` of them; 0 is all."""
+    def limit(self) -> int:
+        """How many are wanted; 0 is all."""
         texts = self.all("limit")
         if not texts:
-            return found
+            return 0
         if not (texts[0].isascii() and texts[0].isdigit()):
             raise Wrong(f'invalid parameter "limit": cannot parse "{texts[0]}" to a whole number')
-        return found[: int(texts[0][:9])] if int(texts[0][:9]) else found
+        return int(texts[0][:9])
 
 
 def _rfc3339(text: str) -> float:

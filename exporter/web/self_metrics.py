@@ -120,6 +120,9 @@ class SelfMetrics:
         self._state_errors = counter(
             "slod_state_errors", "Failures to save or load state, by reason.", "reason"
         )
+        self._quarantined = gauge(
+            "slod_state_quarantined", "Rows of the state file that could not be used."
+        )
         self._saving.set(1)
         ProcessCollector(registry=registry)
 
@@ -246,6 +249,10 @@ class SelfMetrics:
     def saving(self, ok: bool) -> None:
         """Whether state is being saved."""
         self._saving.set(ok)
+
+    def quarantined(self, rows: int) -> None:
+        """So many rows of the state file are in quarantine."""
+        self._quarantined.set(rows)
 
     def state_error(self, reason: str) -> None:
         """The state file could not be read or written."""

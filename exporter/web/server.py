@@ -1,25 +1,29 @@
 """The HTTP server: metrics, health, readiness, reload and what others serve, on one port.
 
 What the pages show is asked for through the callables of `Web`; other rooms' endpoints come in as
-`routes`. Authentication and headers hold for every path alike.
+`routes`. Authentication, who may change something, and headers hold for every path alike.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import ssl
-from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 from aiohttp import web
 
+from exporter import descriptors
 from exporter.errors import SlodError
-from exporter.web import api
-from exporter.web.auth import BasicAuth, parse_basic, require_bcrypt
-from exporter.web.door import MOST, PATIENCE, Door
+from exporter.web.auth import require_bcrypt
+from exporter.web.bodies import MOST as _MAX_BODY
+from exporter.web.callers import Callers
+from exporter.web.door import IDLE, MOST, PATIENCE, READING, Answered, Door
 from exporter.web.exposition import OPENMETRICS, TEXT, Family
+from exporter.web.guard import Failed, Guard, answer_errors, text, unheard
 from exporter.web.listen import cannot_listen, parse_listen
 from exporter.web.metrics_page import MetricsPage
 from exporter.web.negotiate import accepts_gzip, wants_openmetrics
@@ -28,8 +32,9 @@ from exporter.web.web_config import WebConfig, WebConfigFile
 
 log = structlog.get_logger()
 
-_MAX_BODY = 256 * 1024
 _MAX_LINE = 16 * 1024
+_OF_DESCRIPTORS = 2
+"""The port takes one descriptor of so many at most; the others are for polls and the state file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,18 +56,15 @@ class Readiness:
     notes: tuple[str, ...] = ()
 
 
-def _unheard(route: str, error: BaseException) -> None:
-    log.error("http.failed", path=route, exc_info=error)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
     """What the server is to serve.
 
     `page` gives the families of the metrics page; it is asked only when `version` has changed.
-    `reload` answers None, or why the old configuration stays. `failed` is called with the route and
-    the exception of a request that failed by slod's fault. `stop_timeout` is in seconds.
-    `connections` and `patience`: see `door`.
+    `reload` takes whether a file without SLOs may take the place of one with some, and answers
+    None, or why the old configuration stays. `failed` is called with the route and the exception
+    of a request that failed by slod's fault. `stop_timeout` is in seconds.
+    `connections`, `patience` and `reading`: see `door`; `hosts`, `roles` and `origins`: `callers`.
     """
 
     listen: str
@@ -71,12 +73,16 @@ class Web:
     version: Callable[[], Hashable]
     health: Callable[[], Health]
     ready: Callable[[], Readiness]
-    reload: Callable[[], Awaitable[str | None]]
-    failed: Callable[[str, BaseException], None] = _unheard
+    reload: Callable[[bool], Awaitable[str | None]]
+    failed: Failed = unheard
     routes: Sequence[web.AbstractRouteDef] = ()
     stop_timeout: float = 5.0
     connections: int = MOST
     patience: float = PATIENCE
+    reading: float = READING
+    hosts: Sequence[str] = ()
+    roles: Mapping[str, str] = field(default_factory=dict)
+    origins: Sequence[str] = ()
 
 
 class WebServer:
@@ -85,12 +91,12 @@ class WebServer:
     def __init__(self, settings: Web) -> None:
         self._settings = settings
         self._file = WebConfigFile(settings.web_config) if settings.web_config else None
-        self._auth = BasicAuth()
+        callers = Callers(settings.hosts, settings.roles, settings.origins)
+        self._guard = Guard(self._file, callers)
         self._page = MetricsPage(settings.page, settings.version)
-        self._reloading = asyncio.Lock()
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
-        self._door: Door | None = None
+        self.door: Door | None = None
         self.port = 0
         self.context: ssl.SSLContext | None = None
         """TLS of the port, None without."""
@@ -105,7 +111,10 @@ class WebServer:
         runner = web.AppRunner(
             self._app(),
             handle_signals=False,
-            access_log=None,
+            access_log=logging.getLogger(__name__),
+            access_log_class=Answered,
+            keepalive_timeout=IDLE,
+            auto_decompress=False,
             shutdown_timeout=self._settings.stop_timeout,
             max_line_size=_MAX_LINE,
             max_field_size=_MAX_LINE,
@@ -113,11 +122,15 @@ class WebServer:
         await runner.setup()
         try:
             assert runner.server is not None  # made by setup
-            self._door = Door(
-                runner.server, most=self._settings.connections, patience=self._settings.patience
+            self.door = Door(
+                runner.server,
+                most=min(self._settings.connections, descriptors.limit() // _OF_DESCRIPTORS),
+                patience=self._settings.patience,
+                reading=self._settings.reading,
+                tls=context,
             )
             loop = asyncio.get_running_loop()
-            self._listener = await loop.create_server(self._door, host, port, ssl=context)
+            self._listener = await loop.create_server(self.door, host, port)
         except OSError as error:
             await runner.cleanup()
             raise cannot_listen(self._settings.listen, error) from None
@@ -133,6 +146,8 @@ class WebServer:
             self._listener.close()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(runner.cleanup(), self._settings.stop_timeout + 1)
+            if self.door is not None:
+                self.door.close()
 
     @property
     def listeners(self) -> list[int]:
@@ -142,13 +157,14 @@ class WebServer:
     @property
     def guests(self) -> int:
         """How many connections there are."""
-        return self._door.guests if self._door is not None else 0
+        return self.door.guests if self.door is not None else 0
 
     def _app(self) -> web.Application:
         app = web.Application(
-            middlewares=[self._answer_errors, self._guard], client_max_size=_MAX_BODY
+            middlewares=[answer_errors(self._settings.failed), self._guard.middleware],
+            client_max_size=_MAX_BODY,
         )
-        app.on_response_prepare.append(self._add_headers)
+        app.on_response_prepare.append(self._guard.add_headers)
         app.add_routes(
             [
                 web.get("/metrics", self._metrics),
@@ -160,62 +176,6 @@ class WebServer:
             ]
         )
         return app
-
-    def _config(self) -> WebConfig:
-        return self._file.current() if self._file else WebConfig()
-
-    # --- what holds for every path -----------------------------------------------------------
-
-    @web.middleware
-    async def _guard(
-        self,
-        request: web.Request,
-        handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
-    ) -> web.StreamResponse:
-        if self._door is not None:
-            self._door.asked(request.transport)
-        users = self._config().users
-        if users and not await self._auth.allows(users, request.headers.get("Authorization")):
-            log.debug("http.unauthorized", path=request.path, remote=request.remote)
-            return _text(401, "Unauthorized", {"WWW-Authenticate": 'Basic realm="slod"'})
-        login = parse_basic(request.headers.get("Authorization", "")) if users else None
-        api.USER.set(login[0] if login else "")
-        return await handler(request)
-
-    @web.middleware
-    async def _answer_errors(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
-        """One line for what no handler answered; a handler's own answer passes as it is."""
-        say = api.refused if request.path.startswith(api.PREFIX) else _text
-        try:
-            return await handler(request)
-        except web.HTTPException as error:
-            if error is not request.match_info.http_exception:
-                raise
-            if error.status == 405:
-                allowed = error.headers.get("Allow", "")
-                return say(405, f"{request.method} is not allowed here", {"Allow": allowed})
-            return say(error.status, "not found; see /")
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            # Of something else that was waited for: the client is still there.
-            self._settings.failed(_route(request), error)
-            return say(500, "internal error; the log says more")
-        except Exception as error:  # noqa: BLE001 - the failure of this request alone
-            self._settings.failed(_route(request), error)
-            if isinstance(error, MemoryError):
-                return say(503, "out of memory; ask for less, or again later")
-            return say(500, "internal error; the log says more")
-
-    async def _add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
-        headers = response.headers
-        headers["Server"] = "slod"
-        headers.setdefault("X-Content-Type-Options", "nosniff")
-        headers.update({k: v for k, v in self._config().headers.items() if v})
-        log.debug("http.request", method=request.method, path=request.path, status=response.status)
 
     # --- the endpoints -----------------------------------------------------------------------
 
@@ -233,31 +193,25 @@ class WebServer:
 
     async def _healthy(self, request: web.Request) -> web.Response:
         health = self._settings.health()
-        return _text(200 if health.ok else 503, health.text)
+        return text(200 if health.ok else 503, health.text)
 
     async def _ready(self, request: web.Request) -> web.Response:
         found = self._settings.ready()
         first = "slod is ready."
         if found.missing:
             first = "slod is not ready, missing: " + "; ".join(found.missing)
-        return _text(503 if found.missing else 200, "\n".join((first, *found.notes)))
+        refused = self._file.refused if self._file is not None else None
+        kept = (f"web_config: the last good one is in force: {refused}",) if refused else ()
+        return text(503 if found.missing else 200, "\n".join((first, *found.notes, *kept)))
 
     async def _reload(self, request: web.Request) -> web.Response:
-        async with self._reloading:
-            try:
-                problem = await self._settings.reload()
-            except SlodError as error:
-                problem = str(error)
+        if "Content-Encoding" in request.headers:
+            return text(415, "send no body: nothing of one would be read")
+        try:
+            allow_empty = request.query.get("allow_empty") in ("1", "true")
+            problem = await self._settings.reload(allow_empty)
+        except SlodError as error:
+            problem = str(error)
         if problem is None:
-            return _text(200, "reloaded")
-        return _text(500, f"not reloaded, the old configuration stays: {problem}")
-
-
-def _text(status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
-    return web.Response(status=status, text=text + "\n", headers=headers)
-
-
-def _route(request: web.Request) -> str:
-    """The route's pattern: paths are made by strangers, and metrics keep each label for good."""
-    resource = request.match_info.route.resource
-    return resource.canonical if resource is not None else "other"
+            return text(200, "reloaded")
+        return text(500, f"not reloaded, the old configuration stays: {problem}")

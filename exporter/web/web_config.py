@@ -28,6 +28,8 @@ _HEADERS = (
     "X-XSS-Protection",
     "Strict-Transport-Security",
 )
+_LONGEST = 1024 * 1024
+"""Bytes of the file; thousands of users fit."""
 _TLS_KEYS = ("cert_file", "key_file", "client_ca_file", "client_auth_type")
 # http2 is an offer a client may decline; slod speaks HTTP/1.1 and so declines for it.
 _KNOWN = {
@@ -62,40 +64,71 @@ class WebConfig:
 
 
 class WebConfigFile:
-    """The file on disk; `load` once at the start, then `current` for every request."""
+    """The file on disk; `load` once at the start, then `current` for every request.
+
+    A file that is changed while slod runs may be seen half-written, or emptied by a full disk. So
+    one that cannot be used leaves the last good one in force, and so does one without users where
+    there were some: to ask for no password any more takes a restart. `refused` says why, in one
+    line, as long as the file on disk is not the one in force.
+    """
 
     def __init__(self, path: str) -> None:
+        self.refused: str | None = None
         self._path = Path(path)
-        self._stamp: tuple[int, int, int] | None = None
+        self._stamp: tuple[int, ...] | None = None
         self._config = WebConfig()
 
     def load(self) -> WebConfig:
         """Read the file; `ConfigError` names file and key."""
         self._stamp = self._look()
-        try:
-            text = self._path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read the web_config file {self._path}: {error}") from None
-        self._config = parse(text, self._path)
+        self._config = self._read()
+        if not self._config.users:
+            log.warning(
+                "web_config.no_users",
+                file=str(self._path),
+                outcome="nobody is asked for a password",
+            )
         return self._config
 
     def current(self) -> WebConfig:
         """The configuration in force, read anew when the file has changed."""
-        if self._look() != self._stamp:
+        if (stamp := self._look()) != self._stamp:
+            self._stamp = stamp
             try:
-                self.load()
+                config = self._read()
+                if self._config.users and not config.users:
+                    raise ConfigError(
+                        f"{self._path}: there are no basic_auth_users any more; "
+                        "restart slod if no password shall be asked for"
+                    )
             except ConfigError as error:
+                self.refused = str(error)
                 log.error("web_config.refused", error=str(error), kept="the last good one")
             else:
+                self._config, self.refused = config, None
                 log.info("web_config.reloaded", file=str(self._path))
         return self._config
 
-    def _look(self) -> tuple[int, int, int] | None:
+    def _read(self) -> WebConfig:
         try:
-            found = Path(self._path).stat()
+            # A pipe would be waited for, and a device never ends.
+            if not self._path.is_file() and self._path.exists():
+                raise ConfigError(f"the web_config file {self._path} is not a regular file")
+            with self._path.open("rb") as file:
+                found = file.read(_LONGEST + 1)
+            text = found.decode("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigError(f"cannot read the web_config file {self._path}: {error}") from None
+        if len(found) > _LONGEST:
+            raise ConfigError(f"the web_config file {self._path} is over {_LONGEST} bytes")
+        return parse(text, self._path)
+
+    def _look(self) -> tuple[int, ...] | None:
+        try:
+            found = self._path.stat()
         except OSError:
             return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
+        return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
 
 
 def parse(text: str, path: Path) -> WebConfig:

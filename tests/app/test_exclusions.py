@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ import aiohttp
 import pytest
 
 from exporter.app.daemon import Daemon
+from exporter.config import expansion, recurrence
 from exporter.config.load import load
 from exporter.config.moments import rfc3339
+from exporter.store.documents import put
 from tests.app.test_daemon import BAD, SLO, PageServer, get, has, page, until, value, write
 from tests.support import ManualClock, unhurried
 
@@ -219,6 +221,68 @@ async def test_a_damaged_row_is_said_and_its_time_counts(tmp_path: Path, page: P
         assert await records(daemon) == [("anna", "added", "two"), ("", "unreadable", "")]
 
 
+def rewrite(folder: Path, was: str, is_: str) -> None:
+    """Put another text into the saved exclusions, as an older version would have written it."""
+    db = sqlite3.connect(folder / "slod.db")
+    rows = db.execute("SELECT origin, id, body FROM document WHERE kind = 'exclusion'").fetchall()
+    bodies = {
+        (o, i): b.replace(was.encode(), is_.encode()) for o, i, b in rows if was in b.decode()
+    }
+    assert bodies
+    put(db, "exclusion", bodies)
+    db.commit()
+    db.close()
+
+
+async def test_a_saved_one_by_an_expression_that_is_refused_is_kept_listed_and_announced(
+    tmp_path: Path, page: PageServer
+) -> None:
+    clock = ManualClock(T)
+    file = write(tmp_path, page, SLO.format(objective=90))
+    refused = '{service=~\\"(?=shop).*\\"}'
+
+    def said(daemon: Daemon) -> list[tuple[str, bool]]:
+        alerts = list(daemon.engine.notices.alerts())
+        return [(a.labels["exclusion"], a.firing) for a in alerts]
+
+    async with running(file, clock) as daemon:
+        await counted(daemon, clock, page, 0)
+        await counted(daemon, clock, page, 50)
+        ids = [
+            (await ask(daemon, "POST", json=outage(clock, slos=slos)))[1]["id"]
+            for slos in ('{service="shop"}', ["shop", "other"], '{service="elsewhere"}')
+        ]
+    rewrite(tmp_path, '{service=\\"shop\\"}', refused)
+    rewrite(tmp_path, '["shop","other"]', '["shop",""]')
+    await clock.advance(60)
+    for _ in range(2):  # It is said once, however often slod starts.
+        async with running(file, clock) as daemon:
+            await counted(daemon, clock, page, 51)
+            assert (await value(daemon, REMAINING) or 0) < 0, "its time counts"
+            listed = (await ask(daemon, "GET"))[1]["exclusions"]
+            assert [e["id"] for e in listed] == [ids[2], ids[0], ids[1]]
+            assert [e["quarantined"] is None for e in listed] == [True, False, False]
+            assert "look-around is not supported" in listed[1]["quarantined"]
+            assert listed[1]["slos"] == refused.replace("\\", "")
+            assert (listed[1]["by"], listed[1]["covers"]) == ("anna", [])
+            assert listed[2]["slos"] == "shop, "
+            assert said(daemon) == [(ids[0], True), (ids[1], True)]
+    # Where it can be read again, it counts again.
+    rewrite(tmp_path, refused, '{service=\\"shop\\"}')
+    async with running(file, clock) as daemon:
+        await counted(daemon, clock, page, 52)
+        assert 0.8 < (await value(daemon, REMAINING) or 0) < 1
+        assert said(daemon) == [(ids[0], False), (ids[1], True)]
+        path = f"{API}/{ids[1]}?by=bert&why=made+anew"
+        assert (await ask(daemon, "DELETE", path))[0] == 204
+        assert (await ask(daemon, "DELETE", path))[0] == 404
+        await counted(daemon, clock, page, 53)
+        assert said(daemon) == [(ids[0], False), (ids[1], False)]
+        assert (await records(daemon))[0] == ("bert", "removed", "made anew")
+    async with running(file, clock) as daemon:
+        assert len((await ask(daemon, "GET"))[1]["exclusions"]) == 2
+
+
 async def test_the_document_of_the_api_has_every_path_that_answers(
     tmp_path: Path, page: PageServer
 ) -> None:
@@ -229,3 +293,38 @@ async def test_the_document_of_the_api_has_every_path_that_answers(
         assert {API, f"{API}/audit", f"{API}/{{ident}}"} <= set(found["paths"])
         status, text = await get(daemon, "/api/slo/v1/nothing")
         assert (status, text) == (404, '{"error":"not found; see /"}\n')
+
+
+async def test_what_recurs_is_followed_once_for_all_readers(
+    tmp_path: Path, page: PageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = 0
+
+    def counted(*args: Any) -> Iterator[float]:
+        nonlocal steps
+        for begin in recurrence.starts(*args):
+            steps += 1
+            yield begin
+
+    monkeypatch.setattr(expansion, "starts", counted)
+    rule = {"rrule": "FREQ=DAILY;BYHOUR=0,12", "timezone": "Europe/Berlin", "duration": "1h"}
+    body = {"slos": "shop", "start": "1990-01-02", "reason": "r", "owner": "o", **rule}
+    clock = ManualClock(T)
+    async with running(write(tmp_path, page, SLO.format(objective=90)), clock) as daemon:
+        for _ in range(3):
+            status, made = await ask(daemon, "POST", json=body)
+            assert status == 201 and made["next"]["start"].startswith("2023-11-14T23:00")
+        once = steps
+        for _ in range(5):
+            assert len((await ask(daemon, "GET"))[1]["exclusions"]) == 3
+        await ask(daemon, "DELETE", f"{API}/{made['id']}?by=a&why=b")
+        assert steps == once
+        # A day on, each of the two that are left is followed a day further, and no more.
+        clock.step(86_400)
+
+        async def later() -> bool:
+            entries = (await ask(daemon, "GET"))[1]["exclusions"]
+            return all(e["next"]["start"].startswith("2023-11-15T23:00") for e in entries)
+
+        await until(later)
+        assert steps - once <= 2 * 3

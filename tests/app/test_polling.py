@@ -33,6 +33,9 @@ class Played:
             await sink(await self.polls.get())
             self.polls.task_done()
 
+    def leave(self) -> None:
+        pass
+
     async def close(self) -> None:
         pass
 

@@ -14,8 +14,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from exporter.app import event_scale
 from exporter.app.daemon import Daemon
 from exporter.config.moments import rfc3339
+from exporter.web import events_api
 from tests.app.test_daemon import PageServer, all_counted, page, until, write
 from tests.app.test_exclusions import ask, running
 from tests.support import ManualClock
@@ -185,7 +187,7 @@ async def test_an_incident_goes_on_until_it_is_ended_and_an_event_may_be_taken_b
         ({"kind": "De ploy"}, "kind: must be a word like deploy"),
         ({"kind": None}, "the key 'kind' is missing"),
         ({"name": "x" * 501}, "name: must be a text of at most 500 characters"),
-        ({"by": "x" * 201}, "a name of more than 200 characters"),
+        ({"by": "x" * 201}, "must be a text of 1 to 200 characters"),
         ({"service": None}, "exactly one of 'service' and 'slos'"),
         ({"service": "shpo"}, "no SLO has the service 'shpo'; did you mean 'shop'?"),
         ({"service": None, "slos": ["x"]}, "there is no SLO 'x'"),
@@ -428,3 +430,44 @@ async def test_the_review_attributes_what_an_event_spent(shop: Shop) -> None:
         async with session.get(url) as answer:
             text = await answer.text()
     assert answer.status == 200 and "v9" in text
+
+
+async def test_a_look_weighs_so_many_pairs_and_the_rest_has_its_turn(
+    tmp_path: Path, page: PageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weighed: list[float] = []
+
+    def counted(slo: Any, instance: Any, start: float, *more: Any) -> None:
+        weighed.append(start)
+
+    monkeypatch.setattr(event_scale, "blame", counted)
+    monkeypatch.setattr(event_scale, "PAIRS", 10)
+    async with serving(tmp_path, page, ManualClock()) as shop:
+        now = shop.clock.now()
+        for k in range(25):
+            status, _ = await shop.post(
+                {**DEPLOY, "name": f"v{k}", "start": now - k, "end": now + 86_400}
+            )
+            assert status == 201
+        looks = []
+        for _ in range(3):
+            weighed.clear()
+            await shop.clock.advance(10)
+            await until(lambda: asyncio.sleep(0, len(weighed) >= 5))
+            looks.append(list(weighed))
+        assert [len(look) for look in looks[:2]] == [10, 10]
+        # The newest first, then those that wait.
+        assert looks[0] == sorted(looks[0], reverse=True)
+        assert len({start for look in looks for start in look}) == 25
+
+
+async def test_an_answer_has_so_many_costs_and_says_that_there_are_more(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for k in range(5):
+        await shop.post({**DEPLOY, "name": f"v{k}"})
+    _, whole = await ask(shop.daemon, "GET", API)
+    assert (len(whole["events"]), whole["more"]) == (5, False)
+    monkeypatch.setattr(events_api, "_MOST_ROWS", 2)
+    _, part = await ask(shop.daemon, "GET", API)
+    assert (len(part["events"]), part["more"]) == (2, True)

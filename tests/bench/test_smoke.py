@@ -12,6 +12,7 @@ from bench import (
     history,
     ledger,
     look,
+    matchers,
     parse,
     restart,
     sidecar,
@@ -39,6 +40,10 @@ def test_a_tick_is_measured() -> None:
 
 def test_reading_a_page_is_measured() -> None:
     positive(parse.run(series=5, times=1, peer_times=1), 4)
+
+
+def test_matching_a_value_is_measured() -> None:
+    positive(matchers.run(values=50, times=1), 3)
 
 
 def test_writing_the_page_is_measured() -> None:

@@ -218,7 +218,7 @@ class Upstream:
         ]
 
     def _evaluate(self, query: Query) -> Any:
-        return query.answer([self._columns(need) for need in query.needs], lambda: None)
+        return query.answer([self._columns(need) for need in query.needs])
 
     def _columns(self, need: Need) -> list[InstantColumn] | list[RangeColumn]:
         found = [(s.labels, self._plain(s)) for s in self._select(need.matchers)]

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from exporter.app.daemon import Daemon
 from exporter.cli import main
 from exporter.cli.exclude import moment
 from tests.app.test_daemon import SLO, PageServer, page, running, write
+from tests.app.test_exclusions import rewrite
 
 __all__ = ["page"]
 
@@ -78,6 +80,27 @@ async def test_one_that_recurs_says_when_it_comes_next(slod: Slod) -> None:
     code, out, _ = await slod("add", "--slos", "shop", *when, *rule, "--reason", "r")
     assert code == 0
     assert "excluded FREQ=WEEKLY;BYDAY=SU, next 2190-01-03T01:00:00Z, for shop" in out
+
+
+async def test_one_that_is_not_applied_is_listed_with_the_reason(
+    tmp_path: Path, page: PageServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = write(tmp_path, page, SLO.format(objective=99))
+
+    async def command(daemon: Daemon, *args: str) -> str:
+        capsys.readouterr()
+        url = f"http://127.0.0.1:{daemon.port}"
+        assert await asyncio.to_thread(main, ["exclude", *args, "--url", url]) == 0
+        return capsys.readouterr().out
+
+    async with running(file) as daemon:
+        out = await command(daemon, "add", "--slos", "{a='b'}", *TIME, "--reason", "r")
+        ident = next(ln for ln in out.splitlines() if ": excluded " in ln).partition(":")[0]
+    rewrite(tmp_path, "{a='b'}", "{a=~'(?!b)'}")
+    async with running(file) as daemon:
+        lines = [ln for ln in (await command(daemon, "list")).splitlines() if ident in ln]
+        assert "quarantined" in lines[-2]
+        assert lines[-1].startswith(f"{ident} is not applied, its time counts: slos: bad regular ")
 
 
 async def test_an_exclusion_for_no_slo_is_made_and_warned_of(slod: Slod) -> None:

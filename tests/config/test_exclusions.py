@@ -12,7 +12,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from exporter.config.exclusions import expand, following
+from exporter.config.expansion import Expansion
 from exporter.config.lint import lint
 from exporter.config.load import Config, parse
 from exporter.config.moments import parse_moment, parse_zone, rfc3339
@@ -43,7 +43,7 @@ def spans(*lines: str, since: str = "2026-01-01", to: str = "2027-01-01") -> lis
     [plan] = config('slos = "shop"', 'reason = "r"', *lines).exclusions
     utc = parse_zone("UTC")
     edges = [parse_moment(text, utc).timestamp() for text in (since, to)]
-    return [f"{rfc3339(a)}/{rfc3339(b)}" for a, b in expand(plan, *edges)]
+    return [f"{rfc3339(a)}/{rfc3339(b)}" for a, b in Expansion(plan).spans(*edges)]
 
 
 def errors(*lines: str) -> list[str]:
@@ -173,7 +173,7 @@ def test_what_overlaps_is_one_span() -> None:
 def test_the_next_one_is_known_however_far_away() -> None:
     lines = ["start = 2024-02-29", 'duration = "1d"', 'timezone = "UTC"', 'rrule = "FREQ=YEARLY"']
     [plan] = config('slos = "shop"', 'reason = "r"', *lines).exclusions
-    coming = following(plan, 1_800_000_000)
+    coming = Expansion(plan).following(1_800_000_000)
     assert coming is not None and rfc3339(coming[0]) == "2028-02-29T00:00:00Z"
 
 

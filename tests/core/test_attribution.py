@@ -13,6 +13,7 @@ from exporter.core.attribution import EXCLUSION, INCIDENT, Attribution, Cause, a
 from exporter.core.exclusion import merged
 from exporter.core.ledger import Ledger
 from tests.core.builders import T
+from tests.support import instructions
 
 HOUR = 3600.0
 END = T + 24 * HOUR
@@ -118,3 +119,17 @@ def test_what_was_spent_is_the_sum_over_causes_and_background(
     assert close(sum(p.bad + p.excluded_bad for p in found.parts), every.bad)
     assert close(sum(p.total + p.excluded_total for p in found.parts), every.total)
     assert close(sum(p.seconds for p in found.parts), end - start)
+
+
+@pytest.mark.parametrize("lasting", [True, False])
+def test_work_grows_with_the_number_of_causes_and_not_with_its_square(lasting: bool) -> None:
+    def causes(many: int) -> list[Cause]:
+        end = 25.0 if lasting else 0.001
+        starts = [24 * k / many for k in range(many)]
+        return [cause("deploy", start, start + end) for start in starts]
+
+    of = ledger()
+    few, many = causes(300), causes(600)
+    once = instructions(lambda: attribute(of, T, END, 0.9, few))
+    twice = instructions(lambda: attribute(of, T, END, 0.9, many))
+    assert twice < 2.4 * once

@@ -295,3 +295,17 @@ def test_the_first_errors_of_a_service_without_traffic_yet_are_born() -> None:
     errors = {f'http_requests_total{{code="50{n}"}}': 29.0 for n in (0, 2, 3)}
     r.poll(0.3, {ok: 0.0, **errors})
     assert r.counted == (0, 87)
+
+
+# --- a process that is replaced while it still answers ------------------------------------------
+
+
+def test_a_process_that_ended_may_answer_for_a_while_on_connections_that_were_kept(
+    begin: Begin,
+) -> None:
+    """Its successor began before the last look at it, and its counters are lower now."""
+    r = steady(begin, **STARTED)
+    taken = r.poll(80.0, {OK: 120.0, ERROR: 7.0}, started={"a": T + 65})
+    assert told(taken) == {("reset", "process_start")} and gained(r) == (120, 7)
+    r.poll(90.0, {OK: 220.0, ERROR: 12.0}, started={"a": T + 65})
+    assert gained(r) == (220, 12)

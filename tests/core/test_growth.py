@@ -149,3 +149,25 @@ def history(looks: int) -> int:
 
 def test_a_long_history_costs_as_much_for_each_look_as_a_short_one() -> None:
     assert history(1000) <= 1.2 * history(250)
+
+
+@pytest.mark.parametrize("kind", ["one label for all", "each in its own way", "all but one new"])
+def test_a_relabelling_costs_as_much_for_each_of_many_series_as_for_each_of_few(kind: str) -> None:
+    def names(series: int, version: int) -> list[str]:
+        own = version if kind == "each in its own way" else 0
+        news = [k < series - 1 if kind == "all but one new" else True for k in range(series)]
+        return [
+            f'all_0{{path="/p/{k + own * (k % 7)}",version="v{version if news[k] else 0}"}}'
+            for k in range(series)
+        ]
+
+    def relabelled(series: int) -> int:
+        of = many(1)
+        for poll in range(3):
+            counts = dict.fromkeys(names(series, 0), 100.0 * (poll + 1))
+            of.ingest(batch(of, T + 10 * poll, {"a": counts}))
+        last = batch(of, T + 30, {"a": dict.fromkeys(names(series, 1), 400.0)})
+        return instructions(lambda: of.ingest(last))
+
+    # A logarithm may grow, not more: four times the series are at most five times the work.
+    assert relabelled(400) < 5 * relabelled(100)

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from exporter.core.engine import Engine, identity
+from exporter.core.dumps import identity
+from exporter.core.engine import Engine
 from exporter.core.query_sli import QuerySLI, Scale
 from exporter.core.sample import NativeHistogram, Value
 from exporter.core.selector import Query, parse_selector

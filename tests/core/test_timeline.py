@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import comb
+from math import comb, inf
 from statistics import NormalDist
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 from exporter.core import proportions
 from exporter.core.instance import Instance
 from exporter.core.ledger import Counts
-from exporter.core.timeline import Event, blame, cost, spans
+from exporter.core.timeline import Event, Span, Spans, blame, cost
 from tests.core.builders import T, slo
 
 HOUR, DAY = 3600.0, 86_400.0
@@ -67,8 +67,12 @@ def test_where_nothing_can_be_compared_nothing_is_larger(after: Counts, before: 
 # --- how long an event matters ------------------------------------------------------------------
 
 
+def matter(events: list[Event], effect: float, now: float) -> list[tuple[Event, Span]]:
+    return Spans(events, effect).between(-inf, inf, now)
+
+
 def span(one: Event, every: list[Event], effect: float, now: float) -> tuple[float, float]:
-    return next(found for e, found in spans([one, *every], effect, now) if e is one)
+    return next(found for e, found in matter([one, *every], effect, now) if e is one)
 
 
 def test_a_change_has_an_effect_until_the_next_one_of_its_service() -> None:
@@ -86,13 +90,25 @@ def test_an_incident_without_an_end_goes_on() -> None:
 
 
 def test_an_event_is_for_its_slos_or_else_for_those_of_its_service() -> None:
-    assert event().concerns("a", "shop") and not event().concerns("a", "other")
-    named = event(slos=("a",), service="")
-    assert named.concerns("a", "shop") and not named.concerns("b", "")
+    whole, named = event(1.0), event(2.0, slos=("a", "a", "c"), service="")
+    spans = Spans([whole, named], HOUR)
+
+    def of(slo: str, service: str) -> list[float]:
+        return [one.start for one, _ in spans.of(slo, service, 0, T, T)]
+
+    assert of("a", "shop") == [2, 1]
+    assert (of("b", "shop"), of("c", "other"), of("b", "")) == ([1], [2], [])
+
+
+def test_only_what_touches_the_time_asked_for_matters() -> None:
+    spans = Spans([event(T, end=T + 60)], HOUR)
+    asked = [(T - 2, T - 1), (T - 2, T), (T + 60, T + 70), (T + 61, T + 70)]
+    assert [len(spans.between(a, b, T)) for a, b in asked] == [0, 1, 1, 0]
+    assert [len(spans.of("a", "shop", a, b, T)) for a, b in asked] == [0, 1, 1, 0]
 
 
 def test_the_newest_comes_first() -> None:
-    found = spans([event(1.0), event(3.0), event(2.0)], HOUR, T)
+    found = matter([event(1.0), event(3.0), event(2.0)], HOUR, T)
     assert [e.start for e, _ in found] == [3, 2, 1]
 
 

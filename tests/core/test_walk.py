@@ -97,6 +97,25 @@ def test_a_zero_that_was_stored_is_no_look_at_the_others(begin: Begin) -> None:
     assert r.counted == (800, 2)
 
 
+@pytest.mark.parametrize("up", [True, False])
+def test_a_quiet_new_process_is_a_look_and_no_zero_that_was_stored(begin: Begin, up: bool) -> None:
+    """It restarts while nobody comes; its errors are no series yet."""
+    r = begin(slo(interval=10.0))
+    looks = [T + 10 * k for k in range(20)]
+    starts = [(time, LONG_AGO if time < T + 80 else T + 75) for time in looks]
+    page = {OK: line(0, 8, 1000, 100) + line(80, 4, 0, 0) + line(120, 8, 100, 100)}
+    page[ERROR] = line(0, 8, 3, 1) + line(150, 5, 1, 1)
+    evidence: set[tuple[str, str]] = set()
+    for first, last in ((0, 90), (100, 140), (150, 190)):
+        part = {k: [s for s in v if T + first <= s[0] <= T + last] for k, v in page.items()}
+        observed = [t for t in looks if T + first <= t <= T + last] if up else []
+        begun = [s for s in starts if T + first <= s[0] <= T + last]
+        taken = r.poll(last, part, started={"a": begun}, observed={"a": observed}, **THEIRS)
+        evidence |= told(taken)
+    assert r.counted == (700 + 800, 7 + 5)
+    assert ("reset", "process_start") in evidence and ("reset", "created_zero") not in evidence
+
+
 def test_an_upstreams_down_target_begins_anew_with_its_next_sample(begin: Begin) -> None:
     r = begin()
     for k in range(8):

@@ -47,11 +47,13 @@ BY_PROMETHEUS = {**SEEN, "status 429": "rate_limited"}
 NO_TLS, NO_NAME = "plain instead of TLS", "name unknown"
 DOCS = Path(__file__).parents[2] / "docs/faults.md"
 WELL = "well"
+STARTED = 1_600_000_000.0
 Metrics = Callable[[], Awaitable[dict[str, float]]]
 
 
 class Service:
-    """Counts up unless it is frozen; answers as a page and as a Prometheus."""
+    """Counts up unless it is frozen; answers as a page and as a Prometheus. It goes on whatever its
+    network does, and its page says so: what answers after a refused connection began anew else."""
 
     def __init__(self) -> None:
         self.samples: list[tuple[float, int]] = []
@@ -59,7 +61,8 @@ class Service:
 
     def page(self, path: str, body: bytes) -> tuple[str, bytes]:
         count = self._count()
-        return "text/plain", f"# padding {'x' * 400}\nbad_total 0\nall_total {count}\n".encode()
+        page = f"process_start_time_seconds {STARTED}\nbad_total 0\nall_total {count}\n"
+        return "text/plain", f"# padding {'x' * 400}\n{page}".encode()
 
     def api(self, path: str, body: bytes) -> tuple[str, bytes]:
         self._count()

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 import structlog
 
-from exporter.app.keeper import Keeper, _readable
+from exporter.app.keeper import Keeper
+from exporter.app.state_bodies import judge
 from exporter.core.engine import Engine
 from exporter.core.slo import SLO
 from exporter.store.database import MEMORY, Loaded, Store
@@ -54,7 +55,7 @@ def restored(snapshot: bytes, *journal: bytes) -> tuple[Engine, str | None]:
     made = engine(subject())
     keeper = Keeper(made, Store(MEMORY, now=lambda: T))
     loaded = Loaded({"slo": (1, snapshot)}, list(enumerate(journal, 2)))
-    return made, keeper._restore("slo", loaded, _readable(loaded))  # noqa: SLF001
+    return made, keeper._restore("slo", judge(loaded))  # noqa: SLF001
 
 
 def check(data: bytes) -> None:

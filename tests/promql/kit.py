@@ -10,6 +10,7 @@ from typing import Any
 
 from exporter.core.selector import NAME
 from exporter.promql.columns import LOOKBACK, InstantColumn, Need, RangeColumn
+from exporter.promql.meter import Meter
 from exporter.promql.query import Matrix, Query, Scalar, String, Vector
 
 Key = tuple[tuple[str, str], ...]
@@ -60,10 +61,17 @@ class Store:
             return [RangeColumn(s.labels, s.times, s.values) for s in found]
         return [_instant(s, need.moments) for s in found]
 
-    def ask(self, text: str, start: float, end: float | None = None, step: float = 0.0) -> Any:
+    def ask(
+        self,
+        text: str,
+        start: float,
+        end: float | None = None,
+        step: float = 0.0,
+        meter: Meter | None = None,
+    ) -> Any:
         """The answer at one moment, or at many."""
-        query = Query(text, start, start if end is None else end, step)
-        return query.answer([self.columns(need) for need in query.needs], lambda: None)
+        query = Query(text, start, start if end is None else end, step, meter=meter)
+        return query.answer([self.columns(need) for need in query.needs])
 
     def said(self, text: str, start: float, end: float | None = None, step: float = 0.0) -> Any:
         """The same in plain words: a number, a string, or samples by series."""

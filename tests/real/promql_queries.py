@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from itertools import product
 
+from tests.real import promql_expressions
+
 _LITERALS = """
 1
 -1.5e3
@@ -356,6 +358,7 @@ RANGE = [
 ]
 INSTANT = [
     *RANGE,
+    *promql_expressions.same(),
     '"text"',
     "slo_events_total[2m]",
     "slo_burn_rate[2m] offset 10m",
@@ -409,5 +412,6 @@ WRONG = {
     'count_values("", slo_burn_rate)': "execution",
     "topk(NaN, slo_burn_rate)": "execution",
     "topk(Inf, slo_burn_rate)": "execution",
+    **dict(promql_expressions.wrong()),
 }
 """What Prometheus refuses, and how it calls that."""

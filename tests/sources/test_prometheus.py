@@ -288,7 +288,10 @@ async def test_facts_of_targets_are_asked_for_with_every_poll() -> None:
     facts = '{__name__=~"process_start_time_seconds|up",job="x"}'
     assert api.queries == [
         'm{job="x"}[30s]',
-        'count by (__name__, job) ({__name__=~"up|(.+_)?process_start_time_seconds",job="x"})',
+        (
+            'count by (__name__, job) ({__name__=~"up|process_start_time_seconds'
+            '|.+_process_start_time_seconds",job="x"})'
+        ),
         f"{facts}[45s]",
         'm{job="x"}[45s]',
         f"{facts}[1m]",

@@ -111,8 +111,22 @@ async def test_what_older_files_keep_of_exclusions_moves_and_damage_stays_damage
     db.close()
     async with opened(tmp_path / "s.db") as (store, _):
         table = Documents(store, "exclusion")
-        assert await table.load() == {ONE: b"a", TWO: None}
+        assert await table.load() == {ONE: b"a"}
+        [(key, reason)] = await table.quarantined()
+        assert (key, store.quarantined) == ("config/1", 1)
+        assert "checksum" in reason
         assert await table.audit(10) == [(2, None), (1, b"x")]
+
+
+async def test_a_document_that_cannot_be_used_is_moved_to_quarantine(tmp_path: Path) -> None:
+    async with opened(tmp_path / "s.db") as (store, _):
+        table = Documents(store, "event")
+        await table.write(Change({ONE: b"a", TWO: b"b"}))
+        await table.quarantine({ONE: "its time is none", ("no", "such"): "it is not there"})
+        assert await table.load() == {TWO: b"b"}
+        assert await table.quarantined() == [("api/1", "its time is none")]
+        assert await Documents(store, "override").quarantined() == []
+        assert store.quarantined == 1
 
 
 async def test_kinds_are_kept_apart(tmp_path: Path) -> None:

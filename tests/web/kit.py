@@ -71,7 +71,7 @@ def snapshot(*statuses: SLOStatus) -> Snapshot:
 async def serving(**changes: Any) -> AsyncIterator[WebServer]:
     """A server on a free port, ready and healthy unless told otherwise."""
 
-    async def reload() -> str | None:
+    async def reload(allow_empty: bool) -> str | None:
         return None
 
     settings: dict[str, Any] = {

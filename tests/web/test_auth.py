@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import aiohttp
 import bcrypt
 import pytest
 
-from exporter.web.auth import BasicAuth, parse_basic
+from exporter.web.auth import BasicAuth, TooManyGuesses, parse_basic
 from tests.web.kit import serving
 
 
@@ -107,3 +108,76 @@ async def test_every_path_wants_the_password_and_users_change_with_the_file(
         )
         assert (await ask("/metrics", b"one")).status == 401
         assert (await ask("/metrics", b"three")).status == 200
+
+
+class Counter:
+    """bcrypt, but the test says when a comparison is over; by whom it was asked for."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.compared: list[bytes] = []
+        self.turn = asyncio.Semaphore(0)
+        monkeypatch.setattr(asyncio, "to_thread", self.compare)
+
+    async def compare(self, work: object, password: bytes, hashed: str) -> bool:
+        await self.turn.acquire()
+        self.compared.append(password)
+        return password == b"right"
+
+
+async def test_whoever_guesses_waits_behind_the_own_guesses_and_nobody_else_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slow, gate, users = Counter(monkeypatch), BasicAuth(), {"alice": "hash"}
+
+    def ask(password: bytes, address: str) -> asyncio.Task[bool]:
+        return asyncio.create_task(gate.allows(users, basic("alice", password), address))
+
+    guesses = [ask(b"%d" % n, "192.0.2.66") for n in range(16)]
+    await asyncio.sleep(0)
+    with pytest.raises(TooManyGuesses):
+        await gate.allows(users, basic("alice", b"one more"), "192.0.2.66")
+    other = ask(b"right", "192.0.2.1")
+    await asyncio.sleep(0)
+    for _ in range(2):
+        slow.turn.release()
+    assert await other
+    assert slow.compared == [b"0", b"right"]
+    for _ in range(15):
+        slow.turn.release()
+    assert await asyncio.gather(*guesses) == [False] * 16
+    late = ask(b"again", "192.0.2.66")  # one that waits for nothing may ask again
+    slow.turn.release()
+    assert not await late
+
+
+async def test_what_a_browser_asks_at_once_is_compared_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slow, gate, users = Counter(monkeypatch), BasicAuth(), {"alice": "hash"}
+    header = basic("alice", b"right")
+    asking = [asyncio.create_task(gate.allows(users, header, "a")) for _ in range(10)]
+    slow.turn.release()
+    assert await asyncio.gather(*asking) == [True] * 10
+    assert slow.compared == [b"right"]
+
+
+async def test_too_many_guesses_at_a_time_are_429(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "web.yml"
+    file.write_text(f"basic_auth_users: {{alice: {hashed(b'right')}}}\n")
+    slow = Counter(monkeypatch)
+    async with serving(web_config=str(file)) as server, aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{server.port}/metrics"
+
+        async def ask(n: int) -> int:
+            headers = {"Authorization": basic("alice", b"%d" % n)}
+            async with session.get(url, headers=headers) as response:
+                if response.status == 429:
+                    assert response.headers["Retry-After"] == "1"
+                    slow.turn.release()
+                return response.status
+
+        # Each one that is turned away lets one that waits go on.
+        found = await asyncio.gather(*(ask(n) for n in range(32)))
+    assert (found.count(401), found.count(429)) == (16, 16)

@@ -84,6 +84,7 @@ async def test_an_exclusion_is_made_listed_and_taken_back() -> None:
             "last": {"start": "2023-11-14T20:00:00Z", "end": "2023-11-14T22:00:00Z"},
             "next": None,
             "active": False,
+            "quarantined": None,
             "covers": [{"slo": "checkout", "excluded_seconds": 7200.0}],
         }
         assert await ask(server, "GET") == (200, {"exclusions": [made]})

@@ -88,7 +88,7 @@ async def test_healthy_and_ready_say_what_is_wrong() -> None:
 async def test_reload_is_a_post_or_put_and_says_why_not() -> None:
     answers: list[str | Exception | None] = [None]
 
-    async def reload() -> str | None:
+    async def reload(allow_empty: bool) -> str | None:
         if isinstance(answers[0], Exception):
             raise answers[0]
         return answers[0]

@@ -18,7 +18,7 @@ from yarl import URL
 
 from exporter.config.settings import ScrapeSource
 from exporter.errors import ConfigError, SourceError
-from exporter.http import redact
+from exporter.redaction import redact
 
 META = "__"
 """Labels that begin so are for relabelling and do not stay, as in Prometheus."""
@@ -74,9 +74,11 @@ def instance_of(url: str) -> str | None:
 def shown(url: str) -> str:
     """A target's name: its URL without userinfo. A query's values may be secret and are not shown,
     but tell targets apart (`/probe?target=...`), so a hash stands for them."""
-    query = URL(url).raw_query_string
-    tail = f"#{blake2b(query.encode(), digest_size=4).hexdigest()}" if query else ""
-    return redact(url) + tail
+    name = redact(url)
+    # A name that hides the host is told apart by all of the address.
+    told_by = url if "://..." in name else URL(url).raw_query_string
+    digest = blake2b(told_by.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
+    return f"{name}#{digest}" if told_by else name
 
 
 def groups(document: object, settings: ScrapeSource) -> list[Found]:

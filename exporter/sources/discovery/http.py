@@ -8,7 +8,8 @@ import structlog
 from exporter.clock import Clock
 from exporter.config.settings import ScrapeSource
 from exporter.errors import SourceError
-from exporter.http import Client, TransportError, redact
+from exporter.http import Client, TransportError
+from exporter.redaction import redact
 from exporter.sources.discovery.base import Found, Publish, groups
 
 log = structlog.get_logger()
