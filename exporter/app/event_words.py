@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from exporter.core.amounts import is_time
 from exporter.core.notices import Notice
 from exporter.core.slo import SLO
 from exporter.core.timeline import Blame, Event
@@ -58,3 +59,11 @@ def notice(slo: SLO, group: Mapping[str, str], event: Event, one: Blame, end: fl
     }
     annotations = {name: text for name, text in said.items() if text}
     return Notice(key(event, one), labels, annotations, one.at, end)
+
+
+def require_times(event: Event) -> None:
+    """`ValueError` for one whose times are none: they are in every number made of it."""
+    blamed = (one.at for one in event.blamed)
+    times = (event.start, event.end, event.at, *blamed)
+    if not all(is_time(when) for when in times if when is not None):
+        raise ValueError("a time of the event is none")

@@ -20,7 +20,6 @@ from exporter.config.findings import Findings
 from exporter.config.moments import rfc3339
 from exporter.config.timeline import Timeline as Settings
 from exporter.config.timeline import moment, read_event
-from exporter.core.amounts import is_time
 from exporter.core.attribution import Cause
 from exporter.core.engine import Engine
 from exporter.core.timeline import CHANGES, Blame, Cost, Event, Span, Spans
@@ -78,7 +77,7 @@ class Timeline:
         for key, body in rows.items():
             try:
                 event = msgspec.json.decode(body or b"", type=Event)
-                _require_times(event)
+                words.require_times(event)
             except _UNREADABLE as error:
                 log.error("event.unreadable", id=key[1], error=str(error), outcome="it is left out")
                 bad[key] = printable(str(error))
@@ -297,11 +296,3 @@ class Timeline:
     def _service(self, slo: str) -> str:
         account = self._engine.accounts.get(slo)
         return account.slo.service if account is not None else ""
-
-
-def _require_times(event: Event) -> None:
-    """`ValueError` for one whose times are none: they are in every number made of it."""
-    blamed = (one.at for one in event.blamed)
-    times = (event.start, event.end, event.at, *blamed)
-    if not all(is_time(when) for when in times if when is not None):
-        raise ValueError("a time of the event is none")

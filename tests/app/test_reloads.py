@@ -42,7 +42,7 @@ async def test_all_who_ask_while_a_reload_waits_are_answered_by_one() -> None:
     begun = 0
     go_on = asyncio.Event()
 
-    async def reload() -> str | None:
+    async def reload(allow_empty: bool) -> str | None:
         nonlocal begun
         begun += 1
         number = begun
@@ -62,10 +62,23 @@ async def test_all_who_ask_while_a_reload_waits_are_answered_by_one() -> None:
     assert begun == 2
 
 
+async def test_one_of_those_who_wait_may_allow_that_nothing_is_left() -> None:
+    given: list[bool] = []
+
+    async def reload(allow_empty: bool) -> str | None:
+        given.append(allow_empty)
+        return None
+
+    reloads = Reloads(reload)
+    await asyncio.gather(*(reloads(number == 3) for number in range(5)))
+    await reloads()
+    assert given == [True, False]
+
+
 async def test_a_reload_under_way_ends_with_the_daemon_and_none_begins_after_that() -> None:
     begun = asyncio.Event()
 
-    async def reload() -> str | None:
+    async def reload(allow_empty: bool) -> str | None:
         begun.set()
         await asyncio.Event().wait()
         return None
