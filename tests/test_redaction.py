@@ -40,6 +40,8 @@ def is_host(url: str) -> bool:
 @given(PASSWORDS.filter(lambda p: "@" not in p))
 def test_no_value_of_a_query_and_no_fragment_is_shown(secret: str) -> None:
     for before in ("?token=", "?", "#", "?a=1&", "?a=b#"):
+        if before in ("?", "?a=1&") and "=" in secret:
+            continue  # It has a name, which tells what is asked for.
         tail = before + secret
         for paths in (True, False):
             assert SECRET not in redact(f"http://h:1/x{tail}", paths=paths)

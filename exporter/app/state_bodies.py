@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 import msgspec
@@ -152,7 +153,8 @@ def read_notices(body: bytes) -> list[Any]:
     """What `Notices.dump` gave, checked; one of `UNREADABLE` when it cannot be used."""
     dumped: list[Any] = _decode(body)
     for notice in dumped:
-        times = [one for one in (*notice[3:6], notice[8]) if one is not None]
+        # One without an end lasts until it is taken back.
+        times = [one for one in (*notice[3:6], notice[8]) if one not in (None, inf)]
         if not all(map(is_time, times)) or not isinstance(notice[0], str):
             raise ValueError("a time of an announcement is none")
         _check_labels(notice[1], notice[2])

@@ -349,7 +349,7 @@ class Walk:
         for cursor in present:
             self._count(cursor, verdicts[cursor.key])
         if decision.explanation is _NO_LOOK:
-            return []
+            return self._next_if_troubled(look)
         if decision.explanation is evidence.NEW and present:
             self._begin_anew(look, start)
         if present:
@@ -357,13 +357,14 @@ class Walk:
         self._belief = decision.belief
         self._started = start if start is not None else self._started
         self._before, self._counted, self._held = time, look, None
-        if self._troubled and look + 1 < len(self._looks):
-            return [look + 1]
-        return [
+        return self._next_if_troubled(look) or [
             cursor.next
             for cursor in present
             if cursor.next != NONE and cursor.mark and cursor.mark.value > cursor.shown
         ]
+
+    def _next_if_troubled(self, look: int) -> list[int]:
+        return [look + 1] if self._troubled and look + 1 < len(self._looks) else []
 
     def _take_late(self, look: int) -> None:
         """Count what comes of a look that counted without it. Nothing is gone of what was counted
@@ -476,7 +477,10 @@ class Walk:
             decision = evidence.decide(process, rows)
             verdicts = [*map(_first_look, rows, decision.verdicts)]
             return Decision(evidence.SAME, verdicts, self._belief)
-        zeros = not self._batch.own_clock and all(not s.value for s in rows if s.value is not None)
+        shown = [s for s in rows if s.value is not None]
+        # One that was 0 before goes on.
+        zeros = not any(s.value for s in shown) and any(s.last != 0.0 for s in shown)
+        zeros = zeros and not self._batch.own_clock
         scraped = self._looks[look] in self._scrapes or start_moved(self._started, start)
         if zeros and not scraped and any(s.value is None and not s.absent for s in rows):
             # A zero at a created time, which an upstream put between its scrapes: nothing was
