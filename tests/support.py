@@ -110,9 +110,6 @@ class ManualClock:
 
     async def advance(self, seconds: float) -> None:
         """Move time on; whoever is due in between wakes at its own moment."""
-        # Whoever is about to sleep begins now, not after the time that is moved.
-        for _ in range(20):
-            await asyncio.sleep(0)
         end = self._elapsed + seconds
         while self._sleepers and self._sleepers[0][0] <= end:
             due, _, future = heapq.heappop(self._sleepers)
