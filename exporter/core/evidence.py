@@ -91,6 +91,7 @@ _LN = {
     "other_by_falls": log(0.001),
     "all_above": log(0.1),
     "proxy": log(0.01),
+    "exporter_away": log(0.03),
     "gap_and_move": log(0.02),
     "behind": log(0.1),
     "own_reset": log(0.001),
@@ -102,6 +103,8 @@ _LN = {
     "found_process": log(0.02),
     "found_passed_on": log(0.5),
 }
+_EXACT = 0.1
+"""Seconds by which a start time with a fraction of a second may be off."""
 _ELSEWHERE = frozenset({Start.RECENT, Start.PAST, Start.BACK})
 """Starts before the last look: of one more process, perhaps."""
 _FALL_AND_MOVE = log(0.00001)
@@ -286,7 +289,9 @@ def _new(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
         evidence = "nobody_listened_before"
     seconds = max(0.0, process.look - process.before)
     if start is Start.INSIDE and process.start is not None:
-        seconds = min(seconds, max(0.0, process.look - process.start) + START_JITTER)
+        # One with a fraction of a second is exact; whole seconds are rounded, or computed anew.
+        jitter = _EXACT if process.start % 1.0 else START_JITTER
+        seconds = min(seconds, max(0.0, process.look - process.start) + jitter)
     elif start is Start.RECENT and process.start is not None:
         seconds = process.look - process.start
     verdicts: list[Verdict | None] = [
@@ -297,8 +302,11 @@ def _new(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
 
 
 def _went_on(process: Process, start: Start) -> float:
-    """Nobody listened, so what answers now began after that; unless it was a proxy's address."""
-    return _LN["proxy"] if process.down and start is not Start.SAME else 0.0
+    """Nobody listened, so what answers now began after that; unless it was a proxy's address, or an
+    exporter was away while it restarted."""
+    if not process.down or start is Start.SAME:
+        return 0.0
+    return _LN["proxy" if start is Start.NONE else "exporter_away"]
 
 
 def _part_left(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:

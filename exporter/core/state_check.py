@@ -94,7 +94,8 @@ _LAST: Sequence[Check] = (
     *(_is_time, _is_value, _is_total, _or_none(_is_time), _or_none(_is_time), _is_bytes),
 )
 _ALERT: Sequence[Check] = (
-    *(_is_labels, _is_labels, _is_time, _is_state, _is_time, _is_flag, _or_none(_is_time)),
+    # The speed of a forecast's alert may be endless, as an exhaustion is that never comes.
+    *(_is_labels, _is_labels, _is_value, _is_state, _is_time, _is_flag, _or_none(_is_time)),
 )
 
 # By operation: the checks of its arguments, and how many of them must be there.

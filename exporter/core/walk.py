@@ -287,9 +287,8 @@ class Walk:
             self._before = self._looks[end - 1]
             self._counted = end - 1
             self._held = None
-            shown = max((c.look for c in self._cursors), default=-1)
-            if shown >= first:
-                self._shown = self._looks[shown]
+            shown = (self._looks[c.look] for c in self._cursors if c.look >= first)
+            self._shown = max(self._shown, *shown, 0.0)
 
     def _add(
         self,

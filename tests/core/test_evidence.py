@@ -265,6 +265,16 @@ def test_unless_it_is_a_proxys_address_and_the_process_went_on(begin: Begin) -> 
         assert gained(r) == (200, 10)
 
 
+def test_an_exporter_that_was_away_while_it_restarted_shows_the_same_process(begin: Begin) -> None:
+    """Under load its counters are as high as those of a new process with a burst could be."""
+    r = begin()
+    for k in range(8):
+        r.poll(0.5 * k, {OK: 400.0 + 100 * k}, started={"a": LONG_AGO})
+    r.poll(4.0, {}, down=["a"])
+    r.poll(4.5, {OK: 1300.0}, started={"a": T + 4.2})
+    assert r.counted == (900, 0)
+
+
 def test_the_first_series_of_a_process_that_nobody_listened_for_before_are_born(
     begin: Begin,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from exporter.core.state_check import check_dump, check_operation, totals
+from exporter.core.state_check import check_dump, check_operation, check_operations, totals
 from tests.core.builders import ERROR, OK, T, counted, engine, feed, packed, slo, workbook
 
 WRONG = (nan, inf, -inf, 1e300, -1e300, 10**400, None, True, "x", b"x", [1], {"a": 1})
@@ -140,3 +140,9 @@ def test_a_ledger_that_was_put_away_comes_back_without_its_alerts() -> None:
     assert again.restore("slo", packed(of.dump("slo")), [], alerts=False) is None
     assert list(again.accounts["slo"].alerts()) == []
     assert counted(again) == counted(of)
+
+
+def test_one_wrong_operation_is_enough() -> None:
+    check_operations([["polled", T], ["bucket", True]])
+    with pytest.raises(ValueError, match="does not exist"):
+        check_operations([["polled", T], ["nothing"]])

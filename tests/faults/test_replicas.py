@@ -145,6 +145,9 @@ class Pair:
 
     async def until(self, minute: float) -> None:
         while self._clock.now() < self._begin + minute * 60:
+            # Whoever is about to sleep begins now, not after the time that is moved.
+            for _ in range(20):
+                await asyncio.sleep(0)
             await self._clock.advance(60)
             for replica in (self.one, self.other):
                 await replica.caught_up()

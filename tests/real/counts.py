@@ -105,9 +105,11 @@ path = "{folder}/slod.db"
 [receiver.hook]
 type = "webhook"
 url = "http://127.0.0.1:{port}/"
+# The first few events may all be bad, and are the whole budget then.
+severities = ["page"]
 # What is counted twice burns ten times what is allowed; what really is bad, less than half of it.
 [alert_policy.quick]
-rules = [{{ severity = "page", burn_rate = 2, long = "10s", short = "2s" }}]
+rules = [{{ severity = "page", burn_rate = 2, long = "10s", short = "2s", min_events = 50 }}]
 """
 
 
