@@ -13,6 +13,7 @@ from exporter.core.account import Account
 from exporter.core.engine import Engine
 from exporter.core.explain import explain, find
 from exporter.core.explained import Explanation, PeersSaid
+from exporter.errors import look_up
 
 MOST_GROUPS = 100
 """Instances that one answer explains."""
@@ -38,9 +39,9 @@ class Explainer:
         """One explanation for each instance of an SLO whose group has these labels.
 
         `window`: for the comparison with others, in seconds; None is the longest alert window that
-        is no great work, 0 leaves it out. `KeyError` when there is no such SLO.
+        is no great work, 0 leaves it out. `NotFound` when there is no such SLO.
         """
-        account = self._engine.accounts[name]
+        account = look_up(name, self._engine.accounts)
         now = self._clock.now()
         groups = [tuple(i.group.values()) for i in find(account, dict(group))][:MOST_GROUPS]
         found = []
