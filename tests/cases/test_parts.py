@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from exporter.app.detail import Details
 from exporter.app.exclusions import Exclusions
 from exporter.app.explain import Explainer
 from exporter.app.gates import Gates
@@ -266,16 +267,21 @@ async def test_peers_that_fail_are_no_reason(stage_of_two: Stage) -> None:
     assert len(told) == 1
 
 
+@pytest.mark.parametrize(
+    ("owner", "method", "root"),
+    [(Numbers, "history", "/api/slo/v1/slos/{name}/history"), (Details, "of", "/slo/{name}")],
+)
 async def test_no_memory_for_an_answer_is_503_and_slod_goes_on(
-    stage_of_two: Stage, monkeypatch: pytest.MonkeyPatch
+    stage_of_two: Stage, monkeypatch: pytest.MonkeyPatch, owner: type, method: str, root: str
 ) -> None:
     stage = stage_of_two
 
-    async def gone(*_: Any, **__: Any) -> Any:
+    def gone(*_: Any, **__: Any) -> Any:
         raise MemoryError
 
-    monkeypatch.setattr(Numbers, "history", gone)
-    status, _ = await stage.fetch("/api/slo/v1/slos/good/history?window=1m")
+    monkeypatch.setattr(owner, method, gone)
+    status, _ = await stage.fetch(root.format(name="good"))
     assert status == 503
-    route = "request:/api/slo/v1/slos/{name}/history"
-    assert (await stage.metrics()).get("slod_failures_total", part=route) == 1
+    metrics = await stage.metrics()
+    assert metrics.get("slod_failures_total", part=f"request:{root}") == 1
+    assert metrics.sum("slod_failures_total", part="slo:good") == 0
