@@ -83,8 +83,8 @@ class Turns:
 
     @asynccontextmanager
     async def next(self, terms: Terms) -> AsyncIterator[Turn]:
-        """Wait for a turn, no longer than the terms allow. A query that is not answered is a `Fault`; a
-        `MemoryError` leaves the turn, as every failure that is not the query's."""
+        """Wait for a turn, no longer than the terms allow. What is wrong with a query is a `Fault`;
+        a `MemoryError` leaves the turn, as every failure that is not the query's."""
         turn = Turn(self._memory, terms)
         try:
             await self._wait(terms.within)
