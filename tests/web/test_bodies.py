@@ -57,9 +57,9 @@ def raw_deflate(data: bytes) -> bytes:
     ("encoding", "data"),
     [
         ("identity", OBJECT),
-        ("gzip", gzip.compress(OBJECT)),
-        ("GZip", gzip.compress(OBJECT)),
-        ("x-gzip", gzip.compress(OBJECT[:3]) + gzip.compress(OBJECT[3:])),
+        ("gzip", gzip.compress(OBJECT, mtime=0)),
+        ("GZip", gzip.compress(OBJECT, mtime=0)),
+        ("x-gzip", gzip.compress(OBJECT[:3], mtime=0) + gzip.compress(OBJECT[3:])),
         ("deflate", zlib.compress(OBJECT)),
         ("deflate", raw_deflate(OBJECT)),
     ],
@@ -73,11 +73,11 @@ async def test_a_body_is_inflated(server: WebServer, encoding: str, data: bytes)
     [
         ("deflate", b"hello", 400, "the body is not deflate"),
         ("gzip", b"hello", 400, "the body is not gzip"),
-        ("gzip", gzip.compress(OBJECT)[:-5], 400, "the body is not gzip: it ends too soon"),
-        ("gzip", gzip.compress(OBJECT) + b"more", 400, "the body is not gzip"),
+        ("gzip", gzip.compress(OBJECT, mtime=0)[:-5], 400, "the body is not gzip: it ends too soon"),
+        ("gzip", gzip.compress(OBJECT, mtime=0) + b"more", 400, "the body is not gzip"),
         ("br", b"hello", 415, "must be gzip, deflate or none"),
-        ("gzip, gzip", gzip.compress(OBJECT), 415, "must be gzip, deflate or none"),
-        ("gzip", gzip.compress(b" " * 100_000), 413, "longer than 65536 bytes"),
+        ("gzip, gzip", gzip.compress(OBJECT, mtime=0), 415, "must be gzip, deflate or none"),
+        ("gzip", gzip.compress(b" " * 100_000, mtime=0), 413, "longer than 65536 bytes"),
         ("deflate", zlib.compress(b" " * 100_000), 413, "longer than 65536 bytes"),
         ("identity", b" " * 100_000, 413, "longer than 65536 bytes"),
         ("identity", b" " * 1_000_000, 413, "longer than 65536 bytes"),
@@ -134,7 +134,7 @@ async def test_nobody_inflates_what_nobody_reads_or_what_comes_without_the_passw
     file.write_text(f"basic_auth_users: {{alice: {hashed}}}\n")
     login = {"Authorization": basic("alice", b"right")}
     routes = [web.post("/api/read", read), web.post("/api/ignore", ignore)]
-    data = gzip.compress(OBJECT)
+    data = gzip.compress(OBJECT, mtime=0)
     async with serving(routes=routes, web_config=str(file)) as server:
         monkeypatch.setattr(zlib, "decompressobj", never)
         assert (await post(server, "/api/read", data, "gzip"))[0] == 401
