@@ -73,7 +73,12 @@ async def test_a_body_is_inflated(server: WebServer, encoding: str, data: bytes)
     [
         ("deflate", b"hello", 400, "the body is not deflate"),
         ("gzip", b"hello", 400, "the body is not gzip"),
-        ("gzip", gzip.compress(OBJECT, mtime=0)[:-5], 400, "the body is not gzip: it ends too soon"),
+        (
+            "gzip",
+            gzip.compress(OBJECT, mtime=0)[:-5],
+            400,
+            "the body is not gzip: it ends too soon",
+        ),
         ("gzip", gzip.compress(OBJECT, mtime=0) + b"more", 400, "the body is not gzip"),
         ("br", b"hello", 415, "must be gzip, deflate or none"),
         ("gzip, gzip", gzip.compress(OBJECT, mtime=0), 415, "must be gzip, deflate or none"),
