@@ -28,8 +28,6 @@ _DELETE = CFUNCTYPE(c_int, c_void_p, c_void_p, c_int)
 _WRITE = CFUNCTYPE(c_int, c_void_p, c_void_p, c_int, c_int64)
 _TRUNCATE = CFUNCTYPE(c_int, c_void_p, c_int64)
 _SYNC = CFUNCTYPE(c_int, c_void_p, c_int)
-_FULL = 13
-"""`SQLITE_FULL`."""
 
 
 class _VFS(Structure):
@@ -79,11 +77,12 @@ def can_record() -> bool:
 
 @contextmanager
 def recording(
-    tell: Callable[[Event], None] | None = None, is_full: Callable[[], bool] = lambda: False
+    tell: Callable[[Event], None] | None = None, refuse: Callable[[], int] = lambda: 0
 ) -> Iterator[Recording]:
     """Record everything that is done to files opened inside.
 
-    `tell` gets each event in place of the recording. While `is_full`, writes fail for want of room.
+    `tell` gets each event in place of the recording. `refuse` gives the error code of SQLite with
+    which writes fail now; 0 while they do not.
     """
     find = ctypes.CDLL(_sqlite3.__file__).sqlite3_vfs_find
     find.restype, find.argtypes = POINTER(_VFS), [c_char_p]
@@ -94,7 +93,7 @@ def recording(
     real_open, real_delete = _OPEN(raw_open), _DELETE(raw_delete)
     record = Recording()
     tell = tell or record.events.append
-    shim = _Shim(tell, is_full)
+    shim = _Shim(tell, refuse)
 
     @_OPEN
     def opened(of: int, path: int | None, file: int, flags: int, out: int | None) -> int:
@@ -123,9 +122,9 @@ def _name(path: int) -> str:
 class _Shim:
     """Methods of files that tell what they do; all of it must outlive the files."""
 
-    def __init__(self, tell: Callable[[Event], None], is_full: Callable[[], bool]) -> None:
+    def __init__(self, tell: Callable[[Event], None], refuse: Callable[[], int]) -> None:
         self._tell = tell
-        self._is_full = is_full
+        self._refuse = refuse
         self._names: dict[int, str] = {}
         self._made: dict[int, _Methods] = {}
 
@@ -144,14 +143,13 @@ class _Shim:
             cast(x, c_void_p).value or 0 for x in (methods.xWrite, methods.xTruncate, methods.xSync)
         ]
         write, truncate, sync = _WRITE(raw[0]), _TRUNCATE(raw[1]), _SYNC(raw[2])
-        names, tell, is_full = self._names, self._tell, self._is_full
+        names, tell, refuse = self._names, self._tell, self._refuse
 
         def on_write(file: int, data: int, size: int, place: int) -> int:
-            if is_full():
-                return _FULL
+            if code := refuse():
+                return code
             tell(Event("write", names[file], place, ctypes.string_at(data, size)))
-            code: int = write(file, data, size, place)
-            return code
+            return int(write(file, data, size, place))
 
         def on_truncate(file: int, size: int) -> int:
             tell(Event("truncate", names[file], size))

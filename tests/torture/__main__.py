@@ -10,7 +10,7 @@ A real slod, on a port and a folder of its own, with real sockets around it:
 | --- | --- | --- |
 | kill | kill -9, also again at once; SIGTERM; SIGSTOP | `slod` |
 | power | a kill, and the state file as a disk may have it then | `journal` |
-| disk | full, and files that may not grow | `launch`, `slod` |
+| disk | full, and writes that fail otherwise | `launch` |
 | clock | steps of up to two hours, forwards and back | `control`, `launch` |
 | config | SLOs and targets come and go, broken files, storms of reloads | `churn` |
 | targets | lying ones; honest ones that restart, or are cut off | `hostile`, `honest` |
@@ -20,10 +20,10 @@ A real slod, on a port and a folder of its own, with real sockets around it:
 | dns | gone, slow, lying | `names` |
 
 The seed decides what happens and when (`plan`), not how fast the machine is: a failure comes back
-with the same seed, most of the time. Verdicts (`truth`, `watch`) depend on order, and on bounds that
-hold on two busy cores: no event is lost or counted twice, every alert is told and ends, slod answers
-and stays within 160 MiB, its event loop is never held over 250 ms by strangers, nothing fails that
-nobody foresaw. Exit code 1 where one of these is not so, with the seed to have it again.
+with the same seed, most of the time. Verdicts (`truth`, `watch`) depend on order, and on bounds
+that hold on two busy cores: no event is lost or counted twice, every alert is told and ends, slod
+answers and stays within 160 MiB, its event loop is never held over 250 ms by strangers, nothing
+fails that nobody foresaw. Exit code 1 where one of these is not so, with the seed to have it again.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The configuration: what it is, and how it comes and goes, broken at times, while slod runs.
 
-The SLOs of the honest targets are always in it, so they must count all along. `churned-N` come and go:
-what happened while one was away is bridged when it is back. Others are made up, of hostile series.
+The SLOs of the honest targets are always in it, so they must count all along. `churned-N` come and
+go: what happened while one was away is bridged when it is back. Others are made up, of hostile
+series.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Configuration:
             self._made_up = [*self._made_up[-5:], _made_up(rng)]
         elif what == "edit":
             # Neither objective nor labels begin a new ledger.
-            self._edited[f"churned-{churned}"] = f'description = "edited {rng.random()}"'
+            self._edited[f"churned-{churned}"] = f'labels = {{ edited = "{rng.random()}" }}'
         elif what == "many at once":
             self.churned = {n for n in range(CHURNED) if rng.random() < 0.6}
             self._made_up = [_made_up(rng) for _ in range(rng.randrange(8))]
@@ -202,7 +203,7 @@ rules = [{{ severity = "page", burn_rate = 10, long = "{LONG:g}s", short = "{SHO
 
 
 _REQUESTS = (
-    "{{ bad = 'requests_total{{job=~\"{job}|\",code=~\"5.*\"}}', "
+    '{{ bad = \'requests_total{{job=~"{job}|",code=~"5.*"}}\', '
     "total = 'requests_total{{job=~\"{job}|\"}}' }}"
 )
 _QUERY = (

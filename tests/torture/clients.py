@@ -1,7 +1,7 @@
 """Clients of slod's port that flood it, are slow, ask for too much, or say what is no HTTP.
 
-They come from other addresses of this machine than the run's own questions, as strangers would. What
-they send to be changed is refused: they say that a proxy passed it on.
+They come from other addresses of this machine than the run's own questions, as strangers would.
+What they send to be changed is refused: they say that a proxy passed it on.
 """
 
 from __future__ import annotations
@@ -24,9 +24,22 @@ _QUERIES = (
     "%00%ff%fe",
 )
 _PATHS = (
-    *("/", "/metrics", "/-/healthy", "/-/ready", "/api/slo/v1/slos", "/api/slo/v1/alerts"),
+    *(
+        "/configuration",
+        "/",
+        "/metrics",
+        "/-/healthy",
+        "/-/ready",
+        "/api/slo/v1/slos",
+        "/api/slo/v1/alerts",
+    ),
     *("/api/slo/v1/openapi.json", "/api/slo/v1/slos/shop-0/explain", "/api/v1/labels", "/alerts"),
-    *("/api/slo/v1/events?start=-1e300&end=1e300", "/api/slo/v1/slos/%ff%00", "/sources", "/configuration"),
+    *(
+        "/api/slo/v1/events?start=-1e300&end=1e300",
+        "/api/slo/v1/slos/%ff%00",
+        "/sources",
+        "/configuration",
+    ),
     *("/api/slo/v1/slos/shop-0/history?window=1s&start=-1h&end=now&step=1s", "/" + "a/" * 2000),
     *("/api/slo/v1/exclusions", "/api/slo/v1/gate/shop", "/../../etc/passwd", "/slo/shop-0", "*"),
 )
@@ -34,7 +47,12 @@ _HEADS = (
     *("Accept: */*;q=nan", "Accept-Encoding: gzip;q=1e999, *;q=-1", "Cookie: " + "a=b; " * 500),
     *("Authorization: Basic \xff\xff", "Host: [", "Host: a\r\nHost: b", "Content-Length: -1"),
     *("Transfer-Encoding: chunked\r\nContent-Length: 5", "If-None-Match: *", "Range: bytes=0-0"),
-    *("Origin: null", "Expect: 200-maybe", "Connection: upgrade\r\nUpgrade: h2c", "X: " + "x" * 9000),
+    *(
+        "Origin: null",
+        "Expect: 200-maybe",
+        "Connection: upgrade\r\nUpgrade: h2c",
+        "X: " + "x" * 9000,
+    ),
 )
 _BODIES = (
     *(b"", b"{", b"[" * 50_000, b'{"until":1e300}', b'{"slos":"{a=~\\"(\\"}"}', b"\xff" * 1000),
@@ -88,7 +106,11 @@ def _get(path: str, *more: str) -> str:
 
 
 def _post(path: str, length: int, method: str = "POST") -> str:
-    more = ("Content-Type: application/json", f"Content-Length: {length}", "X-Forwarded-For: 1.2.3.4")
+    more = (
+        "Content-Type: application/json",
+        f"Content-Length: {length}",
+        "X-Forwarded-For: 1.2.3.4",
+    )
     return "\r\n".join((f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", *more, "", ""))
 
 

@@ -1,7 +1,7 @@
 """What the run changes in a slod while it runs, by files that both of them have open.
 
-`Control` is made by the run and opened by the launcher inside of slod: the offset of the wall clock,
-whether the disk is full, and what names resolve to.
+`Control` is made by the run and opened by the launcher inside of slod: the offset of the wall
+clock, how the disk fails, and what names resolve to.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 
 _SIZE = 16
 _OFFSET = struct.Struct("<d")
-_FULL_AT = 8
+_DISK = struct.Struct("<i")
+_DISK_AT = 8
 
 
 class Control:
@@ -40,13 +41,14 @@ class Control:
         _OFFSET.pack_into(self._map, 0, seconds)
 
     @property
-    def full(self) -> bool:
-        """Whether writes to the state file fail as on a full disk."""
-        return self._map[_FULL_AT] != 0
+    def disk(self) -> int:
+        """The error of SQLite with which writes to the state file fail; 0 while they do not."""
+        code: int = _DISK.unpack_from(self._map, _DISK_AT)[0]
+        return code
 
-    @full.setter
-    def full(self, full: bool) -> None:
-        self._map[_FULL_AT] = int(full)
+    @disk.setter
+    def disk(self, code: int) -> None:
+        _DISK.pack_into(self._map, _DISK_AT, code)
 
     def resolve(self, names: dict[str, dict[str, Any]]) -> None:
         """Say what names resolve to: `addresses`, seconds of `delay`; a name without is unknown."""

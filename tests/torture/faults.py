@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.torture.clients import come
 from tests.torture.honest import Target
-from tests.torture.plan import Step
+from tests.torture.plan import DISK, Step
 from tests.torture.stage import Stage
 from tests.torture.truth import LONG
 
@@ -21,12 +21,14 @@ _SAVES = 2
 
 
 class Faults:
-    """What happens to a stage. A step begins at its time; what it takes goes on beside the others."""
+    """What happens to a stage. A step begins at its time; what it takes goes on beside others."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._slod = stage.slod
         self._tasks: set[asyncio.Task[None]] = set()
+        self._steady = asyncio.Lock()
+        """Held while the clock must not be set."""
 
     def begin(self, step: Step) -> None:
         """Let it happen."""
@@ -44,12 +46,12 @@ class Faults:
         """No fault any more: everything that lasts is over, everybody is well."""
         stage = self._stage
         for task in list(self._tasks):
-            if not task.get_name().split()[1:2] == ["kill"] and "power" not in task.get_name():
+            # What stops slod starts it again, too.
+            if not {"kill", "power"} & set(task.get_name().split()):
                 task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         async with self._slod.busy:
-            self._slod.control.full = False
-            self._slod.limit_files(None)
+            self._slod.control.disk = 0
         self._slod.control.offset = 0.0
         stage.calm.takes("clock", LONG, time.monotonic())
         stage.configuration.write()
@@ -73,6 +75,7 @@ class Faults:
         try:
             async with stage.configuration.reloading:
                 await self._slod.start()
+            stage.verdict.trace("slod is up")
             # The first look of all targets, before which nothing can be told.
             stage.calm.takes("start", _SETTLES, time.monotonic())
         finally:
@@ -125,21 +128,17 @@ class Faults:
                 stage.calm.end("away")
 
     async def _disk(self, what: str, facts: dict[str, Any]) -> None:
-        slod = self._slod
+        self._slod.control.disk = DISK[what]
         try:
-            if what == "full":
-                slod.control.full = True
-            elif slod.path.exists():
-                slod.limit_files(slod.path.stat().st_size)
             await asyncio.sleep(facts["lasts"])
         finally:
-            slod.control.full = False
-            slod.limit_files(None)
+            self._slod.control.disk = 0
 
     async def _clock(self, what: str, facts: dict[str, Any]) -> None:
-        self._slod.control.offset = facts["offset"]
-        # The windows hold nothing but what came after the step.
-        self._stage.calm.takes("clock", LONG, time.monotonic())
+        async with self._steady:
+            self._slod.control.offset = facts["offset"]
+            # The windows hold nothing but what came after the step.
+            self._stage.calm.takes("clock", LONG, time.monotonic())
 
     async def _config(self, what: str, facts: dict[str, Any]) -> None:
         if self._slod.up:
@@ -171,9 +170,14 @@ class Faults:
         target.frozen = True
         target.alerts.calm.begin("restart")
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(30), self._steady:
                 await self._is_safe(target)
-            target.restart()
+                # It is on slod's machine, with the same clock: a start time by another clock would
+                # tell of a restart at another time, which is no truth.
+                before = target.restart(self._slod.control.offset)
+                target.frozen = False
+                while sum(self._stage.watch.says.get(target.name, (0.0, 0.0))) <= before:
+                    await asyncio.sleep(0.1)
         except TimeoutError:
             return
         finally:

@@ -1,8 +1,8 @@
 """How long an event loop was held, by its own work and not by a machine that is busy.
 
-A thread asks the loop to answer and measures. Counted is the CPU time that the loop's thread had, and
-the time that it slept in a call of the system; not the time that it waited for a CPU, which is the
-machine's. While it waits for Python's lock, only as much counts as other threads of slod worked.
+A thread asks the loop to answer and measures. Counted is the CPU time that the loop's thread had,
+and the time that it slept in a call of the system; not the time that it waited for a CPU, which is
+the machine's. While it waits for Python's lock, only as much counts as other threads worked.
 What took over `NOTED` is written to a file, with the stacks that were seen meanwhile.
 
 Source: proc_pid_stat(5) and proc_pid_syscall(5); `pthread_getcpuclockid(3)`.

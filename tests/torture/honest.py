@@ -19,8 +19,9 @@ _TYPE = ("Content-Type: text/plain; version=0.0.4",)
 
 
 class Target:
-    """One process, and its SLO of the same name. `armed`: slod has met it, events count from now on;
-    `frozen`: no event happens. `churned`: of so many counters more; such a target never restarts.
+    """One process, and its SLO of the same name. `armed`: slod has met it, events count from now
+    on; `frozen`: no event happens. `churned`: of so many counters more; such a target never
+    restarts.
     """
 
     def __init__(
@@ -32,7 +33,7 @@ class Target:
         self.churned = [Counts(f"churned-{n}", verdict) for n in range(churned)]
         self.wire = Wire(self.answer)
         self.armed = self.frozen = False
-        self._rng = rng
+        self._rng, self._verdict = rng, verdict
         self._started = time.time()
         self._good = self._bad = 0
         """Of this process."""
@@ -53,8 +54,7 @@ class Target:
             "# TYPE process_start_time_seconds gauge",
             f"process_start_time_seconds {self._started:.3f}",
         ]
-        for number in range(len(self.churned)):
-            lines.append(f'churned_total{{n="{number}"}} {self._churned}')
+        lines += [f'churned_total{{n="{n}"}} {self._churned}' for n in range(len(self.churned))]
         return Answer("\n".join([*lines, ""]).encode(), head=_TYPE)
 
     def _happen(self) -> None:
@@ -72,12 +72,15 @@ class Target:
         """Whether a restart would be seen: nothing reaches so much on its first page."""
         return self._good > 400 and not self.churned
 
-    def restart(self) -> None:
-        """Another process, whose counters begin at 0."""
+    def restart(self, offset: float) -> int:
+        """Another process, whose counters begin at 0; the events of those before. `offset`: how far
+        the clock of its machine is ahead, in seconds."""
         good, bad = self._before
         self._before = (good + self._good, bad + self._bad)
+        self._verdict.trace(f"{self.name} restarts at {self._good} good, {self._bad} bad")
         self._good = self._bad = 0
-        self._started = time.time()
+        self._started = time.time() + offset
+        return sum(self._before)
 
 
 class Outages:

@@ -1,7 +1,7 @@
 """Targets that lie, break and flood: pages that no client library would make, and odd headers.
 
-`ODD` has them by name. None of them holds what crashes other software: what is odd are sizes, values,
-times and spellings.
+`ODD` has them by name. None of them holds what crashes other software: what is odd are sizes,
+values, times and spellings.
 """
 
 from __future__ import annotations
@@ -16,10 +16,7 @@ from tests.torture.wire import Answer, Asked, Wire
 
 _TEXT = ("Content-Type: text/plain; version=0.0.4; charset=utf-8",)
 _OPEN = ("Content-Type: application/openmetrics-text; version=1.0.0; charset=utf-8",)
-_PROTOBUF = (
-    "Content-Type: application/vnd.google.protobuf; "
-    "proto=io.prometheus.client.MetricFamily; encoding=delimited",
-)
+_PROTOBUF = ("Content-Type: application/vnd.google.protobuf; encoding=delimited",)
 
 Make = Callable[[random.Random, int], Answer]
 
@@ -70,7 +67,7 @@ def _created(rng: random.Random, number: int) -> Answer:
 
 
 def _falls(rng: random.Random, number: int) -> Answer:
-    return _page(*_lines(rng.randrange(10**rng.randrange(1, 15))))
+    return _page(*_lines(rng.randrange(10 ** rng.randrange(1, 15))))
 
 
 def _types(rng: random.Random, number: int) -> Answer:
@@ -142,10 +139,34 @@ def _half(rng: random.Random, number: int) -> Answer:
     return Answer(body[: rng.randrange(len(body))], head=rng.choice((_TEXT, _OPEN)), sized=False)
 
 
-_FIELDS = ("Content-Type", "Content-Encoding", "Retry-After", "Location", "Date", "Age", "X", "Link")
+_FIELDS = (
+    "Content-Type",
+    "Content-Encoding",
+    "Retry-After",
+    "Location",
+    "Date",
+    "Age",
+    "X",
+    "Link",
+)
 _ODD_VALUES = (
-    *("", ",", ";" * 1000, "\xff\xfe", '"' * 99, "9" * 5000, "-1", "1e308", "NaN", "gzip, gzip, br"),
-    *("text/plain; charset=utf-7", "text/plain; version=" + "9" * 3000, "Thu, 99 Foo 0000 99:99:99"),
+    *(
+        "",
+        ",",
+        ";" * 1000,
+        "\xff\xfe",
+        '"' * 99,
+        "9" * 5000,
+        "-1",
+        "1e308",
+        "NaN",
+        "gzip, gzip, br",
+    ),
+    *(
+        "text/plain; charset=utf-7",
+        "text/plain; version=" + "9" * 3000,
+        "Thu, 99 Foo 0000 99:99:99",
+    ),
     *("Thu, 01 Jan 1970 00:00:00 -9999", "http://[", "//", "\t", "identity;q=x", "=?utf-8?b?!?="),
 )
 
@@ -162,11 +183,22 @@ def _slow(rng: random.Random, number: int) -> Answer:
 
 ODD: dict[str, Make] = {
     "well": lambda rng, number: _page(*_lines(number)),
-    **{"odd values": _values, "odd times": _times, "odd starts": _starts, "odd created": _created},
-    **{"falls and leaps": _falls, "other types": _types, "odd spelling": _spelling},
-    **{"label explosion": _explosion, "odd buckets": _buckets, "long page": _long},
-    **{"long line": _long_line, "inflates": _inflates, "noise": _noise, "half a page": _half},
-    **{"odd headers": _headers, "slow": _slow},
+    "odd values": _values,
+    "odd times": _times,
+    "odd starts": _starts,
+    "odd created": _created,
+    "falls and leaps": _falls,
+    "other types": _types,
+    "odd spelling": _spelling,
+    "label explosion": _explosion,
+    "odd buckets": _buckets,
+    "long page": _long,
+    "long line": _long_line,
+    "inflates": _inflates,
+    "noise": _noise,
+    "half a page": _half,
+    "odd headers": _headers,
+    "slow": _slow,
 }
 """Pages by what is odd about them."""
 

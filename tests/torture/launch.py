@@ -2,8 +2,8 @@
 
 `python -m tests.torture.launch FOLDER CONFIG`. Nothing of slod is replaced: around it, `time.time`
 is ahead by the offset of `Control`, names below `.torture` resolve as it says, SQLite's writes are
-recorded and fail when the disk is full, the cgroup that slod reads is one with 160 MiB, and a thread
-notes how long the event loop was held.
+recorded and fail as it says, the cgroup that slod reads is one with 160 MiB, and a
+thread notes how long the event loop was held.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tests.torture.held import HeldBy
 MEMORY = 160 * 2**20
 """Bytes that slod may take: what docs/security.md states for 20 SLOs with hostile peers."""
 CHECKPOINT = 50
-"""Pages in SQLite's log after which it is brought home, so that power is cut in the middle of it."""
+"""Pages in SQLite's log after which it is brought home, so that power is cut amid that too."""
 OWN = ".torture"
 """The end of the names that the run resolves."""
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -62,7 +62,7 @@ def main(folder: Path, config: str) -> int:
         def tell(event: Event) -> None:
             disk.write(pickle.dumps((event.what, event.name, event.place, event.data)))
 
-        with recording(tell, lambda: control.full):
+        with recording(tell, lambda: control.disk):
             return slod(["run", "-c", config])
 
 

@@ -12,17 +12,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.faults.network import FAULTS as NETWORK
+from tests.torture.churn import CHANGES
+from tests.torture.clients import CLIENTS
 from tests.torture.hostile import ODD
 from tests.torture.names import LIES
 from tests.torture.receivers import MANNERS
 from tests.torture.upstream import MOODS
-from tests.torture.clients import CLIENTS
-from tests.torture.churn import CHANGES
 
 BEGIN = 5.0
 """Seconds after the start in which slod is left alone."""
 _STEPS = (-7200.0, -3600.0, -301.0, -59.0, -5.0, -0.7, 0.4, 5.0, 61.0, 301.0, 3600.0, 7200.0)
 """Offsets of the clock, in seconds."""
+DISK = {"full": 13, "input/output error": 778}
+"""`SQLITE_FULL` and `SQLITE_IOERR_WRITE`."""
 OF_HONEST = tuple(sorted(set(NETWORK) - {"plain instead of TLS"}))
 
 
@@ -53,7 +55,7 @@ def _power(rng: random.Random) -> tuple[str, dict[str, Any]]:
 
 
 def _disk(rng: random.Random) -> tuple[str, dict[str, Any]]:
-    return rng.choice(("full", "file limit")), {"lasts": round(rng.uniform(1, 8), 2)}
+    return rng.choice(tuple(DISK)), {"lasts": round(rng.uniform(1, 8), 2)}
 
 
 def _clock(rng: random.Random) -> tuple[str, dict[str, Any]]:

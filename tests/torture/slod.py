@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import random
-import resource
 import shutil
 import signal
 import subprocess
@@ -129,13 +128,6 @@ class Slod:
         if self._child is not None:
             self._child.send_signal(number)
 
-    def limit_files(self, size: int | None) -> None:
-        """Let files grow up to so many bytes, any size with None: another way to be full."""
-        if self._child is not None and self._child.poll() is None:
-            most = resource.RLIM_INFINITY if size is None else size
-            with contextlib.suppress(ProcessLookupError):
-                resource.prlimit(self._child.pid, resource.RLIMIT_FSIZE, (most, -1))
-
     def look(self) -> None:
         """Note its memory and whether it is still there."""
         child = self._child
@@ -151,8 +143,9 @@ class Slod:
         self.read_log()
 
     def tail(self) -> str:
-        """The end of its log."""
-        return self.log.read_text("utf-8", "replace")[-3000:]
+        """Of the end of its log what is no entry: why it did not start, or what Python said."""
+        lines = self.log.read_text("utf-8", "replace").splitlines()[-100:]
+        return "\n".join(line for line in lines if not line.startswith("{"))[-3000:]
 
     def read_log(self) -> None:
         """Judge what it logged since: nothing unforeseen may happen."""

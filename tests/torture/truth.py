@@ -20,7 +20,7 @@ LONG, SHORT = 15.0, 5.0
 _SLACK = 15.0
 """Seconds that a machine with two busy cores may be late with everything."""
 TOLD_WITHIN = 2 * INTERVAL + 3.0 + _SLACK
-"""Two intervals after the second page of an outage, which is when the burn rate is over the rule's."""
+"""Two intervals after the second page of an outage, when the burn rate is over the rule's."""
 ENDED_WITHIN = 2 * INTERVAL + SHORT + _SLACK
 _ECHO = 60.0
 """Seconds after an outage in which an alert may still be about it."""
@@ -42,15 +42,21 @@ class Counts:
         self.newest = (good, bad)
         self._pages.setdefault(self.newest, len(self._pages))
 
+    @property
+    def pages(self) -> list[Pair]:
+        """All pages so far."""
+        return list(self._pages)
+
     def says(self, good: float, bad: float) -> None:
         """This is what slod counted, at some moment."""
         self._verdict.seen["counts"] += 1
         if (good, bad) not in self._pages:
             near = min(self._pages, key=lambda p: abs(p[0] - good) + abs(p[1] - bad))
+            pages, begin = self.pages, max(0, self._pages[near] - 2)
             self._verdict.wrong(
                 "counts",
-                f"{self.slo}: {good:.10g} good and {bad:.10g} bad events are on no page; nearest "
-                f"is {near} (page {self._pages[near]} of {len(self._pages)})",
+                f"{self.slo}: {good:.10g} good and {bad:.10g} bad events are on no page; of its "
+                f"{len(pages)} pages {begin} and the next are {pages[begin : begin + 6]}",
             )
 
     def agrees(self, good: float, bad: float) -> bool:
@@ -81,6 +87,7 @@ class Alerts:
     def burns(self, burning: bool) -> None:
         """An outage begins or ends."""
         self.burning, self._since, self._late = burning, self.calm.elapsed, False
+        self._verdict.trace(f"{self.slo} {'burns' if burning else 'is well'}")
         self.outages += burning
         if burning:
             self.told = None
@@ -96,6 +103,7 @@ class Alerts:
         if key in self._keys:
             return
         self._keys.add(key)
+        self._verdict.trace(f"{self.slo} told {status}")
         if status == "resolved":
             self.told = None
             return

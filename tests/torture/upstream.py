@@ -1,8 +1,8 @@
 """A Prometheus that scrapes one honest target and answers slod, in moods.
 
-Its samples are true. In a mood it refuses, is slow, answers in part and says so, answers far too much,
-or answers what is no answer: nothing that slod could take for the truth. `lies.torture` metrics are
-series of another job, in which anything may stand.
+Its samples are true. In a mood it refuses, is slow, answers in part and says so, answers far too
+much, or answers what is no answer: nothing that slod could take for the truth. The job `lies` has
+series in which anything may stand.
 """
 
 from __future__ import annotations
@@ -141,11 +141,14 @@ def _endless(odd: random.Random) -> Answer:
     return Answer(text, head=(JSON,), sized=False)
 
 
-_WAITS = ("0", "1", "-1", "1e9", "soon", "", "9" * 400, "Thu, 01 Jan 1970 00:00:00 GMT")
+_WAITS = ("0", "1", "-1", "1e9", "soon", "", "3, 4", "Thu, 01 Jan 1970 00:00:00 GMT")
+"""None that is long and would be honoured: five minutes are longer than the rest at the end."""
 _BROKEN = {
     "refuses": lambda odd: Answer(status=odd.choice((401, 403, 404, 405, 413))),
     "errors": lambda odd: _said(odd.choice((500, 502, 503, 504)), "internal", "x" * 5000),
-    "rate limits": lambda odd: _said(429, "x", "too often", f"Retry-After: {odd.choice(_WAITS[:2])}"),
+    "rate limits": lambda odd: _said(
+        429, "x", "too often", f"Retry-After: {odd.choice(_WAITS[:2])}"
+    ),
     "too much": lambda odd: _said(422, "execution", "query processing would load too many samples"),
     "nonsense": _nonsense,
     "odd JSON": _odd_json,

@@ -28,6 +28,10 @@ class Verdict:
             say = f"{time.monotonic() - self.begun:7.2f}  WRONG {kind}: {text}"
             print(say, file=sys.stderr, flush=True)
 
+    def trace(self, text: str) -> None:
+        """Something happened that explains what comes."""
+        print(f"{time.monotonic() - self.begun:8.2f}  . {text}", flush=True)
+
     @property
     def ok(self) -> bool:
         """True while nothing is wrong."""

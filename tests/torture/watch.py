@@ -20,7 +20,13 @@ ANSWERS_WITHIN = 20.0
 """Seconds for a page of metrics while strangers flood the port, on a slow machine."""
 HELD = 0.25
 """Seconds that hostile input may hold the event loop, times `slowness`."""
-_NOT_BY_STRANGERS = ("importlib", "exporter/config/", "exporter/app/running.py", " _change", " restore")
+_NOT_BY_STRANGERS = (
+    "importlib",
+    "exporter/config/",
+    "exporter/app/running.py",
+    " _change",
+    " restore",
+)
 """In the stack of a start or a reload, which no stranger can ask for. A module is imported once."""
 
 
@@ -108,4 +114,3 @@ class Watch:
             if hold["held"] > self._limit and not any(part in stacks for part in _NOT_BY_STRANGERS):
                 shown = json.dumps(hold["stacks"][:1])[:2500].replace("\\n", "\n    ")
                 self._verdict.wrong("held", f"the event loop for {hold['held']:.3f} s: {shown}")
-

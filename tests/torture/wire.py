@@ -39,7 +39,7 @@ Handler = Callable[[Asked], Awaitable[Answer]]
 
 
 class Wire:
-    """`fault`: the name of one of `tests.faults.network.FAULTS`, or None for the handler's answers."""
+    """`fault`: the name of one of `tests.faults.network.FAULTS`; None for the handler's answers."""
 
     def __init__(self, handler: Handler) -> None:
         self.port = 0
