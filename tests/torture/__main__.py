@@ -30,6 +30,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import random
 import shutil
 import sys
@@ -170,6 +171,8 @@ def main() -> int:
         print(*plan(seed, max(10.0, args.minutes * 60 - _REST), only), sep="\n")
         return 0
     print(f"seed {seed}", flush=True)
+    # Connections that a fault has cut are none of its news.
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory(prefix="slod-torture-") as folder:
         ok = asyncio.run(torture(Path(folder), seed, args.minutes * 60, only))
     return 0 if ok else 1

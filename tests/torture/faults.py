@@ -46,19 +46,19 @@ class Faults:
         """No fault any more: everything that lasts is over, everybody is well."""
         stage = self._stage
         for task in list(self._tasks):
-            # What stops slod starts it again, too.
-            if not {"kill", "power"} & set(task.get_name().split()):
+            # What stops slod or a target starts it again, too.
+            if not {"kill", "power", "restart"} & set(task.get_name().split()):
                 task.cancel()
+        for target in stage.honest:
+            if target.wire.fault is not None:
+                await target.wire.set(None)
+        self._slod.control.disk = 0
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        async with self._slod.busy:
-            self._slod.control.disk = 0
         self._slod.control.offset = 0.0
         stage.calm.takes("clock", LONG, time.monotonic())
         stage.configuration.write()
         for target in stage.honest:
             target.frozen = False
-            if target.wire.fault is not None:
-                await target.wire.set(None)
         for hostile in stage.hostile:
             await hostile.behave("well", 0)
         await stage.prometheus.behave("", 0)
@@ -170,16 +170,18 @@ class Faults:
         target.frozen = True
         target.alerts.calm.begin("restart")
         try:
-            async with asyncio.timeout(30), self._steady:
-                await self._is_safe(target)
+            async with self._steady:
+                try:
+                    async with asyncio.timeout(20):
+                        await self._is_safe(target)
+                except TimeoutError:
+                    return
                 # It is on slod's machine, with the same clock: a start time by another clock would
                 # tell of a restart at another time, which is no truth.
                 before = target.restart(self._slod.control.offset)
                 target.frozen = False
                 while sum(self._stage.watch.says.get(target.name, (0.0, 0.0))) <= before:
                     await asyncio.sleep(0.1)
-        except TimeoutError:
-            return
         finally:
             target.frozen = False
             target.alerts.calm.end("restart")

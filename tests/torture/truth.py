@@ -47,8 +47,8 @@ class Counts:
         """All pages so far."""
         return list(self._pages)
 
-    def says(self, good: float, bad: float) -> None:
-        """This is what slod counted, at some moment."""
+    def says(self, good: float, bad: float) -> bool:
+        """This is what slod counted, at some moment; whether it can be."""
         self._verdict.seen["counts"] += 1
         if (good, bad) not in self._pages:
             near = min(self._pages, key=lambda p: abs(p[0] - good) + abs(p[1] - bad))
@@ -58,6 +58,8 @@ class Counts:
                 f"{self.slo}: {good:.10g} good and {bad:.10g} bad events are on no page; of its "
                 f"{len(pages)} pages {begin} and the next are {pages[begin : begin + 6]}",
             )
+            return False
+        return True
 
     def agrees(self, good: float, bad: float) -> bool:
         """Whether slod has counted all there is."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import time
@@ -53,6 +54,8 @@ class Watch:
         self._counts = counts
         self._verdict = verdict
         self._limit = HELD * slowness()
+        self._odd: set[str] = set()
+        self._explained: set[str] = set()
 
     async def run(self) -> None:
         """Look until cancelled."""
@@ -85,6 +88,15 @@ class Watch:
                 self._verdict.wrong("answer", f"{path}: status {status}: {text[:300]}")
             elif path == "/metrics":
                 self._judge(text)
+        for slo in self._odd - self._explained:
+            self._explained.add(slo)
+            await self._explain(session, slo)
+
+    async def _explain(self, session: aiohttp.ClientSession, slo: str) -> None:
+        """Keep what slod says of its numbers, for whoever looks for the reason."""
+        with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+            async with session.get(f"{self._slod.url}/api/slo/v1/slos/{slo}/explain") as answer:
+                (self._slod.folder / f"explain-{slo}.json").write_text(await answer.text())
 
     def _judge(self, text: str) -> None:
         self._verdict.seen["pages"] += 1
@@ -101,7 +113,8 @@ class Watch:
         }
         for slo in self.present & self._counts.keys():
             self.says[slo] = events = page.events(slo)
-            self._counts[slo].says(*events)
+            if not self._counts[slo].says(*events):
+                self._odd.add(slo)
 
     def agrees(self, slo: str) -> bool:
         """Whether slod's newest page has all events of an SLO."""
