@@ -48,6 +48,7 @@ class Wire:
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._held = socket.socket()
+        self._setting = asyncio.Lock()
 
     async def start(self) -> None:
         """Take a port and listen."""
@@ -59,10 +60,11 @@ class Wire:
 
     async def set(self, fault: str | None) -> None:
         """From now on this is wrong with it; connections there are end."""
-        await self._hang_up()
-        self.fault = fault
-        if fault != "refused":
-            await self._listen()
+        async with self._setting:
+            await self._hang_up()
+            self.fault = fault
+            if fault != "refused":
+                await self._listen()
 
     async def stop(self) -> None:
         """Let go of everything."""
