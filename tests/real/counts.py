@@ -109,15 +109,15 @@ url = "http://127.0.0.1:{port}/"
 severities = ["page"]
 # What is counted twice burns ten times what is allowed; what really is bad, less than half of it.
 [alert_policy.quick]
-rules = [{{ severity = "page", burn_rate = 2, long = "10s", short = "2s", min_events = 50 }}]
+rules = [{{ severity = "page", burn_rate = 2, long = "10s", short = "2s", min_events = {least} }}]
 """
 
 
 @contextlib.asynccontextmanager
-async def slod(folder: Path, config: str) -> AsyncIterator[Slod]:
-    """slod once it is ready."""
+async def slod(folder: Path, config: str, min_events: int = 50) -> AsyncIterator[Slod]:
+    """slod once it is ready; fewer events than `min_events` in a window page nobody."""
     port = free_port()
-    daemon = Slod(folder, QUICK.format(folder=folder, port=port) + config)
+    daemon = Slod(folder, QUICK.format(folder=folder, port=port, least=min_events) + config)
     app = web.Application()
     app.router.add_post("/", daemon.receive)
     runner = web.AppRunner(app, access_log=None)
