@@ -64,7 +64,7 @@ class Desk:
         timeline = Timeline(
             self.engine, store, clock, lambda: self.config.timeline, self.changed, lambda _: None
         )
-        details = Details(self.engine, timeline, list, heard.fired)
+        details = Details(timeline, list, heard.fired)
         self.store = store
         self.pages = Pages(self.engine, heard, self, details)
         series = Series(

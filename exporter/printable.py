@@ -32,6 +32,11 @@ def printable(text: str, keep: str = "") -> str:
     return _HIDDEN.sub(lambda found: found[0] if found[0] in keep else _escape(found[0]), text)
 
 
+def excerpt(text: str) -> str:
+    """Return the first 200 characters, printable: for a reason or a name in one line."""
+    return printable(text[:200])
+
+
 def printable_html(text: str) -> str:
     """Return the text as HTML, for documents that are read on a terminal as well."""
     return escape(printable(text))

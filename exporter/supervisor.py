@@ -2,7 +2,8 @@
 
 A part is a source, a receiver, a room (tick, saving, reviews ...), a request or an SLO. An
 exception that nobody foresaw is the failure of its part: counted, logged with its traceback once
-for each kind of error until the part works again, and retried after a pause. Expected errors
+for each kind of error until the part works again, and retried after a pause. Of a part that is
+many (the targets of a source), each detail fails and is retried by itself. Expected errors
 (`SlodError`) are handled where they occur and never get here.
 """
 
@@ -34,27 +35,39 @@ VITAL = ("tick", "beat", "saving", "supervisor")
 would restart slod for its peers' faults."""
 LOGGED_EVERY = 3600.0
 """Seconds after which a failure that goes on is logged with its traceback again."""
-_MOST_KEYS = 10_000
+_MOST_DETAILS = 1_000
 _MOST_KINDS = 16
-"""Bounds of what is remembered of failures: by part, and kinds of error of each. Beyond them a
-failure is counted, and logged without its traceback."""
+"""Bounds of what is remembered of each part's failures: its details, and kinds of error. Beyond
+them a failure is counted; `pausing` does not know it, and its traceback is not logged."""
 _MOST_TEXT = 8_000
 """Characters of a logged traceback; the innermost frames are kept."""
 
 Work = Callable[[], Coroutine[Any, Any, None]]
-_Key = tuple[str, str]
+_Kind = tuple[str, str]
+"""Type of an exception, and where it was raised."""
 
 
 class _Trouble:
-    """A part that fails: failures in a row, the end of its pause, when each kind of error was
-    logged."""
+    """One detail of a part that fails: failures in a row, and the end of its pause."""
 
-    __slots__ = ("in_row", "kinds", "until")
+    __slots__ = ("in_row", "until")
 
     def __init__(self) -> None:
         self.in_row = 0
         self.until = 0.0
-        self.kinds: dict[tuple[str, str], float] = {}
+
+
+class _Failing:
+    """A part that fails: the details that do not work, and when each kind of error was logged.
+
+    The kinds are of the whole part: a fault that a hundred targets meet is logged once.
+    """
+
+    __slots__ = ("details", "kinds")
+
+    def __init__(self) -> None:
+        self.details: dict[str, _Trouble] = {}
+        self.kinds: dict[_Kind, float] = {}
 
 
 def _uncounted(part: str) -> None:
@@ -69,7 +82,7 @@ class Supervisor:
         """Tasks of `start` that have not ended."""
         self._clock = clock
         self._count = count
-        self._troubles: dict[_Key, _Trouble] = {}
+        self._failing: dict[str, _Failing] = {}
         self._resting: set[asyncio.Task[Any] | None] = set()
 
     def start(self, part: str, work: Work, detail: str = "") -> asyncio.Task[None]:
@@ -82,7 +95,7 @@ class Supervisor:
         """
         task = asyncio.create_task(self._keep(part, work, detail), name=f"{part} {detail}".strip())
         self.tasks.add(task)
-        task.add_done_callback(self._ended)
+        task.add_done_callback(lambda task: self._ended(task, part, detail))
         return task
 
     def part(self, part: str, detail: str = "") -> Part:
@@ -91,7 +104,7 @@ class Supervisor:
 
     def pausing(self, part: str, detail: str = "") -> bool:
         """Whether the pause after the part's last failure is not over."""
-        trouble = self._troubles.get((part, detail))
+        trouble = self._trouble(part, detail)
         return trouble is not None and self._clock.monotonic() < trouble.until
 
     def rests(self, task: asyncio.Task[None]) -> bool:
@@ -104,32 +117,30 @@ class Supervisor:
         Never raises: a failure that cannot be logged is counted all the same.
         """
         try:
-            trouble = self._troubles.get((part, detail))
-            if trouble is None:
-                trouble = _Trouble()
-                if len(self._troubles) < _MOST_KEYS or part in VITAL:
-                    self._troubles[part, detail] = trouble
-            trouble.in_row += 1
+            trouble = self._note(part, detail)
             pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(trouble.in_row - 1, 10))
             trouble.until = self._clock.monotonic() + pause
             self._count(part)
-            self._log(part, detail, trouble, error)
-        except Exception as fault:  # noqa: BLE001 - nothing contains the supervisor's own faults
-            self._troubles.setdefault(("supervisor", ""), _Trouble()).in_row += 1
-            del fault
+            self._log(part, detail, error)
+        except Exception:  # noqa: BLE001 - nothing contains the supervisor's own faults
+            self._note("supervisor", "")
             return LONGEST_PAUSE
         return pause
 
     def works(self, part: str, detail: str = "") -> None:
-        """The part did its work: its next failure is logged with its traceback again."""
-        if self._troubles:
-            self._troubles.pop((part, detail), None)
+        """This detail of the part did its work. Once all of them do, the part's next failure is
+        logged with its traceback again."""
+        failing = self._failing.get(part)
+        if failing is not None:
+            failing.details.pop(detail, None)
+            if not failing.details:
+                del self._failing[part]
 
     def unhealthy(self) -> list[str]:
         """Vital parts that fail again and again, each as a phrase."""
         found = []
         for part in VITAL:
-            trouble = self._troubles.get((part, ""))
+            trouble = self._trouble(part, "")
             if trouble is not None and trouble.in_row >= AGAIN_AND_AGAIN:
                 found.append(f"{part} failed {trouble.in_row} times in a row")
         return found
@@ -173,19 +184,37 @@ class Supervisor:
         else:
             self.works("supervisor")
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[None], part: str, detail: str) -> None:
         self.tasks.discard(task)
+        if detail:
+            self.works(part, detail)
+        else:  # the part itself, so none of its details is there any more
+            self._failing.pop(part, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.failed("supervisor", error)
 
-    def _log(self, part: str, detail: str, trouble: _Trouble, error: BaseException) -> None:
+    def _trouble(self, part: str, detail: str) -> _Trouble | None:
+        failing = self._failing.get(part)
+        return None if failing is None else failing.details.get(detail)
+
+    def _note(self, part: str, detail: str) -> _Trouble:
+        """One more failure in a row."""
+        details = self._failing.setdefault(part, _Failing()).details
+        trouble = details.get(detail, _Trouble())
+        trouble.in_row += 1
+        if len(details) < _MOST_DETAILS:
+            details[detail] = trouble
+        return trouble
+
+    def _log(self, part: str, detail: str, error: BaseException) -> None:
         facts = {"part": part, **({"of": detail} if detail else {}), "error": one_line(error)}
         kind, now = (type(error).__name__, _place(error)), self._clock.monotonic()
-        lately = now - trouble.kinds.get(kind, -inf) < LOGGED_EVERY
-        if lately or (kind not in trouble.kinds and len(trouble.kinds) >= _MOST_KINDS):
+        kinds = self._failing[part].kinds
+        lately = now - kinds.get(kind, -inf) < LOGGED_EVERY
+        if lately or (kind not in kinds and len(kinds) >= _MOST_KINDS):
             log.debug("part.failed_again", **facts)
             return
-        trouble.kinds[kind] = now
+        kinds[kind] = now
         text = "".join(traceback.format_exception(error)).rstrip()
         log.error("part.failed", exception=text[-_MOST_TEXT:], **facts)
 

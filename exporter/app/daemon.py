@@ -186,10 +186,11 @@ class Daemon:
             )
 
     def _slo_failed(self, slo: str, work: str, error: Exception | None) -> None:
+        part = f"slo:{slo}" if slo else "announcements"
         if error is None:
-            self.supervisor.works(f"slo:{slo}", work)
+            self.supervisor.works(part, work)
         else:
-            self.supervisor.failed(f"slo:{slo}", error, work)
+            self.supervisor.failed(part, error, work)
 
     def _request_failed(self, route: str, error: BaseException) -> None:
         self.supervisor.failed(f"request:{route}", error)

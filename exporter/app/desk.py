@@ -101,7 +101,7 @@ class Desk:
             lambda: host.config.path,
             lambda: host.config.api.query_memory,
         )
-        details = Details(engine, self._timeline, self._exclusions.given, heard.fired)
+        details = Details(self._timeline, self._exclusions.given, heard.fired)
         self._pages = Pages(engine, heard, host, details)
         self._live = Live(clock, lambda: host.version)
 

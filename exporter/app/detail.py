@@ -11,18 +11,18 @@ from exporter.config.duration import approximate
 from exporter.core import gate
 from exporter.core.account import Account
 from exporter.core.burn_alerts import BURN
-from exporter.core.engine import Engine
+from exporter.core.events import Group
 from exporter.core.exclusion import Exclusion, Span
 from exporter.core.explain import explain
 from exporter.core.foresight import FORECAST
 from exporter.core.history import History, burn_rates
 from exporter.core.instance import MISSING, Instance
-from exporter.core.status import SLOStatus, Snapshot
+from exporter.core.status import Snapshot
 from exporter.core.steps import POLICY
 from exporter.core.timeline import cost
 from exporter.page.detail import MOST, SPANS, USUAL, Detail
 from exporter.page.detail_charts import Beside, Columns, figures_kind
-from exporter.page.state import see
+from exporter.page.state import Seen, see
 from exporter.series.spans import Fired
 
 _POINTS = 180
@@ -34,31 +34,27 @@ Excluded = Callable[[], Iterable[tuple[Exclusion, str]]]
 class Details:
     """`excluded`: the exclusions and their reasons; `fired`: the alerts there were."""
 
-    def __init__(
-        self, engine: Engine, timeline: Timeline, excluded: Excluded, fired: Fired
-    ) -> None:
-        self._engine = engine
+    def __init__(self, timeline: Timeline, excluded: Excluded, fired: Fired) -> None:
         self._timeline = timeline
         self._excluded = excluded
         self._fired = fired
 
     def of(
-        self, name: str, group: Mapping[str, str], span: str | None, snapshot: Snapshot
-    ) -> Detail:
-        """What is to be shown of an instance; `KeyError` where there is none."""
-        account = self._engine.accounts[name]
-        key = tuple(group[label] for label in account.slo.group_by)
-        instance = account.memory.instances[key]
-        status = _status(snapshot, instance)
+        self, account: Account, group: Group, span: str | None, snapshot: Snapshot
+    ) -> Detail | None:
+        """What is to be shown of an instance; None while its numbers cannot be computed."""
+        instance = account.memory.instances.get(group)
+        seen = _seen(snapshot, instance) if instance is not None else None
+        if instance is None or seen is None:
+            return None
         now = snapshot.now
-        seen = next(one for one in see(snapshot) if one.status is status)
         chosen = _span(span, instance.slo.period.nominal)
         past = History(instance)
         start = max(instance.slo.period.start(now), min(past.first, now - 60.0))
         return Detail(
             seen=seen,
-            gate=gate.instance(status, snapshot),
-            explanation=explain(account, key, now, approximate),
+            gate=gate.instance(seen.status, snapshot),
+            explanation=explain(account, group, now, approximate),
             span=chosen,
             budget=_budget(past, instance, _moments(start, now)),
             burns=_burns(past, instance, _recent(past, chosen, now)),
@@ -131,11 +127,11 @@ def _place(lane: str, order: Sequence[str]) -> int:
     return order.index(lane) if lane in order else len(order)
 
 
-def _status(snapshot: Snapshot, instance: Instance) -> SLOStatus:
-    for status in snapshot.slos:
-        if status.slo.name == instance.slo.name and status.labels == instance.labels:
-            return status
-    raise KeyError(instance.slo.name)
+def _seen(snapshot: Snapshot, instance: Instance) -> Seen | None:
+    for one in see(snapshot):
+        if one.status.slo.name == instance.slo.name and one.status.labels == instance.labels:
+            return one
+    return None
 
 
 def _span(asked: str | None, period: float) -> str:

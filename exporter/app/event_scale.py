@@ -31,7 +31,8 @@ class Scale:
         """Return what an event spent, by SLO instance."""
         costs: list[Cost] = []
         for slo, instance in self._concerned(event, self._services()):
-            costs.append(cost(slo, instance, start, end, now))
+            with self._engine.apart(slo.name, "events"):
+                costs.append(cost(slo, instance, start, end, now))
             if len(costs) % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         return costs
@@ -65,7 +66,9 @@ class Scale:
                 pairs += 1
                 if pairs % _AT_ONCE == 0:
                     await asyncio.sleep(0)
-                if instance.title not in known:
+                if instance.title in known:
+                    continue
+                with self._engine.apart(slo.name, "events"):
                     one = blame(slo, instance, start, end, now, significance, min_bad_events)
                     if one is not None:
                         blames.setdefault(event.id, []).append(one)

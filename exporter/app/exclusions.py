@@ -23,7 +23,7 @@ from exporter.config.expansion import Expansion
 from exporter.config.findings import Findings
 from exporter.core.engine import Engine
 from exporter.core.exclusion import Exclusion, Span
-from exporter.errors import ConfigError, StateError
+from exporter.errors import ConfigError, NotFound, StateError
 from exporter.store.database import Store
 from exporter.store.documents import Change, Documents
 from exporter.web.exclusions_api import Entry, Record
@@ -167,7 +167,7 @@ class Exclusions:
             elif refused is not None:
                 document = refused.document
             else:
-                raise KeyError(ident)
+                raise NotFound(ident)
             said = record("removed", API, ident, document, by, self._clock.now(), why)
             await self._table.write(Change(drop=[(API, ident)], audit=[said]))
             if kept is not None:

@@ -14,6 +14,7 @@ from exporter.core.account import Account
 from exporter.core.engine import Engine
 from exporter.core.explain import explain, find
 from exporter.core.explained import Explanation, PeersSaid
+from exporter.errors import look_up
 
 MOST_GROUPS = 100
 """Instances that one answer explains."""
@@ -44,11 +45,11 @@ class Explainer:
         """One explanation for each instance of an SLO whose group has these labels.
 
         `window`: for the comparison with others, in seconds; None is the longest alert window that
-        is no great work, 0 leaves it out. `KeyError` when there is no such SLO.
+        is no great work, 0 leaves it out. `NotFound` when there is no such SLO.
         """
         # What is told of each series changes while a large page is counted.
         await self._counting.idle()
-        account = self._engine.accounts[name]
+        account = look_up(name, self._engine.accounts)
         now = self._clock.now()
         groups = [tuple(i.group.values()) for i in find(account, dict(group))][:MOST_GROUPS]
         found = []

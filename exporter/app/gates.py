@@ -20,10 +20,10 @@ from exporter.core.gate import Gate, gate
 from exporter.core.notices import Notice
 from exporter.core.override import Override
 from exporter.core.status import Snapshot
-from exporter.errors import ConfigError, StateError
+from exporter.errors import ConfigError, NotFound, StateError
+from exporter.printable import excerpt
 from exporter.store.database import Store
 from exporter.store.documents import Change, Documents
-from exporter.store.rows import printable
 from exporter.web.gate_api import Record
 
 log = structlog.get_logger()
@@ -75,7 +75,7 @@ class Gates:
                     raise ValueError("a time of the override is none")
             except _UNREADABLE as error:
                 log.error("override.unreadable", id=key[1], outcome="the policy decides")
-                bad[key] = printable(str(error))
+                bad[key] = excerpt(str(error))
                 continue
             if override.until > now:
                 found.append(override)
@@ -135,7 +135,7 @@ class Gates:
         async with self._changing:
             override = next((o for o in self.listed() if o.id == ident), None)
             if override is None:
-                raise KeyError(ident)
+                raise NotFound(ident)
             now = self._clock.now()
             said = _record("removed", override, by, now, why)
             await self._table.write(Change(drop=[(_ORIGIN, ident)], audit=[said]))

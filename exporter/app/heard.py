@@ -29,6 +29,16 @@ _decode = msgspec.msgpack.Decoder(Notification).decode
 _UNREADABLE = (msgspec.MsgspecError, RecursionError, TypeError, ValueError)
 
 
+def alerts_of(engine: Engine) -> Iterator[Alert]:
+    """Alerts of all SLOs, and announcements."""
+    for name, account in engine.accounts.items():
+        alerts: list[Alert] = []
+        with engine.apart(name, "alerts"):
+            alerts += account.alerts()
+        yield from alerts
+    yield from engine.notices.alerts()
+
+
 class Heard:
     """`fired`: the alerts, as of the last time that somebody listened."""
 
@@ -43,7 +53,7 @@ class Heard:
 
     async def listen(self, now: float) -> None:
         """Bring `fired` up to date, where anything has changed."""
-        alerts = list(self._alerts())
+        alerts = list(alerts_of(self._engine))
         known = (now // _AGAIN, *((a.since, a.ended, a.firing) for a in alerts))
         if known == self._known:
             return
@@ -82,11 +92,6 @@ class Heard:
 
     def _end(self, labels: Mapping[str, str], start: float, end: float) -> None:
         self._over.setdefault(frozenset(labels.items()), {})[start] = end
-
-    def _alerts(self) -> Iterator[Alert]:
-        for account in self._engine.accounts.values():
-            yield from account.alerts()
-        yield from self._engine.notices.alerts()
 
 
 def _one(span: Span | None) -> Iterable[Span]:

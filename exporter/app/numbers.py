@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from exporter.app.heard import alerts_of
 from exporter.clock import Clock
 from exporter.core.alert import Alert
 from exporter.core.apart import Apart
@@ -41,12 +42,7 @@ class Numbers:
 
     def alerts(self) -> Iterator[Alert]:
         """Those of all SLOs, and what is said once."""
-        for name, account in self._engine.accounts.items():
-            found: list[Alert] = []
-            with self._engine.apart(name, "alerts"):
-                found += account.alerts()
-            yield from found
-        yield from self._engine.notices.alerts()
+        return alerts_of(self._engine)
 
     def apart(self, slo: str, work: str) -> Apart:
         """See `alerts_api.Alerts`."""

@@ -9,14 +9,14 @@ from typing import Any
 import msgspec
 
 from exporter.app.detail import Details
-from exporter.app.heard import Heard
+from exporter.app.heard import Heard, alerts_of
 from exporter.app.host import Host
 from exporter.charts import figures
 from exporter.config.policies import DEFAULT, WORKBOOK
-from exporter.core.alert import Alert
 from exporter.core.engine import Engine
 from exporter.core.history import History, burn_rates
 from exporter.core.status import SLOStatus
+from exporter.errors import look_up
 from exporter.page import alerts as alerts_page
 from exporter.page import configuration as configuration_page
 from exporter.page import detail as detail_page
@@ -85,22 +85,28 @@ class Pages:
     async def slo(self, name: str, query: Mapping[str, str]) -> tuple[str, bool]:
         """One of them."""
         snapshot = self._host.snapshot()
-        account = self._engine.accounts[name]
-        group = tuple(query.get(label) for label in account.slo.group_by)
-        if group not in account.memory.instances:
-            seen = [one for one in see(snapshot) if one.status.slo.name == name]
-            unknown, gone = snapshot.unknown.get(name), any(group)
-            return groups_page.render(account.slo, seen, unknown, gone=gone), not gone
-        await self._heard.listen(snapshot.now)
-        detail = self._details.of(name, query, query.get(detail_page.SPAN), snapshot)
-        return detail_page.render(detail), True
+        account = look_up(name, self._engine.accounts)
+        group = tuple(query[label] for label in account.slo.group_by if label in query)
+        exists, unknown = group in account.memory.instances, None
+        if exists:
+            await self._heard.listen(snapshot.now)
+            with self._engine.apart(name, "page", MemoryError) as work:
+                detail = self._details.of(account, group, query.get(detail_page.SPAN), snapshot)
+                if detail is not None:
+                    return detail_page.render(detail), True
+            if work.failed:
+                unknown = f"it cannot be computed: {work.why}"
+        seen = [one for one in see(snapshot) if one.status.slo.name == name]
+        unknown, gone = unknown or snapshot.unknown.get(name), any(group) and not exists
+        text = groups_page.render(account.slo, seen, unknown, gone=gone, failed=exists)
+        return text, not gone
 
     async def alerts(self) -> str:
         """What fires and was said."""
         now = self._host.snapshot().now
         said = await self._heard.said(now - WEEK, now + 1)
         return alerts_page.render(
-            [alert for alert in self._alerts() if alert.firing],
+            [alert for alert in alerts_of(self._engine) if alert.firing],
             said[::-1],
             list(self._delivered(_facts(self._host.metrics.families()))),
             {entry.notification.key for entry in self._engine.outbox.entries()},
@@ -149,14 +155,6 @@ class Pages:
         moments = [now - span * (1 - k / _POINTS) for k in range(_POINTS + 1)]
         rates = burn_rates(past.window(seconds, moments), slo.objective)
         return overview_page.Burned(label, span, rates)
-
-    def _alerts(self) -> Iterable[Alert]:
-        for name, account in self._engine.accounts.items():
-            found: list[Alert] = []
-            with self._engine.apart(name, "alerts"):
-                found += account.alerts()
-            yield from found
-        yield from self._engine.notices.alerts()
 
     def _delivered(self, facts: Facts) -> Iterable[alerts_page.Delivered]:
         outbox = self._engine.outbox

@@ -83,7 +83,8 @@ class Turns:
 
     @asynccontextmanager
     async def next(self, terms: Terms) -> AsyncIterator[Turn]:
-        """Wait for a turn, no longer than the terms allow. What goes wrong in it is a `Fault`."""
+        """Wait for a turn, no longer than the terms allow. What is wrong with a query is a `Fault`;
+        a `MemoryError` leaves the turn, as every failure that is not the query's."""
         turn = Turn(self._memory, terms)
         try:
             await self._wait(terms.within)
@@ -95,8 +96,6 @@ class Turns:
                 self._free.release()
         except errors.QueryError as error:
             raise fault(error) from None
-        except MemoryError:
-            raise Fault("unavailable", 503, "slod has no memory left for this query") from None
 
     async def _wait(self, within: float) -> None:
         try:

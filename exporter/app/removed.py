@@ -14,6 +14,7 @@ import structlog
 
 from exporter.app.state_bodies import UNREADABLE, read_removed
 from exporter.config.moments import rfc3339
+from exporter.core.apart import one_line
 from exporter.core.dumps import identity
 from exporter.core.engine import Engine
 from exporter.core.state_check import totals
@@ -82,7 +83,7 @@ class Removed:
         try:
             dump, logs = read_removed(body or b"")
         except UNREADABLE as error:
-            return " ".join(f"{type(error).__name__}: {error}".split())
+            return one_line(error)
         return self._engine.restore(slo, dump, logs, alerts=False)
 
     def drop(self, slo: str) -> int:

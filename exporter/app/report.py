@@ -16,7 +16,7 @@ from exporter.core.engine import Engine
 from exporter.core.exclusion import Exclusion
 from exporter.core.instance import Instance
 from exporter.core.notification import Notification
-from exporter.errors import StateError
+from exporter.errors import NotFound, StateError
 from exporter.store.database import Store
 from exporter.store.documents import Change, Documents
 from exporter.web.report_api import LAST, Asked, Written
@@ -89,12 +89,12 @@ class Reports:
         return Written(text, made.end)
 
     async def make(self, asked: Asked, end: float | None = None) -> Review:
-        """A review up to `end`, or now. `KeyError` with a service that there is not, `StateError`
+        """A review up to `end`, or now. `NotFound` with a service that there is not, `StateError`
         when the state cannot be read."""
         known = self.services()
         for name in asked.services:
             if name not in known:
-                raise KeyError(name)
+                raise NotFound(name)
         # It takes a while for a fleet; one at a time, or polls would wait for all of them.
         async with self._writing:
             return await self._make(asked, end)
@@ -119,8 +119,7 @@ class Reports:
                 with self._engine.apart(account.slo.name, "review") as work:
                     made.append(self._review(account, instance, (start, end), said))
                 if work.failed:
-                    why = account.failures["review"].text
-                    notes.append(f"{instance.title} cannot be reviewed: {why}")
+                    notes.append(f"{instance.title} cannot be reviewed: {work.why}")
                 # Many take a while; meanwhile polls go on.
                 await asyncio.sleep(0)
         if left_out:

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from exporter.app.heard import Heard
 from exporter.clock import Clock
+from exporter.core.apart import Apart
 from exporter.core.engine import Engine
 from exporter.core.history import History
 from exporter.core.instance import Instance
@@ -151,14 +152,14 @@ class Series:
             reading.took(many)
             reading.meter.series(one.labels, many)
             reading.meter.take(PLACE * many)
-            with self._engine.apart(one.labels.get("slo", ""), "series") as work:
+            with self._apart(one.labels.get("slo", "")) as work:
                 values, times = one.instant(need.moments, LOOKBACK)
             if not work.failed:
                 yield InstantColumn(one.labels, values, times)
 
     async def _ranges(self, need: Need, reading: _Reading) -> AsyncIterator[RangeColumn]:
         async for one in self._select(need.matchers, reading):
-            with self._engine.apart(one.labels.get("slo", ""), "series") as work:
+            with self._apart(one.labels.get("slo", "")) as work:
                 times, values = one.within(need.moments, need.range)
             if not work.failed:
                 reading.took(len(values))
@@ -181,15 +182,19 @@ class Series:
                 raise TooMuch(f"a selector has more than {MOST_SERIES:,} series; name fewer")
             yield one
 
+    def _apart(self, slo: str) -> Apart:
+        # Memory that cannot be had is the query's failure: it is answered with 503.
+        return self._engine.apart(slo, "series", MemoryError)
+
     def _named(self, fits: Callable[[str], bool], reading: _Reading) -> Iterator[Readable | None]:
         """The series whose name fits; None now and then, so that the caller can pause."""
         for account in list(self._engine.accounts.values()):
             instances: list[Instance] = []
-            with self._engine.apart(account.slo.name, "series"):
+            with self._apart(account.slo.name):
                 instances += account.memory.instances.values()
             for instance in instances:
                 found: list[Readable | None] = []
-                with self._engine.apart(account.slo.name, "series"):
+                with self._apart(account.slo.name):
                     found += self._of(instance, fits, reading.ticks)
                 yield None
                 yield from found

@@ -19,8 +19,9 @@ from exporter.core.notices import Notices
 from exporter.core.notification import Notification
 from exporter.core.outbox import Entry
 from exporter.core.state_check import check_dump, check_operations
+from exporter.printable import excerpt
 from exporter.store.contents import NOTICES, Loaded, OutboxRow
-from exporter.store.rows import BadRow, printable
+from exporter.store.rows import BadRow
 
 CODEC = 1
 UNREADABLE = (
@@ -99,7 +100,7 @@ def _judge_journal(loaded: Loaded, judged: Judged) -> None:
             try:
                 check_operations(sound[slo])
             except UNREADABLE as error:
-                reason = ValueError(f"SLO {printable(slo)}: {error}")
+                reason = ValueError(f"SLO {excerpt(slo)}: {error}")
                 # A copy: what the entry says of other SLOs counts.
                 judged.bad.append(replace(_bad("journal", ("seq", seq), reason, body), column=""))
                 stopped.add(slo)
@@ -190,4 +191,4 @@ def _check_labels(*tables: Any) -> None:
 
 def _bad(table: str, key: tuple[str, str | int], error: Exception, body: bytes | None) -> BadRow:
     reason = " ".join(f"{error}".split()) or type(error).__name__
-    return BadRow(table, printable(str(key[1])), printable(reason), body, *key)
+    return BadRow(table, excerpt(str(key[1])), excerpt(reason), body, *key)

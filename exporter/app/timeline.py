@@ -23,10 +23,10 @@ from exporter.config.timeline import moment, read_event
 from exporter.core.attribution import Cause
 from exporter.core.engine import Engine
 from exporter.core.timeline import CHANGES, Blame, Cost, Event, Span, Spans
-from exporter.errors import StateError
+from exporter.errors import StateError, look_up
+from exporter.printable import excerpt
 from exporter.store.database import Key, Store
 from exporter.store.documents import Change, Documents
-from exporter.store.rows import printable
 
 log = structlog.get_logger()
 
@@ -80,7 +80,7 @@ class Timeline:
                 words.require_times(event)
             except _UNREADABLE as error:
                 log.error("event.unreadable", id=key[1], error=str(error), outcome="it is left out")
-                bad[key] = printable(str(error))
+                bad[key] = excerpt(str(error))
                 continue
             self._events[key[1]] = event
         await self._set_apart(bad)
@@ -181,9 +181,9 @@ class Timeline:
         return event, True
 
     async def end(self, ident: str, raw: Any, by: str) -> Event:
-        """Say when one was over; `KeyError`, `ConfigError` or `StateError` when that cannot be."""
+        """Say when one was over; `NotFound`, `ConfigError` or `StateError` when that cannot be."""
         async with self._changing:
-            event, now = self._events[ident], self._clock.now()
+            event, now = look_up(ident, self._events), self._clock.now()
             findings = Findings("")
             when = now if raw is None else moment(raw, ("end",), now, findings)
             if when < event.start:
@@ -199,7 +199,7 @@ class Timeline:
     async def remove(self, ident: str, by: str, why: str) -> None:
         """Take one back; the record stays."""
         async with self._changing:
-            event = self._events[ident]
+            event = look_up(ident, self._events)
             said = words.record("removed", event, by, self._clock.now(), why)
             await self._table.write(Change(drop=[(event.origin, ident)], audit=[said]))
             del self._events[ident]

@@ -38,20 +38,33 @@ class Faulty(Protocol):
 class Apart:
     """A context manager: an exception inside is this SLO's failure and goes no further.
 
-    `failed` tells afterwards whether there was one.
+    `why` is afterwards the exception in one line, None without one. Exceptions of the types
+    `passing` leave the context: they are no failure of the SLO.
     """
 
-    __slots__ = ("_at", "_faulty", "_name", "_tell", "_work", "failed")
+    __slots__ = ("_at", "_faulty", "_name", "_passing", "_tell", "_work", "why")
 
     def __init__(
-        self, faulty: Faulty | None, name: str, work: str, tell: Tell, at: float | None = None
+        self,
+        faulty: Faulty | None,
+        name: str,
+        work: str,
+        tell: Tell,
+        at: float | None = None,
+        passing: tuple[type[Exception], ...] = (),
     ) -> None:
-        self.failed = False
+        self.why: str | None = None
+        self._passing = passing
         self._faulty = faulty
         self._name = name
         self._work = work
         self._tell = tell
         self._at = at
+
+    @property
+    def failed(self) -> bool:
+        """Whether there was an exception."""
+        return self.why is not None
 
     def __enter__(self) -> Self:
         """Begin the work."""
@@ -69,16 +82,16 @@ class Apart:
             if self._at is None and self._faulty is not None and self._faulty.failures:
                 self.works()
             return False
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or isinstance(error, self._passing):
             return False
         self.fail(error)
         return True
 
     def fail(self, error: Exception) -> None:
         """Note a failure that was caught elsewhere."""
-        self.failed = True
+        self.why = one_line(error)
         if self._faulty is not None:
-            self._faulty.failures[self._work] = Failure(one_line(error), self._at)
+            self._faulty.failures[self._work] = Failure(self.why, self._at)
         self._tell(self._name, self._work, error)
 
     def works(self) -> None:

@@ -72,8 +72,7 @@ class Engine:
     def configure(self, slos: Sequence[SLO], routes: Iterable[Route]) -> dumps.Reconfigured:
         """Take another configuration; history stays wherever the SLI did."""
         old, self.accounts = self.accounts, {}
-        added: list[str] = []
-        restarted: list[str] = []
+        added, restarted = list[str](), list[str]()
         for slo in slos:
             account = old.get(slo.name)
             if account is not None and dumps.identity(account.slo) == dumps.identity(slo):
@@ -93,10 +92,11 @@ class Engine:
         removed = [name for name in old if name not in restarted]
         return dumps.Reconfigured(added, restarted, removed, states)
 
-    def apart(self, name: str, work: str) -> Apart:
+    def apart(self, name: str, work: str, *passing: type[Exception]) -> Apart:
         """Context of what a reader computes for one SLO: an exception is that SLO's failure, and
-        the reader goes on with the others."""
-        return Apart(self.accounts.get(name), name, work, self._failed, self._ticked or 0.0)
+        the reader goes on with the others; not so of the types `passing`, see `Apart`."""
+        account = self.accounts.get(name)
+        return Apart(account, name, work, self._failed, self._ticked or 0.0, passing)
 
     def _work(self, account: Account, work: str) -> Apart:
         return Apart(account, account.slo.name, work, self._failed)

@@ -59,8 +59,16 @@ def gate(name: str, snapshot: Snapshot) -> Gate | None:
     }
     if not services:
         return None
-    behind = [instance(s, snapshot) for s in snapshot.slos if s.slo.name in services]
-    present = {b.slo for b in behind}
+    behind: list[Behind] = []
+    failed: set[str] = set()
+    for status in snapshot.slos:
+        if status.slo.name in services:
+            with snapshot.apart(status.slo.name, "gate") as work:
+                behind.append(instance(status, snapshot))
+            if work.failed:
+                failed.add(status.slo.name)
+    # One group that fails makes the SLO unknown, whatever its other groups say.
+    present = {b.slo for b in behind} - failed
     for slo, service in services.items():
         if slo not in present:
             why = snapshot.why_unseen(slo)

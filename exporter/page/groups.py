@@ -15,11 +15,20 @@ from exporter.page.shell import document, more, slo_link, table
 from exporter.page.state import WORDS, Seen
 
 
-def render(slo: SLO, seen: Sequence[Seen], unknown: str | None, *, gone: bool) -> str:
-    """`seen`: its groups; `unknown`: why its numbers are not those of now; `gone`: the address
-    named a group that there is not."""
+def render(slo: SLO, seen: Sequence[Seen], unknown: str | None, *, gone: bool, failed: bool) -> str:
+    """The page.
+
+    Args:
+        slo: the objective.
+        seen: its groups.
+        unknown: why its numbers are not those of now.
+        gone: the address names a group that does not exist.
+        failed: the group exists, and its numbers cannot be computed.
+    """
     by = ", ".join(slo.group_by)
-    if not seen:
+    if failed:
+        said = "Its numbers cannot be computed."
+    elif not seen:
         said = "It has no data yet."
     elif gone:
         said = f"There is no such group of it. By {by} there are {len(seen):,}."

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
+from exporter.errors import NotFound
 from exporter.page.filters import Filters
 from exporter.page.live import Live
 from exporter.page.shell import CSP, document
@@ -37,7 +38,7 @@ class Shows(Protocol):
         ...
 
     async def slo(self, name: str, query: Mapping[str, str]) -> tuple[str, bool]:
-        """One of them, or of its groups, and whether there is that group; `KeyError` where there is
+        """One of them, or of its groups, and whether there is that group; `NotFound` where there is
         no such objective."""
         ...
 
@@ -64,7 +65,7 @@ def routes(shows: Shows, live: Live) -> Sequence[web.AbstractRouteDef]:
         name = request.match_info["name"]
         try:
             text, found = await shows.slo(name, dict(request.query))
-        except KeyError:
+        except NotFound:
             body = (
                 f'<h1 id="headline">There is no objective {escape(name)}</h1>'
                 f'<p><a href="/?{escape(urlencode({"q": name}))}">Look for it</a></p>'

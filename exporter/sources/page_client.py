@@ -87,7 +87,6 @@ class PageClient:
             clear_frames(error.__traceback__)
             raise SourceError(error.reason, f"{self._target}: {error}") from None
 
-
     async def _beside(self, read: Callable[[], Page]) -> Page:
         """Read in a thread: a page that is like none before takes a second for some MB."""
         loop = asyncio.get_running_loop()

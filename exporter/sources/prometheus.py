@@ -43,6 +43,7 @@ _TOGETHER = 8
 _RETRY = 15.0
 _NEARLY = 0.999
 _HOUR = 3600.0
+_POLL = "poll"
 _LIVE = 300.0
 """Up to so many seconds (or ten intervals) are made good by the next poll, without a lane."""
 
@@ -194,12 +195,14 @@ class PrometheusSource:
                 # Perhaps of one SLO: apart from each other the others go on.
                 self._leave(list(self._live.cursors))
                 poll = self._fault(begun, error)
+            else:
+                self._supervisor.works(self._part, _POLL)
             await sink(poll)
         self._woken.set()
 
     def _fault(self, begun: float, error: Exception, lane: Lane | None = None) -> Poll:
         """What nobody foresaw, as a poll that brought nothing; of an SLO alone, as its fault."""
-        self._supervisor.failed(self._part, error, "poll")
+        self._supervisor.failed(self._part, error, _POLL if lane is None else _detail(lane))
         text = one_line(error)
         if lane is not None and len(lane.cursors) == 1:
             poll = self._asker.failed(begun, None)
@@ -272,8 +275,15 @@ class PrometheusSource:
                 poll = self._asker.failed(begun, too_much)
             except Exception as error:  # noqa: BLE001 - the failure of this lane alone
                 poll = self._fault(begun, error, lane)
+            else:
+                self._supervisor.works(self._part, _detail(lane))
             lane.error = poll.failure
             if divisible and lane.error is not None and lane.error.reason == "timeout":
                 # Perhaps it was slow for once: less at the next try, but no limit for good.
                 lane.chunk = (upto - start) / 2
             return poll
+
+
+def _detail(lane: Lane) -> str:
+    """Which of the source's polls it is, for the supervisor."""
+    return f"{_POLL} of {next(iter(lane.cursors), '')}"

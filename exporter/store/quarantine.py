@@ -9,7 +9,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Mapping
 
-from exporter.store.rows import BadRow, printable
+from exporter.printable import excerpt
+from exporter.store.rows import BadRow
 
 MOST = 1000
 """Rows that are kept, the newest; a file that is bad all over is no reason for a second one."""
@@ -43,7 +44,7 @@ def move_documents(
         for rowid, body in db.execute(
             "SELECT rowid, body FROM document WHERE kind = ? AND origin = ? AND id = ?", key
         ).fetchall():
-            bad = BadRow("document", printable("/".join(key)), reason, body, "rowid", rowid)
+            bad = BadRow("document", excerpt("/".join(key)), reason, body, "rowid", rowid)
             move(db, [bad], now)
     return count(db)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from exporter.printable import excerpt
 from exporter.store.schema import checksum
 
 MOST_SEQ = 1 << 53
@@ -110,11 +111,6 @@ def read(db: sqlite3.Connection, table: Table, bad: list[BadRow]) -> Iterator[tu
                 reason = "it is not what was written (its checksum differs)"
         if reason:
             key = "/".join(str(row[name]) for name in table.signed)
-            bad.append(BadRow(table.name, printable(key), reason, body, "rowid", rowid))
+            bad.append(BadRow(table.name, excerpt(key), reason, body, "rowid", rowid))
         else:
             yield (*values, body)
-
-
-def printable(text: str) -> str:
-    """Return the first 200 characters on one line, with nothing in it that moves a cursor."""
-    return "".join(c if c.isprintable() else "?" for c in text[:200])

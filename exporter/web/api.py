@@ -16,7 +16,7 @@ import msgspec
 from aiohttp import web
 
 from exporter.config.texts import text_fault
-from exporter.errors import ConfigError, StateError
+from exporter.errors import ConfigError, NotFound, StateError
 from exporter.web.bodies import BadBody, read_body
 
 PREFIX = "/api/"
@@ -132,7 +132,7 @@ def refusing(missing: str = "", wrong: int = 400) -> Iterator[None]:
     and what was not done because it could not be written down with 503."""
     try:
         yield
-    except KeyError:
+    except NotFound:
         raise Refusal(404, missing) from None
     except ConfigError as error:
         raise Refusal(wrong, str(error)) from None

@@ -53,7 +53,7 @@ class Timeline(Protocol):
         ...
 
     async def end(self, ident: str, raw: Any, by: str) -> Event:
-        """Say when one was over; `KeyError` when there is none, otherwise as `add`."""
+        """Say when one was over; `NotFound` when there is none, otherwise as `add`."""
         ...
 
     async def remove(self, ident: str, by: str, why: str) -> None:

@@ -71,7 +71,7 @@ class Exclusions(Protocol):
         ...
 
     async def remove(self, ident: str, by: str, why: str) -> None:
-        """Take one back; `KeyError` when there is none, otherwise as `add`."""
+        """Take one back; `NotFound` when there is none, otherwise as `add`."""
         ...
 
     async def records(self, most: int) -> Sequence[Record]:

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from exporter.config.duration import parse_duration
 from exporter.core.explained import Explanation
+from exporter.errors import NotFound
 from exporter.web.api import JSON, ROOT, Part, Refusal, answer
 
 PATH = f"{ROOT}/slos/{{name}}/explain"
@@ -19,7 +20,7 @@ _LONGEST = 366 * 86_400.0
 
 
 class Explains(Protocol):
-    """Whoever can explain; `KeyError` when there is no such SLO."""
+    """Whoever can explain; `NotFound` when there is no such SLO."""
 
     async def explain(
         self, name: str, group: dict[str, str], window: float | None
@@ -44,7 +45,7 @@ def part(explains: Explains) -> Part:
             raise Refusal(400, str(error)) from None
         try:
             found = await explains.explain(name, group, window)
-        except KeyError:
+        except NotFound:
             near = _nearest(name, explains.names())
             raise Refusal(404, f"there is no SLO {name!r}{near}") from None
         if group and not found:

@@ -67,7 +67,7 @@ class Gates(Protocol):
         ...
 
     async def remove(self, ident: str, by: str, why: str) -> None:
-        """End one before its time; `KeyError` when there is none, otherwise as `add`."""
+        """End one before its time; `NotFound` when there is none, otherwise as `add`."""
         ...
 
     async def records(self, most: int) -> Sequence[Record]:

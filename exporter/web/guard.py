@@ -124,7 +124,10 @@ def text(status: int, line: str, headers: dict[str, str] | None = None) -> web.R
 
 
 def _way_to_say(request: web.Request) -> Callable[..., web.Response]:
-    """The shape of a refusal: JSON below the API, else one line of text."""
+    """The shape of a refusal: JSON below the API, in Prometheus' envelope below Prometheus' API,
+    else one line of text."""
+    if _asks(request):
+        return prom_api.refused
     return api.refused if _is_api(request) else text
 
 

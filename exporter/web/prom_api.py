@@ -18,6 +18,8 @@ from exporter.web.prom_params import LONGEST_TIMEOUT, Params, Wrong
 from exporter.web.prom_stream import JSON, Stream, Terms, send, send_whole
 
 ROOT = "/api/v1"
+_KINDS = {404: "not_found", 500: "internal", 503: "unavailable"}
+"""Prometheus' `errorType` by status code."""
 _encode = msgspec.json.Encoder().encode
 
 Handler = Callable[[Params], Awaitable[object]]
@@ -201,6 +203,13 @@ def _allowing(methods: Sequence[str]) -> Callable[[web.Request], Awaitable[web.S
         return refused
 
     return refuse
+
+
+def refused(status: int, why: str, headers: Mapping[str, str] | None = None) -> web.Response:
+    """Prometheus' envelope for a request that no handler answered."""
+    refusal = _refused(_KINDS.get(status, "bad_data"), status, why)
+    refusal.headers.update(headers or {})
+    return refusal
 
 
 def _refused(kind: str, status: int, why: str) -> web.Response:

@@ -72,9 +72,10 @@ async def send(request: web.Request, stream: Stream) -> web.StreamResponse:
         except TimeoutError:
             log.warning("http.cut_off", path=request.path, reason="the answer is read too slowly")
             _abort(request)
-        except Exception as error:
-            log.error("http.failed", path=request.path, exc_info=error)
+        except Exception:
+            # Half an answer must not look whole; who counts failures comes after.
             _abort(request)
+            raise
         return response
     finally:
         stream.close()

@@ -14,7 +14,7 @@ from aiohttp import web
 from exporter.charts.page import CSP
 from exporter.config.duration import parse_duration
 from exporter.config.moments import parse_moment, rfc3339
-from exporter.errors import StateError
+from exporter.errors import NotFound, StateError
 from exporter.web.api import JSON, ROOT, Part, Refusal, answer, changes, read_object
 
 PATH = f"{ROOT}/report"
@@ -47,7 +47,7 @@ class Reports(Protocol):
     """Whoever can write one."""
 
     async def write(self, asked: Asked, form: str) -> Written:
-        """In one of the `TYPES`; `KeyError` with the name of a service that there is not."""
+        """In one of the `TYPES`; `NotFound` with the name of a service that there is not."""
         ...
 
     async def mark(self, end: float) -> None:
@@ -85,11 +85,10 @@ class _Endpoints:
             raise Refusal(400, str(error)) from None
         try:
             written = await self._reports.write(asked, form)
-        except KeyError as error:
-            name = error.args[0]
-            near = get_close_matches(name, self._reports.services(), 1)
+        except NotFound as error:
+            near = get_close_matches(error.name, self._reports.services(), 1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            raise Refusal(404, f"there is no service {name!r}{hint}") from None
+            raise Refusal(404, f"there is no service {error.name!r}{hint}") from None
         except StateError as error:
             raise Refusal(503, str(error)) from None
         headers = {END: rfc3339(written.end), "Referrer-Policy": "no-referrer"}

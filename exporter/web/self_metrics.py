@@ -167,6 +167,7 @@ class SelfMetrics:
         self._forget(self._errors, slo)
         self._forget(self._groups, slo)
         self._forget(self._surplus, slo)
+        self._forget(self._failures, f"slo:{slo}")
 
     def forget_receiver(self, receiver: str) -> None:
         """The receiver is no longer configured; its counters stay."""

@@ -20,6 +20,7 @@ from exporter.core.explained import PeersSaid
 from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import NAME, Matcher, Query, parse_matchers, parse_selector
 from exporter.core.slo import SLI, GaugeSLI
+from exporter.errors import NotFound
 from tests.app.test_daemon import SLO, PageServer, get, page, ready, running, until, write
 from tests.core.builders import AVAILABILITY, T, engine, feed, histogram, rule, slo
 from tests.sources.kit import serving
@@ -141,7 +142,7 @@ async def test_each_group_is_compared_by_itself() -> None:
         (one,) = await explainer.explain("slo", {"route": "/a"}, 3600.0)
         assert await explainer.explain("slo", {"route": "/b"}, 3600.0) == []
         assert explainer.names() == ["slo"]
-        with pytest.raises(KeyError):
+        with pytest.raises(NotFound):
             await explainer.explain("other", {}, None)
     assert one.peers is not None
     assert one.peers.counts[0].total == pytest.approx(105 + 2571, abs=1)

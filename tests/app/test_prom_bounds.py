@@ -130,6 +130,7 @@ async def test_an_allocation_that_fails_is_the_failure_of_its_query(
         patched.setattr(Query, "answer", fail)
         status, answer = await quiet.answer("query", {"query": "1"})
     assert (status, answer["errorType"]) == (503, "unavailable")
+    assert quiet.daemon.supervisor.pausing("request:/api/v1/query")
     assert await quiet.vector("vector(1)")
 
 

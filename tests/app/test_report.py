@@ -15,6 +15,7 @@ from exporter.app import report as app_report
 from exporter.app.daemon import Daemon
 from exporter.app.report import Nothing, Reports
 from exporter.config.moments import rfc3339
+from exporter.errors import NotFound
 from exporter.store.database import Save, Store
 from exporter.store.documents import Change, Documents
 from exporter.web.report_api import Asked
@@ -185,7 +186,7 @@ async def test_an_slo_that_cannot_be_reviewed_holds_up_no_other_and_services_are
     review = await reports.make(Asked(period=3600.0, services=("shop",)))
     assert [one.slo for one in review.slos] == ["b"]
     assert review.notes[0].startswith("a cannot be reviewed: AttributeError: ")
-    with pytest.raises(KeyError):
+    with pytest.raises(NotFound):
         await reports.make(Asked(services=("ship",)))
     monkeypatch.setattr(app_report, "MOST", 0)
     assert (await reports.make(Asked())).notes == ("2 SLO instances are left out; name a service",)

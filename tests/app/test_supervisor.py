@@ -67,6 +67,39 @@ async def test_each_kind_of_error_is_said_once_until_the_part_works(clock: Manua
     assert fail() == 3
 
 
+async def test_a_fault_that_many_details_of_a_part_meet_is_said_once(clock: ManualClock) -> None:
+    supervisor = Supervisor(clock)
+
+    def fail(*targets: str) -> int:
+        with capture_logs() as logs:
+            for target in targets:
+                with supervisor.part("source:a", target):
+                    raise ValueError
+        return sum(one["event"] == "part.failed" for one in logs)
+
+    assert fail("x", "y", "z") == 1
+    supervisor.works("source:a", "x")
+    assert fail("x") == 0
+    for target in "xyz":
+        supervisor.works("source:a", target)
+    assert fail("x") == 1
+
+
+async def test_nothing_is_remembered_of_a_part_that_has_ended(clock: ManualClock) -> None:
+    supervisor = Supervisor(clock)
+
+    async def work() -> None:
+        raise ValueError
+
+    task = supervisor.start("source:a", work, "x")
+    await clock.until_sleeping()
+    assert supervisor.pausing("source:a", "x")
+    task.cancel()
+    await asyncio.wait([task])
+    await asyncio.sleep(0)
+    assert not supervisor.pausing("source:a", "x")
+
+
 async def test_a_cancelled_part_ends_also_where_it_fails_at_that(clock: ManualClock) -> None:
     supervisor = Supervisor(clock)
 
@@ -140,10 +173,13 @@ async def test_a_failure_that_cannot_be_counted_is_the_supervisors_own(clock: Ma
 async def test_what_is_remembered_of_failures_is_bounded(
     clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("exporter.supervisor._MOST_KEYS", 2)
+    monkeypatch.setattr("exporter.supervisor._MOST_DETAILS", 2)
     supervisor = Supervisor(clock)
-    for number in range(5):
-        supervisor.failed("request:/", ValueError(), str(number))
+    with capture_logs() as logs:
+        for number in range(5):
+            supervisor.failed("request:/", ValueError(), str(number))
+            supervisor.works("request:/", "9")
+    assert [one["of"] for one in logs if one["event"] == "part.failed"] == ["0"]
     supervisor.failed("tick", ValueError())
     assert [supervisor.pausing("request:/", str(n)) for n in range(5)] == [True] * 2 + [False] * 3
     assert supervisor.pausing("tick")

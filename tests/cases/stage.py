@@ -233,11 +233,13 @@ class Stage:
 
     # --- what slod serves -----------------------------------------------------------------------
 
-    async def fetch(self, path: str) -> tuple[int, str]:
+    async def fetch(self, path: str, method: str = "GET") -> tuple[int, str]:
         """The status and text of an answer of slod's port."""
         url = f"http://127.0.0.1:{self.daemon.port}{path}"
-        async with aiohttp.ClientSession() as session, session.get(url) as found:
-            return found.status, await found.text()
+        headers = {"X-Requested-With": "test"}
+        async with aiohttp.ClientSession(headers=headers) as session:
+            async with session.request(method, url) as found:
+                return found.status, await found.text()
 
     async def metrics(self) -> Metrics:
         """The metrics page."""

@@ -21,6 +21,7 @@ from exporter.core.explain import explain, find
 from exporter.core.explained import Explanation, PeerSaid, PeersSaid
 from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import Query
+from exporter.errors import look_up
 from exporter.web import explain_api
 from tests.core.builders import ERROR, OK, T, Traffic, engine, feed, rule, slo
 from tests.sources.kit import serving
@@ -50,7 +51,7 @@ class Explains:
         self, name: str, group: dict[str, str], window: float | None
     ) -> list[Explanation]:
         self.asked.append(window)
-        account = self.of.accounts[name]
+        account = look_up(name, self.of.accounts)
         groups = [tuple(i.group.values()) for i in find(account, group)]
         found = [explain(account, g, self.now, approximate) for g in groups]
         return [replace(one, peers=self.peers) for one in found]

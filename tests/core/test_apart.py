@@ -126,13 +126,16 @@ def test_what_a_reader_saw_is_forgotten_when_it_does_not_come_again(
     snapshot = two.status(now)
     with snapshot.apart("bad", "page") as work:
         raise KeyError("row")
-    assert work.failed and two.accounts["bad"].fault == "KeyError: 'row'"
+    assert work.failed and work.why == two.accounts["bad"].fault == "KeyError: 'row'"
     assert snapshot.why_unseen("bad") == "it cannot be computed: KeyError: 'row'"
     with snapshot.apart("bad", "page"), two.apart("bad", "alerts"):
         pass  # another group's row is no reason to forget it
     assert two.accounts["bad"].fault is not None
     with pytest.raises(KeyboardInterrupt), two.apart("bad", "page"):
         raise KeyboardInterrupt
+    with pytest.raises(MemoryError), two.apart("good", "page", MemoryError):
+        raise MemoryError
+    assert two.accounts["good"].fault is None
     with two.apart("nobody", "page"):
         raise ValueError
     two.status(now + LASTS)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from exporter.core import gate as gate_module
 from exporter.core.engine import Engine
 from exporter.core.exclusion import Exclusion
 from exporter.core.gate import Gate, gate
 from exporter.core.override import Override, Verdict
-from tests.core.builders import ERROR, OK, STEPS, T, engine, feed, slo
+from exporter.core.status import SLOStatus
+from tests.core.builders import ERROR, OK, STEPS, T, batch, engine, feed, slo
 
 GOOD, BAD = {OK: 1000.0, ERROR: 0.0}, {OK: 500.0, ERROR: 500.0}
 
@@ -86,6 +88,26 @@ def test_a_group_is_named() -> None:
     feed(e, T, {OK: 0.0, ERROR: 0.0})
     feed(e, T + 10, BAD)
     assert asked(e).reason.startswith("slo{instance=a}: exhausted, ")
+
+
+def test_a_group_that_cannot_be_computed_makes_it_unknown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    e = engine(slo(objective=0.9, period="1h", steps=STEPS, group_by=("instance",)))
+    for at, page in ((T, {OK: 0.0}), (T + 10, {OK: 10.0})):
+        e.ingest(batch(e, at, {"a": page, "b": page}))
+        e.tick(at)
+    before = gate_module._verdict  # noqa: SLF001
+
+    def broken(status: SLOStatus, unknown: str | None) -> tuple[Verdict, str]:
+        if status.labels["instance"] == "b":
+            raise RuntimeError("no verdict")
+        return before(status, unknown)
+
+    monkeypatch.setattr(gate_module, "_verdict", broken)
+    found = asked(e)
+    assert (found.verdict, found.allow) == (Verdict.UNKNOWN, False)
+    assert found.reason == "slo: it cannot be computed: RuntimeError: no verdict"
 
 
 def test_data_that_stopped_makes_it_unknown_unless_its_time_is_excluded() -> None:

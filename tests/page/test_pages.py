@@ -372,8 +372,8 @@ def test_a_list_that_is_cut_says_how_many_more_there_are() -> None:
     of = Traffic(engine_of(*(slo(name) for name in names)))
     of.run(60, 100, 0)
     seen = see(of.engine.status(T + 60))
-    assert "<p>… and 30 more.</p>" in groups(slo("all"), seen, None, gone=False)
-    assert "more.</p>" not in groups(slo("all"), seen[:100], None, gone=False)
+    assert "<p>… and 30 more.</p>" in groups(slo("all"), seen, None, gone=False, failed=False)
+    assert "more.</p>" not in groups(slo("all"), seen[:100], None, gone=False, failed=False)
 
 
 def test_filters_are_what_stands_in_the_address() -> None:

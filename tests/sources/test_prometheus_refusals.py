@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from exporter.config.settings import Duration
 from exporter.core.sample import Ask
 from exporter.core.selector import Query, parse_selector
 from exporter.http import Response
+from exporter.sources.asker import Asker
 from exporter.sources.base import Poll
 from exporter.sources.promapi import read
 from exporter.sources.refusals import TooMuch, partial, refusal
 from tests.sources.kit import running, serving
-from tests.sources.test_prometheus import NOW, M, matrix, source, step
+from tests.sources.test_prometheus import API, NOW, SERIES, M, matrix, source, step
 from tests.sources.upstream import Upstream
 from tests.support import ManualClock
 
@@ -197,3 +199,26 @@ async def test_a_chunk_that_takes_too_long_is_smaller_when_it_is_tried_again() -
     reasons = [poll.error.reason for poll in polls.all if poll.error]
     # Two hours, one hour, and once more when it has grown again.
     assert reasons == ["timeout"] * 3
+
+
+async def test_a_fault_of_slod_is_logged_once_until_its_polls_work_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    broken = True
+    ask = Asker.ask
+
+    async def maybe(self: Asker, *args: Any, **more: Any) -> Poll:
+        if broken:
+            raise RuntimeError("nobody foresaw it")
+        return await ask(self, *args, **more)
+
+    monkeypatch.setattr(Asker, "ask", maybe)
+    clock = ManualClock(NOW)
+    api = API(lambda path, form: matrix((SERIES, [[NOW, "5"]])))
+    with capture_logs() as logs:
+        async with serving(api) as url, running(source(url, clock), [M]) as polls:
+            for now_broken in (True, True, False, False, True, True):
+                broken = now_broken
+                await step(clock, polls)
+    assert [one["event"] for one in logs].count("part.failed") == 2
+    assert {one["part"] for one in logs if one["event"] == "part.failed"} == {"source:prom"}

@@ -7,6 +7,7 @@ loads, and what it counts is what one of the saves counted, none that was synced
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import random
 import shutil
@@ -48,7 +49,12 @@ SAVED = {counts(number) for number in range(SAVES)}
 @pytest.fixture(scope="module")
 def events(tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
     """What some hundreds of saves do to the files, with a stop in between."""
-    return asyncio.run(recorded(tmp_path_factory.mktemp("recorded") / "s.db"))
+    folder = tmp_path_factory.mktemp("recorded")
+    with contextlib.chdir(folder):
+        events = asyncio.run(recorded(folder / "s.db"))
+    # A file whose name the recorder does not keep alive is made under any name, and here.
+    assert {path.name for path in folder.iterdir()} == {"s.db", "s.db.lock"}
+    return events
 
 
 async def recorded(path: Path) -> list[Event]:

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from exporter.core.account import Account
 from exporter.core.explain import explain
 from exporter.core.explained import Explanation
+from exporter.errors import NotFound
 from exporter.web import explain_api
 from tests.web.kit import NOW, serving, slo
 
@@ -27,7 +28,7 @@ class Known:
     ) -> list[Explanation]:
         self.asked.append((name, group, window))
         if name != "checkout":
-            raise KeyError(name)
+            raise NotFound(name)
         return [] if group else [explain(Account(slo()), (), NOW, str)]
 
     def names(self) -> list[str]:

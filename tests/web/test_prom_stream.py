@@ -113,11 +113,20 @@ async def test_an_answer_that_fails_half_way_is_not_taken_for_a_whole_one() -> N
         raise MemoryError
 
     source = Source(pieces())
-    async with serving(routes=[source.route()]) as server, aiohttp.ClientSession() as session:
+    failures: list[tuple[str, str]] = []
+
+    def failed(route: str, error: BaseException) -> None:
+        failures.append((route, type(error).__name__))
+
+    async with (
+        serving(routes=[source.route()], failed=failed) as server,
+        aiohttp.ClientSession() as session,
+    ):
         with pytest.raises(aiohttp.ClientError):
             async with session.get(f"http://127.0.0.1:{server.port}/stream") as answer:
                 await answer.read()
         assert await is_let_go(source)
+    assert failures == [("/stream", "MemoryError")]
 
 
 @pytest.mark.parametrize(

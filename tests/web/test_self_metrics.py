@@ -81,6 +81,8 @@ def test_a_failed_reload_keeps_the_time_of_the_last_good_one() -> None:
 
 def test_what_is_gone_is_forgotten_once_or_twice() -> None:
     metrics = used()
+    metrics.failure("slo:checkout")
+    metrics.failure("slo:basket")
     for _ in range(2):
         metrics.forget_target("prom", "http://a")
         metrics.forget_slo("checkout")
@@ -88,6 +90,7 @@ def test_what_is_gone_is_forgotten_once_or_twice() -> None:
     page = write_text(metrics.families()).decode()
     assert "http://a" not in page and "http://b" in page
     assert "slod_slo_errors{" not in page and "queue_length{" not in page
+    assert "slo:checkout" not in page and 'slod_failures_total{part="slo:basket"} 1' in page
 
 
 def test_promtool_finds_nothing_to_say() -> None:
