@@ -52,7 +52,8 @@ _AGREES_WITHIN = 120.0
 
 async def torture(folder: Path, seed: int, seconds: float, only: list[str]) -> bool:
     """One run; whether all was well."""
-    steps = plan(seed, max(10.0, seconds - _REST), only)
+    faulty = _faulty(seconds)
+    steps = plan(seed, faulty, only)
     (folder / "plan.txt").write_text("\n".join(map(str, steps)) + "\n")
     async with stage(folder, seed) as on:
         faults = Faults(on)
@@ -61,7 +62,7 @@ async def torture(folder: Path, seed: int, seconds: float, only: list[str]) -> b
         moving = asyncio.create_task(_move(on))
         try:
             await _met(on)
-            await _happen(on, faults, steps)
+            await _happen(on, faults, steps, faulty)
             await faults.end()
             await _settled(on)
             async with on.slod.busy:
@@ -89,11 +90,17 @@ async def _met(on: Stage) -> None:
     on.verdict.begun = time.monotonic()
 
 
-async def _happen(on: Stage, faults: Faults, steps: list[Step]) -> None:
+async def _happen(on: Stage, faults: Faults, steps: list[Step], seconds: float) -> None:
     for step in steps:
         await asyncio.sleep(max(0.0, on.verdict.begun + step.at - time.monotonic()))
         print(step, flush=True)
         faults.begin(step)
+    await asyncio.sleep(max(0.0, on.verdict.begun + seconds - time.monotonic()))
+
+
+def _faulty(seconds: float) -> float:
+    """Seconds of a run in which faults happen: the rest is calm."""
+    return seconds - min(_REST, seconds / 3)
 
 
 async def _move(on: Stage) -> None:
@@ -127,6 +134,10 @@ async def _settled(on: Stage) -> None:
         says = on.watch.says.get(slo, (0.0, 0.0))
         if not counts.agrees(*says):
             on.verdict.wrong("end", f"{slo}: {says} at the end, {counts.newest} by the truth")
+        if counts.newest == (0.0, 0.0):
+            on.verdict.wrong("run", f"{slo} had no events, so nothing was compared")
+    if not on.verdict.seen["alerts told"]:
+        on.verdict.wrong("run", "no alert was told, so none was judged")
 
 
 def _report(on: Stage, seed: int, seconds: float, only: list[str], folder: Path) -> None:
@@ -168,7 +179,7 @@ def main() -> int:
         parser.error(f"--only: there is no fault {', '.join(sorted(unknown))}")
     seed = random.randrange(10**6) if args.seed is None else args.seed
     if args.plan:
-        print(*plan(seed, max(10.0, args.minutes * 60 - _REST), only), sep="\n")
+        print(*plan(seed, _faulty(args.minutes * 60), only), sep="\n")
         return 0
     print(f"seed {seed}", flush=True)
     # Connections that a fault has cut are none of its news.
