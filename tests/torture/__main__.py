@@ -130,6 +130,11 @@ async def _settled(on: Stage) -> None:
         await asyncio.sleep(_TICK)
         if time.monotonic() - begun > _AGREES_WITHIN or on.slod.pid is None:
             break
+    _compare(on)
+
+
+def _compare(on: Stage) -> None:
+    """At the end slod has counted all there was; and there was something to judge."""
     for slo, counts in on.counts.items():
         says = on.watch.says.get(slo, (0.0, 0.0))
         if not counts.agrees(*says):
