@@ -24,6 +24,7 @@ from bench import history
 from bench.measure import Row, timed
 from bench.rules import NAME
 from bench.servers import get, here, prometheus, until
+from exporter.app.counting import Counting
 from exporter.app.detail import Details
 from exporter.app.heard import Heard
 from exporter.app.page import page, unread
@@ -55,6 +56,7 @@ class Desk:
         self.config: Config = parse(history.config(slos), "bench")
         self.version = 0
         self.changed: Callable[[], None] = lambda: None
+        self.counting = Counting(self.engine)
         self._families = page(())
         self.metrics = SelfMetrics("bench")
         store = Store(":memory:", now=time.time)

@@ -10,6 +10,7 @@ import asyncio
 import structlog
 
 from exporter import __version__, sdnotify
+from exporter.app.counting import Counting
 from exporter.app.delivery import Delivery, routes
 from exporter.app.desk import Desk
 from exporter.app.health import Health
@@ -54,8 +55,15 @@ class Daemon:
         self._keeper = Keeper(self.engine, store, config.state.keep_removed)
         self.running = Running(self.metrics, self._polling_of, self._delivery_to, self.supervisor)
         self.reload = Reloads(self._reload)
+        self.counting = Counting(self.engine)
         self._work = Work(
-            self.engine, self._keeper, self.metrics, clock, self.supervisor, self.running.wake
+            self.engine,
+            self.counting,
+            self._keeper,
+            self.metrics,
+            clock,
+            self.supervisor,
+            self.running.wake,
         )
         self.changed = self._work.arrived
         self._receivers = receivers
@@ -207,7 +215,13 @@ class Daemon:
     def _polling_of(self, settings: Source) -> Polling:
         source = make_source(settings, self._clock, self.supervisor)
         return Polling(
-            source, self.engine, self.metrics, self._clock, self.changed, self.supervisor
+            source,
+            self.engine,
+            self.metrics,
+            self._clock,
+            self.changed,
+            self.supervisor,
+            self.counting,
         )
 
     def _delivery_to(self, receiver: Receiver) -> Delivery:
@@ -249,6 +263,7 @@ class Daemon:
             self.metrics.reloaded(True, self._clock.now())
             log.info("config.unchanged")
             return
+        await self.counting.idle()
         change = self.engine.configure(config.slos, routes(receivers))
         self._keeper.removed.keep = config.state.keep_removed
         taken_back = await self._keeper.reconfigured(change)

@@ -72,7 +72,7 @@ class Desk:
         self._rooms: list[asyncio.Task[None]] = []
         snapshot, changed = host.snapshot, host.changed
         self._removed = RemovedLedgers(removed, changed)
-        self._explainer = Explainer(engine, lambda: host.config.sources, clock)
+        self._explainer = Explainer(engine, lambda: host.config.sources, clock, host.counting)
         self._exclusions = Exclusions(engine, store, clock, changed)
         self._annotations = Annotations(clock)
         self._timeline = Timeline(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from exporter.app.compare import Comparison, compare
+from exporter.app.counting import Counting
 from exporter.clock import Clock
 from exporter.config.duration import approximate, format_duration
 from exporter.core.account import Account
@@ -26,9 +27,14 @@ class Explainer:
     """`sources`: the settings of the sources, by name, as they are now."""
 
     def __init__(
-        self, engine: Engine, sources: Callable[[], Mapping[str, object]], clock: Clock
+        self,
+        engine: Engine,
+        sources: Callable[[], Mapping[str, object]],
+        clock: Clock,
+        counting: Counting | None = None,
     ) -> None:
         self._engine = engine
+        self._counting = counting or Counting(engine)
         self._sources = sources
         self._clock = clock
         self._comparing = False
@@ -41,6 +47,8 @@ class Explainer:
         `window`: for the comparison with others, in seconds; None is the longest alert window that
         is no great work, 0 leaves it out. `NotFound` when there is no such SLO.
         """
+        # What is told of each series changes while a large page is counted.
+        await self._counting.idle()
         account = look_up(name, self._engine.accounts)
         now = self._clock.now()
         groups = [tuple(i.group.values()) for i in find(account, dict(group))][:MOST_GROUPS]
@@ -50,6 +58,7 @@ class Explainer:
                 found.append((one, explain(account, one, now, approximate)))
             # Many groups take a while; meanwhile polls go on, and groups may go.
             await asyncio.sleep(0)
+            await self._counting.idle()
         if window == 0 or not found:
             return [one for _, one in found]
         seconds = window or _usual_window(account)

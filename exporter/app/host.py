@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from exporter.app.counting import Counting
 from exporter.config.load import Config
 from exporter.core.status import Snapshot
 from exporter.web.exposition import Family
@@ -20,6 +21,8 @@ class Host(Protocol):
     metrics: SelfMetrics
     """What slod knows about itself."""
     changed: Callable[[], None]
+    counting: Counting
+    """The way of batches into the engine."""
 
     @property
     def version(self) -> int:

@@ -14,8 +14,8 @@ import structlog
 
 from exporter.app.removed import Removed
 from exporter.app.state_bodies import Judged, encode, judge, row, write_removed, write_snapshot
-from exporter.core.dumps import identity
-from exporter.core.engine import Engine, Reconfigured
+from exporter.core.dumps import Reconfigured, identity
+from exporter.core.engine import Engine
 from exporter.core.memory import Op
 from exporter.core.notification import Notification
 from exporter.errors import StateError

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 import structlog
 
 from exporter.app.backfill import Backfill
+from exporter.app.counting import Counting
 from exporter.clock import Clock
 from exporter.core.engine import Engine
 from exporter.core.slo import HistogramSLI
@@ -34,10 +35,12 @@ class Polling:
         clock: Clock,
         arrived: Callable[[], None],
         supervisor: Supervisor | None = None,
+        counting: Counting | None = None,
     ) -> None:
         self.source = source
         self.polled = False
         self._engine = engine
+        self._counting = counting or Counting(engine)
         self._metrics = metrics
         self._clock = clock
         self._arrived = arrived
@@ -90,9 +93,12 @@ class Polling:
     async def _sink(self, poll: Poll) -> None:
         """Take a poll; a failure in it is one of the source, whose next poll comes."""
         with self._supervisor.part(self._part, f"what {poll.target} brought"):
-            self._take(poll)
+            await self._take(poll)
 
-    def _take(self, poll: Poll) -> None:
+    async def _take(self, poll: Poll) -> None:
+        taken = {} if poll.batch is None else await self._counting.ingest(poll.batch)
+        await self._counting.idle()
+        # No await from here on: see `Counting.idle`.
         if poll.gone:
             self._metrics.forget_target(poll.source, poll.target)
             self._down.discard(poll.target)
@@ -100,7 +106,7 @@ class Polling:
             self._engine.removed(poll.source, poll.target)
             return
         if poll.batch is not None:
-            self._count(poll.source, self._engine.ingest(poll.batch))
+            self._count(poll.source, taken)
             self._engine.behind(poll.source, self.source.behind, self._clock.now())
         elif poll.error is not None:
             self._engine.failing(poll.source, poll.target)
@@ -196,4 +202,5 @@ class Polling:
         except SourceError as error:
             log.warning("slo.bounds_unknown", slo=slo, reason=error.reason, error=str(error))
             return
+        await self._counting.idle()
         self._engine.bounds(slo, bounds)

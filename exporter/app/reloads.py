@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+_STOPPING = "slod is stopping"
+
 
 class Reloads:
     """Calls `reload`, which takes whether a file without SLOs may take the place of one with some,
@@ -26,13 +28,19 @@ class Reloads:
         """The answer of the next reload to begin. It goes on also if its asker goes away.
         `allow_empty`: holds when one of those who wait for it says so."""
         if self._stopped:
-            return "slod is stopping"
+            return _STOPPING
         self._allow_empty |= allow_empty
         if self._waiting is None:
             self._waiting = task = asyncio.create_task(self._run())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(self._waiting)
+        waiting, caller = self._waiting, asyncio.current_task()
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            if waiting.cancelled() and not (caller and caller.cancelling()):
+                return _STOPPING
+            raise
 
     async def stop(self) -> None:
         """End those under way, and begin no other: what they change is stopped next."""

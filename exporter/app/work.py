@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
+from exporter.app.counting import Counting
 from exporter.app.keeper import Keeper
 from exporter.clock import Clock
 from exporter.core.engine import Engine
@@ -34,6 +35,7 @@ class Work:
     def __init__(
         self,
         engine: Engine,
+        counting: Counting,
         keeper: Keeper,
         metrics: SelfMetrics,
         clock: Clock,
@@ -42,6 +44,7 @@ class Work:
     ) -> None:
         self.version = 0
         self._engine = engine
+        self._counting = counting
         self._keeper = keeper
         self._metrics = metrics
         self._clock = clock
@@ -63,6 +66,8 @@ class Work:
         while True:
             await self._arrived.wait()
             self._arrived.clear()
+            # Until the save has what it writes there is no await: see `Counting.idle`.
+            await self._counting.idle()
             said = self._tick_once()
             due = self._clock.monotonic() - self._saved_at >= SAVE_EVERY
             if said or due or self._engine.outbox.gone:
@@ -90,6 +95,7 @@ class Work:
 
     async def finish(self) -> None:
         """The last tick and save, whatever failed before."""
+        await self._counting.idle()
         with self._supervisor.part("tick"):
             self.tick()
         with self._supervisor.part("saving"):

@@ -16,6 +16,7 @@ from exporter.core.exclusion import Exclusion, Span, merged
 from exporter.core.forecast import Forecast
 from exporter.core.instance import MISSING, Instance, patience
 from exporter.core.intake import Intake
+from exporter.core.long_work import Steps, at_once
 from exporter.core.memory import Memory
 from exporter.core.notification import Notification
 from exporter.core.sample import Batch
@@ -78,11 +79,15 @@ class Account:
         self._dirty = True
 
     def take(self, batch: Batch) -> Taken:
-        """Count what a batch brings, exactly once however often it is brought."""
+        """The same as `taking`, at once."""
+        return at_once(self.taking(batch))
+
+    def taking(self, batch: Batch) -> Steps[Taken]:
+        """Count what a batch brings, exactly once however often it is brought; see `Intake`."""
         if self.slo.fault:
             return Taken(skipped=True)
         newest = self.memory.newest
-        taken = self._intake.take(batch)
+        taken = yield from self._intake.taking(batch)
         if not (taken.skipped or taken.bucket_missing):
             self.fault = taken.fault
             self._dirty = self._dirty or batch.complete

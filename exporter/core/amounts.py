@@ -5,6 +5,7 @@
 | `MOST_VALUE` | counters, counts of histograms, queries | the sample is refused: `too_large` |
 | `MOST_EVENTS` | the events of one interval of one ledger | the interval is refused: `too_large` |
 | `MOST_TOTAL` | sums of years of such intervals | a row of the state file goes to quarantine |
+| `MOST_TEXT` | names of series, processes and groups | the sample is refused: `too_long` |
 
 Each is so far below the largest double (1.8e308) that no sum, square or rate of accepted numbers
 overflows.
@@ -20,6 +21,8 @@ MOST_EVENTS = 2.0**84
 """Largest number of events in one interval: a million series that all gain `MOST_VALUE`."""
 MOST_TOTAL = 2.0**120
 """Largest sum of a ledger: `MOST_EVENTS` each second for two thousand years."""
+MOST_TEXT = 65_536
+"""Longest text that is remembered, in characters: the name of a series holds all its labels."""
 LAST_TIME = 253_402_300_799.0
 """Last second of the year 9999, in unix seconds; no calendar knows a later one."""
 

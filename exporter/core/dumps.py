@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from exporter.core.account import Account
 from exporter.core.apart import one_line
 from exporter.core.memory import Op
 from exporter.core.slo import SLO
+
+
+@dataclass(frozen=True, slots=True)
+class Reconfigured:
+    """What became of the SLOs: names that are new, whose SLI changed, that are no more; `dumps`:
+    whole states of the last two, as they were."""
+
+    added: list[str]
+    restarted: list[str]
+    removed: list[str]
+    dumps: Mapping[str, Mapping[str, Any]]
 
 
 def identity(slo: SLO) -> str:

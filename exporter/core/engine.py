@@ -17,6 +17,7 @@ from exporter.core.alert import Alert, to_say
 from exporter.core.apart import Apart, Readers, Tell, expire, ignore
 from exporter.core.burn import Condition
 from exporter.core.exclusion import Exclusion
+from exporter.core.long_work import Steps, at_once
 from exporter.core.memory import Op
 from exporter.core.notices import Notices
 from exporter.core.notification import Notification
@@ -46,17 +47,6 @@ class Tick:
     full: list[Route]
 
 
-@dataclass(frozen=True, slots=True)
-class Reconfigured:
-    """What became of the SLOs: names that are new, whose SLI changed, that are no more; `dumps`:
-    whole states of the last two, as they were."""
-
-    added: list[str]
-    restarted: list[str]
-    removed: list[str]
-    dumps: Mapping[str, Mapping[str, Any]]
-
-
 class Engine:
     """All SLOs and the outbox. `show` writes seconds as a duration, for people. `failed` is called
     with each exception that nobody foresaw, and with the SLO whose failure it is."""
@@ -79,7 +69,7 @@ class Engine:
         self._parting: list[Alert] = []
         self._exclusions: tuple[Exclusion, ...] = ()
 
-    def configure(self, slos: Sequence[SLO], routes: Iterable[Route]) -> Reconfigured:
+    def configure(self, slos: Sequence[SLO], routes: Iterable[Route]) -> dumps.Reconfigured:
         """Take another configuration; history stays wherever the SLI did."""
         old, self.accounts = self.accounts, {}
         added, restarted = list[str](), list[str]()
@@ -100,7 +90,7 @@ class Engine:
                 states[name] = dumps.dump(gone)
         self.outbox.configure(routes)
         removed = [name for name in old if name not in restarted]
-        return Reconfigured(added, restarted, removed, states)
+        return dumps.Reconfigured(added, restarted, removed, states)
 
     def apart(self, name: str, work: str, *passing: type[Exception]) -> Apart:
         """Context of what a reader computes for one SLO: an exception is that SLO's failure, and
@@ -151,13 +141,17 @@ class Engine:
 
     def ingest(self, batch: Batch) -> dict[str, Taken]:
         """Count a batch for every SLO it was asked for; by SLO, what came of it."""
+        return at_once(self.ingesting(batch))
+
+    def ingesting(self, batch: Batch) -> Steps[dict[str, Taken]]:
+        """The same in steps. While a long one is done elsewhere nobody may change the engine."""
         out: dict[str, Taken] = {}
         keep_plausible(batch)
         for account in self._of(batch.source):
             if batch.slos is not None and account.slo.name not in batch.slos:
                 continue
             with self._work(account, "ingest"):
-                out[account.slo.name] = account.take(batch)
+                out[account.slo.name] = yield from account.taking(batch)
         return out
 
     def bounds(self, slo: str, bounds: Sequence[float]) -> None:

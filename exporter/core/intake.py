@@ -7,21 +7,24 @@ it is done in, and what is held back because nobody can tell.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain, pairwise
 
 from exporter.core import events
-from exporter.core.amounts import are_events
+from exporter.core.amounts import MOST_TEXT, are_events
 from exporter.core.away import Away
 from exporter.core.counters import Counters, Line, Wanted
 from exporter.core.events import Debt, Gain, Group
 from exporter.core.histograms import pair
+from exporter.core.long_work import Steps, at_once
+from exporter.core.looked import observe
 from exporter.core.memory import Memory
 from exporter.core.notes import judge_kind, notes_of, nowhere_fault, surplus_fault, total_is_nowhere
 from exporter.core.query_sli import QuerySLI
 from exporter.core.runs import LONG, Row, Run, ascending, settled
-from exporter.core.sample import Batch, Target
+from exporter.core.sample import Batch
+from exporter.core.selector import Want
 from exporter.core.slo import GaugeSLI, HistogramSLI
 from exporter.core.taken import Taken
 from exporter.core.tally import LONG_GAP, Tally
@@ -48,18 +51,29 @@ class Intake:
         self._counts = not isinstance(memory.slo.sli, GaugeSLI | QuerySLI)
 
     def take(self, batch: Batch) -> Taken:
-        """Count what a batch brings, exactly once however often it is brought."""
+        """The same as `taking`, at once."""
+        return at_once(self.taking(batch))
+
+    def taking(self, batch: Batch) -> Steps[Taken]:
+        """Count what a batch brings, exactly once however often it is brought.
+
+        The long step touches nothing but the targets, the log and the tally of the memory: others
+        may read the instances meanwhile, and nobody may change the memory.
+        """
         taken = Taken()
         if any(term.want in batch.failed for term in self._terms):
             taken.skipped = True
             return taken
+        for term in self._terms:
+            if too_long := batch.too_long.get(term.want):
+                self._refuse(taken, "too_long", too_long)
         self._follow_clock(batch)
         self._own_clock = batch.own_clock
         self._tally(batch)
         self._away.notice(batch, self.memory.targets.values())
         booked = Booked()
         if self._counts:
-            self._take_counters(batch, taken, booked)
+            yield from self._take_counters(batch, taken, booked)
         else:
             self._take_values(batch, taken, booked)
         taken.surplus = self._book(booked, taken)
@@ -90,23 +104,34 @@ class Intake:
 
     # --- counters ---------------------------------------------------------------------------------
 
-    def _take_counters(self, batch: Batch, taken: Taken, booked: Booked) -> None:
+    def _take_counters(self, batch: Batch, taken: Taken, booked: Booked) -> Steps[None]:
         counters, tally = Counters(self.memory, batch, self._away), self._tally(batch)
-        by_target = self._wanted(batch, taken)
-        there = (one.term for wanted in by_target.values() for one in wanted)
-        known = self.memory.targets.values()
-        untold = total_is_nowhere(self.memory.slo.sli, self._terms, known, there)
-        if untold is not None:
-            taken.fault = nowhere_fault(untold)
-        for target, wanted in by_target.items():
-            lines = counters.process(target, wanted)
-            for line in lines if untold is None else ():
-                self._book_line(line, booked, taken)
-            tally.took(target, lines)
-        self._observe(batch, counters.looked, counters.held)
+        by_target: dict[str, list[Wanted]] = {}
+        lines: list[Line] = []
+        untold: list[Want] = []
+
+        def explain() -> None:
+            by_target.update(self._wanted(batch, taken))
+            there = (one.term for wanted in by_target.values() for one in wanted)
+            known = self.memory.targets.values()
+            nowhere = total_is_nowhere(self.memory.slo.sli, self._terms, known, there)
+            if nowhere is not None:
+                untold.append(nowhere)
+            for target, wanted in by_target.items():
+                found = counters.process(target, wanted)
+                tally.took(target, found)
+                lines.extend(found)
+
+        yield explain
+        for one in untold:
+            taken.fault = nowhere_fault(one)
+        for line in () if untold else lines:
+            self._book_line(line, booked, taken)
+        observe(self.memory, batch, counters.looked, counters.held)
         taken.samples = counters.samples
         taken.readings.update(counters.kinds)
-        taken.refused = counters.refused
+        for reason, count in counters.refused.items():
+            taken.refuse(reason, count)
         without = self._without | counters.bucketless if self.memory.bucket_known else set()
         taken.notes = dict(
             notes_of(
@@ -176,6 +201,10 @@ class Intake:
         return line.newest is None and bool(self._own_clock and line.wanted.reading.samples)
 
     def _admits(self, group: Group, taken: Taken) -> bool:
+        if any(len(value) > MOST_TEXT for value in group):
+            # A label that the target's discovery gave it; those of a page are in the series' name.
+            self._refuse(taken, "too_long", 1)
+            return False
         if not self.memory.admits(group):
             taken.over_cap.add(group)
             return False
@@ -196,7 +225,7 @@ class Intake:
                 taken.see(group, reading.series.page or target)
                 booked.data.setdefault(group, []).append(times)
                 booked.gains.setdefault(group, []).extend(gains)
-        self._observe(batch, looked, {})
+        observe(self.memory, batch, looked, {})
 
     # --- into the ledgers -------------------------------------------------------------------------
 
@@ -226,9 +255,13 @@ class Intake:
         """The rows that a ledger can take; one wrong number in it would be there for good."""
         countable = [row for row in rows if are_events(*row)]
         if refused := len(rows) - len(countable):
-            taken.refuse("too_large", refused)
-            taken.readings[Kind.REFUSED.value, "too_large"] += refused
+            Intake._refuse(taken, "too_large", refused)
         return countable
+
+    @staticmethod
+    def _refuse(taken: Taken, reason: str, count: int) -> None:
+        taken.refuse(reason, count)
+        taken.readings[Kind.REFUSED.value, reason] += count
 
     def _write(self, group: Group, found: Sequence[Row], fresh: Sequence[float]) -> None:
         """Into the ledger; `fresh`: when there was data."""
@@ -248,29 +281,6 @@ class Intake:
             else:
                 out.append((end, end))
         return out
-
-    def _observe(self, batch: Batch, looked: Mapping[str, float], held: Collection[str]) -> None:
-        """Remember the look at each target: of a scrape at every one, of an upstream's at those
-        that are known. `looked`: the last look that counted; `held`: those with later ones that do
-        not."""
-        for target in {**batch.targets, **looked}:
-            facts = batch.targets.get(target)
-            look = looked.get(target, 0.0)
-            if target not in held:
-                look = max(look, self._look_of(batch, target, facts))
-            if not look:
-                continue
-            # Where nothing was shown, its start is news for the next look that shows something.
-            started = facts.started(looked[target]) if facts and target in looked else None
-            down = facts is not None and facts.down and batch.own_clock
-            self.memory.do("target", target, look, started, down)
-
-    def _look_of(self, batch: Batch, target: str, facts: Target | None) -> float:
-        """When a batch looked at a target, whatever it showed; 0 if it did not."""
-        if batch.own_clock:
-            return batch.at
-        looks = facts.looks if facts is not None and target in self.memory.targets else ()
-        return looks[-1] if looks else 0.0
 
 
 @dataclass(slots=True)

@@ -100,7 +100,8 @@ class Batch:
     (`counter`, `gauge`, `histogram`, `summary`, `untyped`, ...; `vmrange`: buckets without bounds).
     `widths`: seconds before it that each value of a query stands for, where that is not the poll
     interval. `asked`: after which time samples were asked for, where that is known: a look before
-    that would not have shown a series.
+    that would not have shown a series. `too_long`: by want, series that are left out because their
+    names are too long.
     """
 
     source: str
@@ -114,6 +115,7 @@ class Batch:
     types: dict[str, str] = field(default_factory=dict)
     widths: dict[Want, float] = field(default_factory=dict)
     asked: dict[Want, float] = field(default_factory=dict)
+    too_long: dict[Want, int] = field(default_factory=dict)
 
     @cached_property
     def presence(self) -> Presence:

@@ -53,7 +53,9 @@ def start_of(process: Process) -> Start:
         return Start.INSIDE if _where(process, now) is Start.INSIDE else Start.NONE
     if not start_moved(before, now):
         return Start.SAME
-    return Start.BACK if now < before else _where(process, now)
+    # A start after the last look is by a clock that was set back since: no measure of another one.
+    told_by_this_clock = before <= process.before + CLOCKS_APART
+    return Start.BACK if now < before and told_by_this_clock else _where(process, now)
 
 
 def _where(process: Process, start: float) -> Start:

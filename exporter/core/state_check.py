@@ -11,12 +11,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from exporter.core.alert import State
-from exporter.core.amounts import LAST_TIME, MOST_EVENTS, MOST_TOTAL
+from exporter.core.amounts import LAST_TIME, MOST_EVENTS, MOST_TEXT, MOST_TOTAL
 from exporter.core.ledger import Ledger
 from exporter.core.target_state import LOST
 
-MOST_TEXT = 65_536
-"""Longest text of a row, in characters: keys of series hold all their labels."""
 _MOST_WEIGHT = 1_000_000
 """Beliefs, weights and places in lists are small numbers."""
 

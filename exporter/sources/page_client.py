@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from traceback import clear_frames
 
 from exporter.clock import Clock
@@ -14,6 +17,10 @@ from exporter.headers import content_type, is_delimited
 from exporter.http import Client, Response, TransportError
 from exporter.sources.exposition import Page, PageReader
 from exporter.sources.formats import Formats, needs_utf8
+
+_LARGE = 64 * 1024
+"""Bytes of a page that is read at once; series that nobody knew take some 10 us for a line."""
+_THREAD = ThreadPoolExecutor(1, thread_name_prefix="slod-pages")
 
 
 class PageClient:
@@ -27,21 +34,30 @@ class PageClient:
         self._reader = reader
         self._formats = formats
         self._timeout = timeout
+        self._reading = False
+        self._labels: Mapping[str, str] | None = None
 
     def relabel(self, target_labels: Mapping[str, str]) -> None:
-        """The target has other labels now."""
-        self._reader.relabel(target_labels)
+        """The target has other labels now: from the next page on, where one is being read."""
+        self._labels = target_labels
+        if not self._reading:
+            self._take_labels()
+
+    def _take_labels(self) -> None:
+        if self._labels is not None:
+            self._reader.relabel(self._labels)
+            self._labels = None
 
     async def page(self, url: str, clock: Clock) -> Page:
         """The page as it is now; `SourceError` says why there is none."""
         answer = await self._ask(url)
         try:
-            page = self._read(answer, clock.now())
+            page = await self._read(answer, clock.now())
         except SourceError as error:
             if not _chokes_on_protobuf(answer, error) or not self._formats.fall_back():
                 del answer
                 raise
-            page = self._read(await self._ask(url), clock.now())
+            page = await self._read(await self._ask(url), clock.now())
         self._formats.learn(page)
         return page
 
@@ -56,17 +72,35 @@ class PageClient:
         except TransportError as error:
             raise SourceError(error.reason, str(error)) from error
 
-    def _read(self, answer: Response, at: float) -> Page:
+    async def _read(self, answer: Response, at: float) -> Page:
         if answer.status != 200:
             raise SourceError("http_status", f"{self._target} answered {answer.status}")
         kind = content_type(answer.headers)
         try:
             delimited = is_delimited(answer.headers)
-            return self._reader.read(answer.body, kind, at, delimited=delimited)
+            if len(answer.body) <= _LARGE:
+                return self._reader.read(answer.body, kind, at, delimited=delimited)
+            read = partial(self._reader.read, answer.body, kind, at, delimited=delimited)
+            return await self._beside(read)
         except SourceError as error:
             # The page must not live as long as somebody remembers the failure.
             clear_frames(error.__traceback__)
             raise SourceError(error.reason, f"{self._target}: {error}") from None
+
+    async def _beside(self, read: Callable[[], Page]) -> Page:
+        """Read in a thread: a page that is like none before takes a second for some MB."""
+        loop = asyncio.get_running_loop()
+        self._reading = True
+        task = loop.run_in_executor(_THREAD, read)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            # The reader must not be used by two.
+            await asyncio.wait([task])
+            raise
+        finally:
+            self._reading = False
+            self._take_labels()
 
 
 def page_clients(

@@ -11,6 +11,7 @@ from operator import itemgetter
 
 import msgspec
 
+from exporter.core.amounts import MOST_TEXT
 from exporter.core.sample import NativeHistogram, Reading, Series, Value
 from exporter.core.selector import NAME, quote
 from exporter.errors import SourceError
@@ -159,6 +160,8 @@ class Names:
             labels = {k: v for k, v in identity if k != NAME}
             key = series_key(metric.get(NAME, ""), labels.items())
             series = Series(key, target_of(labels), labels)
+            if len(key) > MOST_TEXT:
+                return series  # It is refused, and not worth a day in memory.
         else:
             series = known[0]
         self._series[identity] = (series, now)

@@ -62,7 +62,7 @@ def breaks(patch: pytest.MonkeyPatch, owner: type, method: str, name: str = "bad
 @pytest.mark.parametrize(
     ("owner", "method", "work"),
     [
-        (Account, "take", "ingest"),
+        (Account, "taking", "ingest"),
         (Account, "evaluate", "tick"),
         (Instance, "status", "status"),
     ],

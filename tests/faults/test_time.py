@@ -15,7 +15,19 @@ import pytest
 from exporter.core.engine import Engine
 from exporter.core.outbox import Route
 from exporter.core.slo import Calendar
-from tests.core.builders import ERROR, OK, T, counted, engine, feed, rule, said, slo, status
+from tests.core.builders import (
+    ERROR,
+    OK,
+    T,
+    batch,
+    counted,
+    engine,
+    feed,
+    rule,
+    said,
+    slo,
+    status,
+)
 
 HOUR = 3600.0
 RULES = (rule("page", "20m", "2m", 10.0), rule("ticket", "40m", "10m", 3.0))
@@ -247,3 +259,22 @@ def test_what_waits_for_a_retry_does_not_wait_for_the_clock_to_catch_up() -> Non
     twin.skew -= 5 * HOUR
     twin.run(120, 5, 5)
     assert {e.id for e in outbox.due(ALERTMANAGER.endpoint, twin.now)} >= {e.id for e in waiting}
+
+
+@pytest.mark.parametrize("step", [-5 * HOUR, -HOUR, -301.0, HOUR])
+@pytest.mark.parametrize("age", [60.0, 40 * HOUR])
+def test_a_process_that_restarts_after_a_step_is_counted_from_zero(step: float, age: float) -> None:
+    """The start that it had before is by the clock as it was: later than that of the new process,
+    where that clock was ahead."""
+    of, now = watched(), T
+    for n in range(30):
+        now += 10
+        page = {"pod": {OK: 100.0 * n, ERROR: 0.0}}
+        of.ingest(batch(of, now, page, started={"pod": T - age}))
+    now += step
+    for _ in range(10):
+        now += 10
+        of.ingest(batch(of, now, page, started={"pod": T - age}))
+    before = counted(of)
+    of.ingest(batch(of, now + 10, {"pod": {OK: 80.0, ERROR: 1.0}}, started={"pod": now + 2.5}))
+    assert counted(of) == (before[0] + 80, before[1] + 1)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families as oracle
 
+from exporter.core.amounts import MOST_TEXT
 from exporter.core.sample import NativeHistogram
 from exporter.core.selector import Selector
 from exporter.errors import SourceError
@@ -47,6 +48,17 @@ def test_counters_gauges_and_untyped_are_read_with_labels_time_and_creation() ->
     assert dict(reading.series.labels) == {"code": "500"}
     assert (reading.samples, reading.created) == ([(1.5, 7.0)], 1_699_999_000.5)
     assert (only(page, "g"), only(page, "u"), page.started) == (-2.5, 4.0, 1.7e9)
+
+
+def test_a_series_with_a_name_too_long_to_be_kept_is_refused_and_the_others_are_read() -> None:
+    one = message(3, double(1, 1))
+    many = (label("a", "x" * size) + one for size in (3, MOST_TEXT, MOST_TEXT - 100))
+    page = read(family("c_total", 0, *many), "c_total")
+    assert sorted(len(r.series.labels["a"]) for r in page.readings[Selector("c_total")]) == [
+        3,
+        MOST_TEXT - 100,
+    ]
+    assert page.refused == {"too_long": 1}
 
 
 def test_a_classic_histogram_has_its_buckets_under_the_names_of_the_text_format() -> None:

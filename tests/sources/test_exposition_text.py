@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.openmetrics import exposition as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as oracle
 
+from exporter.core.amounts import MOST_TEXT
 from exporter.core.selector import Selector, parse_selector
 from exporter.errors import SourceError
 from exporter.sources.exposition import Page, PageReader
@@ -78,6 +79,19 @@ def test_a_wanted_line_that_cannot_be_read_is_refused_and_counted_and_the_others
     page = read(b'm{ok="1"} 1\n' + line + b'\nm{ok="2"} 2\n', "m")
     assert sorted(found(page).values()) == [1, 2]
     assert sum(page.refused.values()) <= 1
+
+
+@pytest.mark.parametrize("kind", ["text/plain", OM])
+def test_a_line_too_long_to_be_kept_is_refused_each_time_and_not_remembered(kind: str) -> None:
+    reader = PageReader([Selector("m")], "t", {}, max_series=1000)
+    end = b"# EOF\n" if kind == OM else b""
+    for at in range(3):
+        value = b"x" * (MOST_TEXT + at)
+        body = b'm{ok="1"} 1\nm{a="' + value + b'"} 1\nm{ok="2"} 2\nother{a="' + value + b'"} 1\n'
+        page = reader.read(body + end, kind, NOW)
+        assert sorted(found(page).values()) == [1, 2]
+        assert page.refused == {"too_long": 1}
+    assert len(reader._catalogue._known) == 2  # noqa: SLF001 - what it remembers shows nowhere
 
 
 def test_nan_comes_through_as_nan() -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import _sqlite3
 import ctypes
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from ctypes import CFUNCTYPE, POINTER, Structure, c_char_p, c_int, c_int64, c_void_p, cast
 from dataclasses import dataclass, field
@@ -76,8 +76,14 @@ def can_record() -> bool:
 
 
 @contextmanager
-def recording() -> Iterator[Recording]:
-    """Record everything that is done to files opened inside."""
+def recording(
+    tell: Callable[[Event], None] | None = None, refuse: Callable[[], int] = lambda: 0
+) -> Iterator[Recording]:
+    """Record everything that is done to files opened inside.
+
+    `tell` gets each event in place of the recording. `refuse` gives the error code of SQLite with
+    which writes fail now; 0 while they do not.
+    """
     find = ctypes.CDLL(_sqlite3.__file__).sqlite3_vfs_find
     find.restype, find.argtypes = POINTER(_VFS), [c_char_p]
     vfs = find(None).contents
@@ -86,7 +92,8 @@ def recording() -> Iterator[Recording]:
     assert raw_open is not None and raw_delete is not None
     real_open, real_delete = _OPEN(raw_open), _DELETE(raw_delete)
     record = Recording()
-    shim = _Shim(record)
+    tell = tell or record.events.append
+    shim = _Shim(tell, refuse)
 
     @_OPEN
     def opened(of: int, path: int | None, file: int, flags: int, out: int | None) -> int:
@@ -97,7 +104,7 @@ def recording() -> Iterator[Recording]:
 
     @_DELETE
     def deleted(of: int, path: int, sync: int) -> int:
-        record.events.append(Event("delete", _name(path)))
+        tell(Event("delete", _name(path)))
         code: int = real_delete(of, path, sync)
         return code
 
@@ -115,8 +122,9 @@ def _name(path: int) -> str:
 class _Shim:
     """Methods of files that tell what they do; all of it must outlive the files."""
 
-    def __init__(self, record: Recording) -> None:
-        self._record = record
+    def __init__(self, tell: Callable[[Event], None], refuse: Callable[[], int]) -> None:
+        self._tell = tell
+        self._refuse = refuse
         self._names: dict[int, str] = {}
         self._made: dict[int, _Methods] = {}
 
@@ -135,20 +143,21 @@ class _Shim:
             cast(x, c_void_p).value or 0 for x in (methods.xWrite, methods.xTruncate, methods.xSync)
         ]
         write, truncate, sync = _WRITE(raw[0]), _TRUNCATE(raw[1]), _SYNC(raw[2])
-        names, events = self._names, self._record.events
+        names, tell, refuse = self._names, self._tell, self._refuse
 
         def on_write(file: int, data: int, size: int, place: int) -> int:
-            events.append(Event("write", names[file], place, ctypes.string_at(data, size)))
-            code: int = write(file, data, size, place)
-            return code
+            if code := refuse():
+                return code
+            tell(Event("write", names[file], place, ctypes.string_at(data, size)))
+            return int(write(file, data, size, place))
 
         def on_truncate(file: int, size: int) -> int:
-            events.append(Event("truncate", names[file], size))
+            tell(Event("truncate", names[file], size))
             code: int = truncate(file, size)
             return code
 
         def on_sync(file: int, flags: int) -> int:
-            events.append(Event("sync", names[file]))
+            tell(Event("sync", names[file]))
             code: int = sync(file, flags)
             return code
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from exporter.core.amounts import MOST_TEXT
 from exporter.core.sample import Series
 from exporter.core.selector import Selector
 from exporter.sources.exposition.catalogue import Catalogue, Known, origin
@@ -91,12 +92,14 @@ class Planner:
         used: dict[bytes, _Entry] = {}
         try:
             for i, line in enumerate(lines):
-                entry = self._entry(line)
+                long = len(line) > MOST_TEXT
+                entry = None if long else self._entry(line)
                 if entry is None:
                     plan.regular = False
                     plan.begins.append(b"")
+                    # What is too long to be kept is not remembered here either.
                     if name_of(line) in self._names:
-                        refuse("malformed")
+                        refuse("too_long" if long else "malformed")
                     continue
                 begin, known, created_of = entry
                 plan.begins.append(begin)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from exporter.core.amounts import MOST_TEXT
 from exporter.core.sample import Reading
 from exporter.core.selector import Selector
 from exporter.errors import SourceError
@@ -170,6 +171,9 @@ class PageReader:
     def _know(self, page: Page, name: protobuf.Name) -> Known | None:
         known = self._names.get(name)
         if known is None:
+            if sum(map(len, name.pairs)) > MOST_TEXT:
+                page.refuse("too_long")
+                return None
             try:
                 labels = name.labels()
             except Malformed:

@@ -1,0 +1,65 @@
+"""Counts batches; large ones beside the event loop, so that no target can hold it.
+
+A page of thousands of series that nobody knows takes seconds to explain. Its long part runs in a
+thread of its own. Until it is over nobody else may change the engine: whoever wants to waits for
+`idle`, and then does so before the next await. Readers of instances need not wait.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from exporter.core.engine import Engine
+from exporter.core.sample import Batch
+from exporter.core.taken import Taken
+
+LARGE = 200
+"""Readings of a batch that are counted at once: for each SLO some 100 us a reading at worst."""
+
+
+class Counting:
+    """The only way of batches into an engine that lives in an event loop."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="slod-counting")
+        self._free = asyncio.Event()
+        self._free.set()
+
+    async def idle(self) -> None:
+        """Wait until the engine may be changed: until the next await of the caller."""
+        while not self._free.is_set():
+            await self._free.wait()
+
+    async def ingest(self, batch: Batch) -> Mapping[str, Taken]:
+        """As the engine's; it may be changed when this returns, until the next await."""
+        await self.idle()
+        if sum(map(len, batch.readings.values())) <= LARGE:
+            return self._engine.ingest(batch)
+        self._free.clear()
+        # Cancelled or not, what was begun is counted to its end.
+        task = asyncio.ensure_future(self._in_steps(batch))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            await asyncio.wait([task])
+            raise
+
+    async def _in_steps(self, batch: Batch) -> Mapping[str, Taken]:
+        loop, steps = asyncio.get_running_loop(), self._engine.ingesting(batch)
+        try:
+            work = next(steps)
+            while True:
+                try:
+                    await loop.run_in_executor(self._thread, work)
+                except Exception as error:  # noqa: BLE001 - raised where the step was yielded
+                    work = steps.throw(error)
+                else:
+                    work = next(steps)
+        except StopIteration as end:
+            counted: dict[str, Taken] = end.value
+            return counted
+        finally:
+            self._free.set()
