@@ -1,7 +1,7 @@
 """The state file: SQLite in WAL mode, one transaction a save, used from one thread of its own.
 
-With `synchronous = NORMAL` a killed process loses nothing; a machine that loses power may lose the
-last saves, whole, and the next samples bridge them.
+With `synchronous = NORMAL` a killed process loses nothing. A machine that loses power loses what came
+after the last checkpoint, whole saves, at most `SYNC_EVERY`; the next samples bridge them.
 
 Before each transaction the file is looked at: one that was deleted, replaced, cut or overwritten is
 noticed then, and the next whole save makes it anew (`mending`).
@@ -41,6 +41,8 @@ from exporter.store.transaction import Transaction
 _T = TypeVar("_T")
 
 MEMORY = ":memory:"
+SYNC_EVERY = 30
+"""Saves, of which there is one a second at most, until what is saved is synced to the disk."""
 Key = tuple[str, str]
 """Origin and id of a document, or SLO and definition of a removed ledger."""
 
@@ -81,6 +83,7 @@ class Store:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="slod-state")
         self._db: sqlite3.Connection | None = None
         self._seq = 0
+        self._unsynced = 0
         self._lock = FileLock(self._path)
         self._fate = ""
 
@@ -228,6 +231,12 @@ class Store:
                 raise
             self._mend()
         self._transact(lambda db: self._write(db, save))
+        self._unsynced += 1
+        if self._unsynced >= SYNC_EVERY and self._db is not None:
+            self._unsynced = 0
+            # Saved is saved: a disk that refuses now refuses the next save too, and that is said.
+            with suppress(sqlite3.Error):
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _mend(self) -> None:
         db, self._db = self._db, None
