@@ -1,7 +1,7 @@
 """The state file: SQLite in WAL mode, one transaction a save, used from one thread of its own.
 
-With `synchronous = NORMAL` a killed process loses nothing. A machine that loses power loses what came
-after the last checkpoint, whole saves, at most `SYNC_EVERY`; the next samples bridge them.
+With `synchronous = NORMAL` a killed process loses nothing. A machine that loses power loses what
+came after the last checkpoint, whole saves, at most `SYNC_EVERY`; the next samples bridge them.
 
 Before each transaction the file is looked at: one that was deleted, replaced, cut or overwritten is
 noticed then, and the next whole save makes it anew (`mending`).
