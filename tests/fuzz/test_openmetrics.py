@@ -3,7 +3,6 @@ from __future__ import annotations
 from tests.fuzz.kit import corpus, fuzz
 from tests.fuzz.pages import Readers
 
-
 readers = Readers("application/openmetrics-text; version=1.0.0", corpus("openmetrics"))
 
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 from tests.fuzz.kit import corpus, fuzz
 from tests.fuzz.pages import Readers
 
-
 check = Readers("text/plain; version=0.0.4", corpus("text")).check
 
 
