@@ -21,7 +21,7 @@ def test_every_test_that_is_named_is_there(page: str) -> None:
         assert (ROOT / path).exists(), path
         if test:
             assert re.search(
-                rf"^(?:async )?def {test}\(", (ROOT / path).read_text(), re.MULTILINE
+                rf"^(?:async )?def {test}\(", (ROOT / path).read_text("utf-8"), re.M
             ), test
 
 

@@ -26,7 +26,7 @@ SUBJECTS = {
     "text": ("test_text", ("text", "openmetrics")),
     "web_config": ("test_web_config", ("web_config",)),
 }
-"""The module whose `check` takes the bytes, and the folders of seeds; the first names the tokens."""
+"""Module with the `check` that takes the bytes; folders of seeds, the first names the tokens."""
 _HANGS = 20
 """Seconds, for inputs of a few kilobytes that take milliseconds."""
 _MEMORY = 1024
