@@ -21,7 +21,7 @@ from exporter.sources.lane import Due, Lane
 from exporter.sources.lateness import OVERLAP, Lateness
 from exporter.sources.narrowing import Selection, halves, selection, text
 from exporter.sources.processes import Processes
-from exporter.sources.promapi import Row
+from exporter.sources.promapi import Row, Rows
 from exporter.sources.promclient import PromClient
 from exporter.sources.refusals import TooMuch
 
@@ -246,9 +246,7 @@ class Asker:
         except ValueError as error:
             raise SourceError("malformed", f"answered with unreadable samples: {error}") from None
 
-    async def _raw(
-        self, matchers: Selection, start: float, end: float, selector: str = ""
-    ) -> list[Row]:
+    async def _raw(self, matchers: Selection, start: float, end: float, selector: str = "") -> Rows:
         """All raw samples of a range; of what is too much in a short one, in halves."""
         selector = selector or text(matchers)
         try:
@@ -263,7 +261,7 @@ class Asker:
             parts = halves(matchers, series)
             if not parts:
                 raise
-        return [row for part in parts for row in await self._raw(part, start, end)]
+        return Rows.joined([await self._raw(part, start, end) for part in parts])
 
     def _pace(self, live: bool) -> AbstractAsyncContextManager[object]:
         """Lanes share half of the connections; the live one waits for none of them."""

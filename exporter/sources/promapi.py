@@ -6,7 +6,8 @@ Source: Prometheus documentation, "HTTP API", expression queries.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 
 import msgspec
@@ -16,10 +17,13 @@ from exporter.core.sample import NativeHistogram, Reading, Series, Value
 from exporter.core.selector import NAME, quote
 from exporter.errors import SourceError
 from exporter.http import Response
-from exporter.sources.refusals import partial, refusal
+from exporter.room import ANSWERS, SERIES, NoRoom
+from exporter.sources.refusals import TooMuch, partial, refusal
 
 FORGET_AFTER = 86_400.0
 """Seconds for which the identity of a series is kept after it was last in an answer."""
+_LONGEST_LABELS = 64 * 1024
+"""Characters of a series' labels; no honest server has more, and each is kept for a day."""
 _time = itemgetter(0)
 _AMBIGUOUS = re.compile(r'[\\"\n={},]')
 """Characters of a UTF-8 name that would read as the end of it, or of another label, in a key."""
@@ -58,12 +62,38 @@ class Row(msgspec.Struct):
         return out
 
 
+class Rows(list[Row]):
+    """The series of one or several answers. While it lives, `price` bytes of the room for answers
+    are held for it."""
+
+    __slots__ = ("__weakref__", "price")
+
+    def __init__(self, rows: Iterable[Row], price: int) -> None:
+        super().__init__(rows)
+        self.price = price
+        ANSWERS.hold(price, self)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Rows]) -> Rows:
+        """All series of several answers."""
+        return cls((row for part in parts for row in part), sum(part.price for part in parts))
+
+
 class _Data(msgspec.Struct):
     resultType: str  # noqa: N815 - as the API spells it
     result: msgspec.Raw = msgspec.Raw(b"")
 
 
-class Answer(msgspec.Struct):
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer that can be used. `price`: bytes that its data may take once decoded."""
+
+    data: msgspec.Raw
+    warnings: Sequence[str]
+    price: int
+
+
+class _Answer(msgspec.Struct):
     """A whole answer; `error` is the server's own text, `isPartial` VictoriaMetrics' word that
     nodes of its cluster did not answer."""
 
@@ -75,7 +105,7 @@ class Answer(msgspec.Struct):
     isPartial: bool = False  # noqa: N815
 
 
-_decode = msgspec.json.Decoder(Answer).decode
+_decode = msgspec.json.Decoder(_Answer).decode
 _decode_data = msgspec.json.Decoder(_Data | None).decode
 _decode_labels = msgspec.json.Decoder(list[dict[str, str]]).decode
 _decode_rows = msgspec.json.Decoder(list[Row]).decode
@@ -86,6 +116,10 @@ def read(answer: Response, *, recent: bool = True) -> Answer:
 
     `recent`: whether data of the last hour were asked for, which some store must have.
     """
+    try:
+        price = ANSWERS.check(answer.body)
+    except NoRoom as full:
+        raise TooMuch("too_large", f"there is no memory for an answer: {full}") from None
     try:
         found = _decode(answer.body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -98,15 +132,15 @@ def read(answer: Response, *, recent: bool = True) -> Answer:
     for warning in found.warnings:
         if (error := partial(warning, recent=recent)) is not None:
             raise error
-    return found
+    return Answer(found.data, found.warnings, price)
 
 
-def rows(answer: Answer) -> list[Row]:
+def rows(answer: Answer) -> Rows:
     """The series of an answer."""
     try:
         data = _decode_data(answer.data or b"null")
         if data is not None and data.resultType in ("matrix", "vector"):
-            return _decode_rows(data.result)
+            return Rows(_decode_rows(data.result), answer.price)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise SourceError("malformed", f"answered with unreadable series: {error}") from None
     kind = data.resultType if data else "nothing"
@@ -141,15 +175,20 @@ class Names:
     def __init__(self) -> None:
         self._series: dict[tuple[tuple[str, str], ...], tuple[Series, float]] = {}
         self._swept = 0.0
+        self._most: int | None = None
 
     def readings(
         self, found: Iterable[Row], now: float, target_of: Callable[[Mapping[str, str]], str]
     ) -> list[Reading]:
         """Rows as readings; `target_of` names the process of a series that is new."""
+        before = len(self._series)
+        self._most = SERIES.most(now)
         try:
             return [Reading(self._name(r.metric, now, target_of), r.samples()) for r in found]
         except ValueError as error:
             raise SourceError("malformed", f"answered with unreadable samples: {error}") from None
+        finally:
+            SERIES.add(len(self._series) - before, now)
 
     def _name(
         self, metric: Mapping[str, str], now: float, target_of: Callable[[Mapping[str, str]], str]
@@ -157,6 +196,7 @@ class Names:
         identity = tuple(sorted(metric.items()))
         known = self._series.get(identity)
         if known is None:
+            self._admit(metric)
             labels = {k: v for k, v in identity if k != NAME}
             key = series_key(metric.get(NAME, ""), labels.items())
             series = Series(key, target_of(labels), labels)
@@ -166,6 +206,22 @@ class Names:
             series = known[0]
         self._series[identity] = (series, now)
         return series
+
+    def _admit(self, metric: Mapping[str, str]) -> None:
+        """Refuse a new series for which there is no room."""
+        if sum(len(k) + len(v) for k, v in metric.items()) > _LONGEST_LABELS:
+            raise SourceError(
+                "malformed",
+                f"answered with a series of over {_LONGEST_LABELS} characters of labels",
+            )
+        if self._most is not None:
+            if self._most <= 0:
+                raise SourceError(
+                    "too_many_series",
+                    "answered with more new series than the cgroup has memory for; narrow the "
+                    "selectors or raise the limit",
+                )
+            self._most -= 1
 
     def sweep(self, now: float) -> None:
         """Forget what is old, once an hour."""

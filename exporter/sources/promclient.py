@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from math import floor
+from traceback import clear_frames
 from urllib.parse import urlencode
 
 import structlog
@@ -19,7 +20,7 @@ from exporter.headers import retry_after
 from exporter.http import Client, Response, TransportError
 from exporter.sources.base import bucket_bounds
 from exporter.sources.lateness import OVERLAP
-from exporter.sources.promapi import Answer, Names, Row, labels, read, rows
+from exporter.sources.promapi import Answer, Names, Row, Rows, labels, read, rows
 from exporter.sources.refusals import TooMuch
 from exporter.sources.windows import Windows, expression
 
@@ -66,16 +67,16 @@ class PromClient:
         found = await self.raw(str(want), start - OVERLAP, end)
         return self.readings(found, lambda _: "")
 
-    async def raw(self, selector: str, start: float, end: float) -> list[Row]:
+    async def raw(self, selector: str, start: float, end: float) -> Rows:
         """All raw samples after `start`, up to `end`."""
         reach = max(end - start, 0.001)
         form = {"query": f"{selector}[{format_duration(reach)}]", "time": f"{end:.3f}"}
-        return rows(await self._ask("query", form))
+        return await self._rows("query", form)
 
     async def count(self, selector: str, end: float) -> list[Row]:
         """How many series a selector has, by metric and job."""
         form = {"query": f"count by (__name__, job) ({selector})", "time": f"{end:.3f}"}
-        return rows(await self._ask("query", form))
+        return await self._rows("query", form)
 
     async def series(self, selector: str, start: float, end: float) -> list[dict[str, str]]:
         """The labels of all series that a selector has in a range, the name among them."""
@@ -105,13 +106,13 @@ class PromClient:
             "end": f"{last:.3f}",
             "step": f"{width:g}",
         }
-        return rows(await self._ask("query_range", form))
+        return await self._rows("query_range", form)
 
     async def bounds(self, histogram: Selector) -> list[float]:
         """The bucket bounds there are now."""
         bucket = histogram.renamed(histogram.name + "_bucket")
-        answer = await self._ask("query", {"query": f"count by (le) ({bucket})"})
-        return bucket_bounds(row.metric.get("le", "") for row in rows(answer))
+        found = await self._rows("query", {"query": f"count by (le) ({bucket})"})
+        return bucket_bounds(row.metric.get("le", "") for row in found)
 
     def readings(
         self, found: Sequence[Row], target_of: Callable[[Mapping[str, str]], str]
@@ -122,6 +123,15 @@ class PromClient:
         return self._names.readings(found, now, target_of)
 
     # --- the wire -------------------------------------------------------------------------------
+
+    async def _rows(self, what: str, form: dict[str, str]) -> Rows:
+        answer = await self._ask(what, form)
+        try:
+            return rows(answer)
+        except SourceError as error:
+            clear_frames(error.__traceback__)
+            del answer
+            raise
 
     async def _ask(self, what: str, form: dict[str, str]) -> Answer:
         url = f"{self._url}/api/v1/{what}"
@@ -137,7 +147,13 @@ class PromClient:
             self._retry_at = self._clock.monotonic() + pause
         now = self._clock.now()
         end = float(form.get("time") or form.get("end") or now)
-        found = read(answer, recent=now - end < _RECENT)
+        try:
+            found = read(answer, recent=now - end < _RECENT)
+        except SourceError as error:
+            # The answer must not live as long as somebody remembers the failure.
+            clear_frames(error.__traceback__)
+            del answer
+            raise
         for warning in set(found.warnings) - self._warned:
             self._warned.add(warning)
             log.warning("source.warning", source=self._settings.name, warning=warning[:300])

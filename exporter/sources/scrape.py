@@ -23,6 +23,7 @@ from exporter.sources.base import Poll, Sink, bucket_bounds, wanted
 from exporter.sources.beats import Beats
 from exporter.sources.discovery import discoveries
 from exporter.sources.discovery.base import Discovery, Found, instance_of, shown, target_url
+from exporter.sources.discovery.bounds import most_targets, too_many
 from exporter.sources.page_client import page_clients, targets
 from exporter.supervisor import Supervisor, Work
 
@@ -141,7 +142,12 @@ class ScrapeSource:
 
     def _publish(self, name: str, found: Sequence[Found]) -> None:
         if self._lists.get(name, []) != list(found):
-            self._lists[name] = list(found)
+            lists = self._lists | {name: list(found)}
+            if sum(map(len, lists.values())) > (most := most_targets()):
+                error = str(too_many(most))
+                log.warning("discovery.failed", source=self.name, list=name, error=error)
+                return
+            self._lists = lists
             self._today = self._merged()
             self._changed.set()
 

@@ -8,15 +8,18 @@ KIND = (
 )
 
 
+check = Readers(KIND, corpus("protobuf")).check
+
+
 def test_protobuf_pages() -> None:
-    fuzz("protobuf", Readers(KIND, corpus("protobuf")).check, 6000)
+    fuzz("protobuf", check, 6000)
 
 
 def test_protobuf_families_after_one_another() -> None:
     """Lengths made right again, so that changes reach what lies inside."""
     readers = Readers(KIND, corpus("protobuf"))
 
-    def check(body: bytes) -> None:
+    def check_framed(body: bytes) -> None:
         length, framed = len(body), b""
         while length > 0x7F:
             framed += bytes([length & 0x7F | 0x80])
@@ -28,4 +31,4 @@ def test_protobuf_families_after_one_another() -> None:
         for seed in corpus("protobuf")
         if seed
     ]
-    fuzz("protobuf", check, 4000, seeds=inside)
+    fuzz("protobuf", check_framed, 4000, seeds=inside)

@@ -19,6 +19,7 @@ from yarl import URL
 from exporter.config.settings import ScrapeSource
 from exporter.errors import ConfigError, SourceError
 from exporter.redaction import redact
+from exporter.sources.discovery.bounds import most_targets, too_many
 
 META = "__"
 """Labels that begin so are for relabelling and do not stay, as in Prometheus."""
@@ -88,6 +89,7 @@ def groups(document: object, settings: ScrapeSource) -> list[Found]:
     if not isinstance(document, list):
         raise SourceError("malformed", "a list of target groups was expected")
     out: list[Found] = []
+    most = most_targets()
     for group in document:
         targets = group.get("targets") if isinstance(group, dict) else None
         labels = (group.get("labels") or {}) if isinstance(group, dict) else {}
@@ -95,6 +97,8 @@ def groups(document: object, settings: ScrapeSource) -> list[Found]:
             raise SourceError("malformed", 'each group needs {"targets": [...], "labels": {...}}')
         texts = {str(k): str(v) for k, v in labels.items()}
         kept = {k: v for k, v in texts.items() if not k.startswith(META)}
+        if len(out) + len(targets) > most:
+            raise too_many(most)
         out += [Found(target_url(str(t), texts, scheme, path), kept) for t in targets]
     return out
 

@@ -10,6 +10,7 @@ from exporter.config.settings import ScrapeSource
 from exporter.errors import SourceError
 from exporter.http import Client, TransportError
 from exporter.redaction import redact
+from exporter.room import ANSWERS, NoRoom
 from exporter.sources.discovery.base import Found, Publish, groups
 
 log = structlog.get_logger()
@@ -49,6 +50,9 @@ class HTTPDiscovery:
         if answer.status != 200:
             raise SourceError("http_status", f"answered {answer.status}")
         try:
+            ANSWERS.check(answer.body)
             return groups(msgspec.json.decode(answer.body), self._settings)
+        except NoRoom as error:
+            raise SourceError("too_large", f"there is no memory for the list: {error}") from None
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
             raise SourceError("malformed", str(error)) from None

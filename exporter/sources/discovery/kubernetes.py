@@ -23,6 +23,7 @@ from exporter.clock import Clock
 from exporter.config.settings import HTTP, TLS, KubernetesSD
 from exporter.errors import ConfigError, SlodError, SourceError
 from exporter.http import Client, TransportError
+from exporter.room import ANSWERS, NoRoom
 from exporter.sources.discovery.base import Found, Publish, expand, target_url
 
 log = structlog.get_logger()
@@ -116,6 +117,10 @@ class KubernetesDiscovery:
         answer = await self._client.request("GET", self._url, params=self._params)
         if answer.status != 200:
             raise SourceError("http_status", _refusal(answer.status))
+        try:
+            ANSWERS.check(answer.body)
+        except NoRoom as error:
+            raise SourceError("too_large", f"there is no memory for the list: {error}") from None
         document = _decode(answer.body)
         self._pods = {_uid(pod): self._targets(pod) for pod in document.get("items") or ()}
         self._version = str(document.get("metadata", {}).get("resourceVersion", ""))

@@ -10,7 +10,9 @@ from weakref import WeakValueDictionary
 
 from exporter.core.sample import Series
 from exporter.core.selector import Matcher, Selector
+from exporter.room import SERIES, SeriesRoom
 from exporter.sources.exposition.labels import bound, canonical, parse_bound, spellings
+from exporter.sources.exposition.page import no_room
 
 _NUMBERS = ("le", "quantile")
 """Labels whose values are numbers, which each client and format spells in its own way."""
@@ -40,7 +42,12 @@ class Catalogue:
         target: str,
         target_labels: Mapping[str, str],
         process_labels: Sequence[str] = (),
+        room: SeriesRoom = SERIES,
     ) -> None:
+        self._room = room
+        self._most: int | None = None
+        self.new = 0
+        """Number of wanted series on the page that is being read that were not met before."""
         self.wants: dict[str, list[Selector]] = {}
         for want in dict.fromkeys(wants):
             self.wants.setdefault(want.name, []).append(want)
@@ -55,6 +62,14 @@ class Catalogue:
         self._target_labels = dict(target_labels)
         self._known.clear()
 
+    def begin(self, at: float) -> None:
+        """A page of this time (unix seconds) is read from now on."""
+        self.new, self._most = 0, self._room.most(at)
+
+    def end(self, at: float) -> None:
+        """Those that are new since `begin` are kept."""
+        self._room.add(self.new, at)
+
     def known(self, name: str, labels: Mapping[str, str]) -> Known:
         """The series of a wanted metric that has these labels on the page."""
         # An empty label is an absent one, here as everywhere in Prometheus.
@@ -65,6 +80,10 @@ class Catalogue:
             merged = self._merged(labels)
             wanted_by = self._finders[name].matching(merged)
             process, page = self.process(labels)
+            if wanted_by:
+                if self.new == self._most:
+                    raise no_room(self._most)
+                self.new += 1
             known = Known(Series(key, process, merged, page), origin(labels), wanted_by)
             self._known[key] = known
         return known

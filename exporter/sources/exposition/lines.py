@@ -27,6 +27,8 @@ _PYTHONIC = re.compile(rb"[_\x0b\x0c]")
 """Python reads 1_000 and takes form feeds for blanks, the formats do not."""
 _EARLIEST, _LATEST = 1e9, 1e10
 """Unix seconds between which a counter can have been created: 2001 and 2286."""
+_LONGEST = 64 * 1024
+"""Bytes that a line may have up to its value; no honest page has more, and they are kept."""
 _json_numbers = msgspec.json.Decoder(list[float]).decode
 
 
@@ -69,7 +71,7 @@ def name_of(line: bytes) -> str | None:
 def parse_key(line: bytes) -> Key | None:
     """All of a line but its value; None when it is malformed."""
     found = _KEY.match(line)
-    if found is None:
+    if found is None or found.end() > _LONGEST:
         return None
     plain, inside = found.groups()
     parsed = (None, {}) if inside is None else parse_labels(inside)

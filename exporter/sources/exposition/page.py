@@ -35,6 +35,15 @@ class Page:
         self.refused[reason] = self.refused.get(reason, 0) + 1
 
 
+def no_room(room: int) -> SourceError:
+    """There is no memory for all the series that are new."""
+    return SourceError(
+        "too_many_series",
+        f"the cgroup has memory for {room} more new series, and the page has others too; narrow "
+        "the selectors or raise the limit",
+    )
+
+
 def too_many(max_series: int) -> SourceError:
     """The page holds more wanted series than one page may."""
     return SourceError(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from exporter.core.amounts import MOST_TEXT
 from exporter.core.sample import Series
 from exporter.core.selector import Selector
+from exporter.errors import SourceError
 from exporter.sources.exposition.catalogue import Catalogue, Known, origin
 from exporter.sources.exposition.lines import name_of, parse_key, parse_rest
 from exporter.sources.exposition.page import too_many
@@ -79,42 +80,61 @@ class Planner:
         self._created = created
         self._catalogue = catalogue
         self._entries: dict[bytes, _Entry] = {}
+        self._new: list[bytes] = []
 
     def forget(self) -> None:
         """Read every line anew."""
         self._entries.clear()
 
     def plan(self, lines: Sequence[bytes], max_series: int, refuse: Callable[[str], None]) -> Plan:
-        """Read every line up to its value; `SourceError` when too many are wanted."""
-        plan = Plan()
-        created: dict[str, int] = {}
-        found: dict[Known, int] = {}
+        """Read every line up to its value; `SourceError` when too many are wanted or new."""
+        self._new.clear()
+        met = self._catalogue.new
         used: dict[bytes, _Entry] = {}
         try:
-            for i, line in enumerate(lines):
-                long = len(line) > MOST_TEXT
-                entry = None if long else self._entry(line)
-                if entry is None:
-                    plan.regular = False
-                    plan.begins.append(b"")
-                    # What is too long to be kept is not remembered here either.
-                    if name_of(line) in self._names:
-                        refuse("too_long" if long else "malformed")
-                    continue
-                begin, known, created_of = entry
-                plan.begins.append(begin)
-                if created_of is not None:
-                    used[begin] = entry
-                    created.setdefault(created_of, len(plan.created))
-                    plan.created.append(i)
-                elif known is not None:
-                    used[begin] = entry
-                    _place(plan, found, known, lines, i, refuse)
-                    if len(found) > max_series:
-                        raise too_many(max_series)
+            return self._plan(lines, max_series, refuse, used)
+        except SourceError:
+            # What was refused is not kept either, or it would be there at the next page.
+            for begin in self._new:
+                del self._entries[begin]
+                used.pop(begin, None)
+            self._catalogue.new = met
+            raise
         finally:
             if len(self._entries) > 2 * len(used) + _SPARE:
                 self._entries = used
+
+    def _plan(
+        self,
+        lines: Sequence[bytes],
+        max_series: int,
+        refuse: Callable[[str], None],
+        used: dict[bytes, _Entry],
+    ) -> Plan:
+        plan = Plan()
+        created: dict[str, int] = {}
+        found: dict[Known, int] = {}
+        for i, line in enumerate(lines):
+            long = len(line) > MOST_TEXT
+            entry = None if long else self._entry(line)
+            if entry is None:
+                plan.regular = False
+                plan.begins.append(b"")
+                # What is too long to be kept is not remembered here either.
+                if name_of(line) in self._names:
+                    refuse("too_long" if long else "malformed")
+                continue
+            begin, known, created_of = entry
+            plan.begins.append(begin)
+            if created_of is not None:
+                used[begin] = entry
+                created.setdefault(created_of, len(plan.created))
+                plan.created.append(i)
+            elif known is not None:
+                used[begin] = entry
+                _place(plan, found, known, lines, i, refuse)
+                if len(found) > max_series:
+                    raise too_many(max_series)
         plan.length = sum(map(len, plan.begins))
         plan.bare = [i for i, b in enumerate(plan.begins) if b in used and b"{" not in b]
         for k, (known, i) in enumerate(found.items()):
@@ -149,6 +169,7 @@ class Planner:
             else:
                 entry = _Entry(begin, created_of=origin(key.labels))
             self._entries[begin] = entry
+            self._new.append(begin)
         return entry
 
 

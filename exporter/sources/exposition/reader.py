@@ -8,6 +8,7 @@ from exporter.core.amounts import MOST_TEXT
 from exporter.core.sample import Reading
 from exporter.core.selector import Selector
 from exporter.errors import SourceError
+from exporter.room import NoRoom, require_reading
 from exporter.sources.exposition import protobuf
 from exporter.sources.exposition.catalogue import Catalogue, Known
 from exporter.sources.exposition.ending import OpenPages, last_line
@@ -51,6 +52,7 @@ class PageReader:
         self._start_lines = StartLines(self._catalogue)
         self._messages = protobuf.Families(frozenset(self._catalogue.wants), self._keeps)
         self._names: dict[protobuf.Name, Known] = {}
+        self._met: list[protobuf.Name] = []
 
     def relabel(self, target_labels: Mapping[str, str]) -> None:
         """The target has other labels now: the same keys, and every series made anew."""
@@ -64,9 +66,21 @@ class PageReader:
         """The wanted samples of a page that was read at `at` (unix seconds).
 
         `delimited`: a length or chunks said where the page ends, not the end of the connection.
-        `SourceError`: `unsupported_format`, `truncated`, `malformed` (protobuf only) or
-        `too_many_series`. A single line that is wrong is refused and counted, the others stand.
+        `SourceError`: `unsupported_format`, `truncated`, `malformed` (protobuf only),
+        `too_many_series` or `too_large`. A single line that is wrong is refused and counted, the
+        others stand.
         """
+        try:
+            require_reading(body)
+        except NoRoom as error:
+            raise SourceError("too_large", str(error)) from None
+        self._catalogue.begin(at)
+        try:
+            return self._read(body, content_type, at, delimited=delimited)
+        finally:
+            self._catalogue.end(at)
+
+    def _read(self, body: bytes, content_type: str, at: float, *, delimited: bool) -> Page:
         page = Page(at, {want: [] for wants in self._catalogue.wants.values() for want in wants})
         kind = content_type.partition(";")[0].strip().lower()
         if kind == _PROTOBUF:
@@ -113,6 +127,7 @@ class PageReader:
         starts = Starts()
         declared: dict[str, str] = {}
         seen: dict[Known, protobuf.Name] = {}
+        self._met.clear()
         try:
             for sample in self._messages.samples(body, page.refuse, declared):
                 time = at if sample.time is None or not self._honor else sample.time
@@ -120,6 +135,12 @@ class PageReader:
                     self._start(page, starts, sample.name, time, sample.value)
                 if sample.name.metric in self._catalogue.wants:
                     self._take(page, sample, time, seen)
+        except SourceError:
+            # What was refused is not kept either, or it would be there at the next page.
+            for name in self._met:
+                del self._names[name]
+            self._catalogue.new = 0
+            raise
         finally:
             if len(self._names) > 16 * (len(seen) + _SPARE):
                 self._names = {name: known for known, name in seen.items()}
@@ -180,6 +201,7 @@ class PageReader:
                 page.refuse("malformed")
                 return None
             known = self._names[name] = self._catalogue.known(name.metric, labels)
+            self._met.append(name)
         return known
 
 
