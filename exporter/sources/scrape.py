@@ -261,7 +261,9 @@ class _Loop:
         except SourceError as error:
             poll = self._poll(begun, error=error)
             if error.reason == "refused":
-                poll.batch = self._down()
+                # A look at a target where nobody listens: no process, no series.
+                poll.batch = self._batch(self._clock.now())
+                poll.batch.targets[self.target] = Target(down=True)
         except Exception as error:  # noqa: BLE001 - the failure of this poll alone
             self._supervisor.failed(self._part, error, self.target)
             fault = SourceError("internal", f"{self.target}: {one_line(error)}")
@@ -286,12 +288,6 @@ class _Loop:
             refused.update(page.refused)
         seconds = self._clock.monotonic() - begun
         return Poll(self._name, self.target, seconds, batch, refused=refused)
-
-    def _down(self) -> Batch:
-        """A look at a target where nobody listens: no process, no series."""
-        batch = self._batch(self._clock.now())
-        batch.targets[self.target] = Target(down=True)
-        return batch
 
     def _batch(self, at: float) -> Batch:
         wants = [want for want in self._wants if want not in self._failed]
