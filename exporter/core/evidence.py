@@ -197,7 +197,7 @@ def _same(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
         elif process.missed and start is Start.INSIDE:
             score += _LN["gap_and_move"]
     score += _went_on(process, start)
-    added, of_new = _of_new_series(seen)
+    added, of_new = _of_new_series(process, seen)
     began = False
     anew: list[Seen] = []
     gained: list[tuple[int, float, float | None]] = []
@@ -226,23 +226,23 @@ def _same(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
     return score + added, SAME, verdicts
 
 
-def _of_new_series(seen: Sequence[Seen]) -> tuple[float, Verdict]:
+def _of_new_series(process: Process, seen: Sequence[Seen]) -> tuple[float, Verdict]:
     """Whether the new series of a process that goes on were born, or a collector brought them all:
     they have one age then."""
     new = [s for s in seen if s.last is None and s.value is not None]
     if not new:
         return 0.0, _BORN
-    born = _LN["born"] + (len(new) - 1) * _LN["another"]
-    late = _LN["found_series"]
     known = [s for s in seen if s.last is not None and s.value is not None and s.pace is not None]
-    if known:
-        gained = sum(max(0.0, (s.value or 0.0) - (s.last or 0.0)) for s in known)
-        usual = sum(expected_of(s, s.idle) or 0.0 for s in known)
-        born += among([s.value or 0.0 for s in new], max(gained, usual))
-        late += AGE + among([s.value or 0.0 for s in new], inf)
+    gained = sum(max(0.0, (s.value or 0.0) - (s.last or 0.0)) for s in known)
+    traffic = max(gained, sum(expected_of(s, s.idle) or 0.0 for s in known))
+    if traffic or process.incomplete:
+        values = [s.value or 0.0 for s in new]
+        born = _LN["born"] + among(values, inf if process.incomplete else traffic)
+        late = _LN["found_series"] + AGE + among(values, inf)
     else:
+        born = _LN["born"] + (len(new) - 1) * _LN["another"]
         born += sum(fit(s.value or 0.0, expected_of(s, s.idle), s.idle) for s in new)
-        late += of_age(new)
+        late = _LN["found_series"] + of_age(new)
     return max((born, _BORN), (late, FOUND_LATE), key=lambda option: option[0])
 
 
@@ -341,7 +341,7 @@ def _part_left(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
     if any((s.last or 0.0) > largest for s in seen if s.value is not None and not _fell(s)):
         score += _LN["not_of_most"]
     score += _LN["gone_too"] * _gone(seen)
-    added, of_new = _of_new_series(seen)
+    added, of_new = _of_new_series(process, seen)
     score += added
     verdicts: list[Verdict | None] = []
     for s in seen:

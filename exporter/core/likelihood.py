@@ -17,7 +17,9 @@ _SPREAD, OF_SIBLINGS = 0.2, 2.2
 """The variance of the logarithm of a pace: of a series' own, and of another process'."""
 _SELDOM = 0.3
 """Events that may well be expected where the median of the last looks is none."""
-_OVER = 0.06
+_A_FEW = 5.0
+"""First events that need no traffic beside them."""
+_OVER = 0.08
 """The variance of the logarithm of events over the traffic that they came of."""
 LONG_AGO = 1e9
 """Seconds: of an age that nothing bounds."""
@@ -71,10 +73,10 @@ def among(events: Sequence[float], traffic: float) -> float:
     """How likely the first events are of new series of a process that had so much traffic since:
     any share of it may have become them, an outage all of it, and seldom more."""
     alone = -sum(log(number + 10.0) for number in events)
-    number = sum(events)
-    if number <= traffic:
+    number, most = sum(events), traffic + _A_FEW
+    if number <= most:
         return alone
-    return alone - _tail(log((number + 1.0) / (traffic + 1.0)), _OVER + 1.0 / (number + 1.0))
+    return alone - _tail(log((number + 1.0) / (most + 1.0)), _OVER + 1.0 / (number + 1.0))
 
 
 def _tail(off: float, spread: float) -> float:

@@ -157,6 +157,11 @@ class Walk:
             term == index and last.look >= self._first for term, _, last in self._unwalked()
         )
 
+    def _was_ever(self, index: int) -> bool:
+        """Whether a term ever had series."""
+        known = [c.index for c in self._cursors if c.mark is not None]
+        return index in known or any(term == index for term, _, _ in self._unwalked())
+
     def _may_be_new(self, look: int, present: Sequence[Cursor]) -> bool:
         if start_moved(self._started, self._start_at(look)):
             return True
@@ -483,6 +488,7 @@ class Walk:
             met=self._met,
             missed=self._looks[look] - self._before > _MISSED * self._spacing,
             troubled=sum(weight for _, weight in self._troubled) > 1,
+            incomplete=any(not self._was_ever(index) for index in self._counters.required),
         )
         if self._before <= 0:
             met = evidence.meet(process, rows, self._earliest)
