@@ -36,7 +36,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from math import inf, log, sqrt
-from statistics import median
 
 from exporter.core.likelihood import (
     AGE,
@@ -90,6 +89,8 @@ _LN = {
     "part_left": log(0.002),
     "little_left": log(0.001),
     "not_of_most": log(0.1),
+    "unlike": log(0.1),
+    "down_and_left": log(0.05),
     "other": log(0.01),
     "other_by_falls": log(0.001),
     "all_above": log(0.1),
@@ -333,13 +334,15 @@ def _went_on(process: Process, start: Start) -> float:
 
 def _part_left(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
     score = OF_SAME[start] + (_FALL_AND_MOVE if start not in (Start.NONE, Start.SAME) else 0.0)
-    left = [s.value / s.last for s in seen if _fell(s) and s.last and s.value is not None]
-    share = median(left)
-    largest = max(s.last or 0.0 for s in seen if _fell(s))
+    fallen = [(s.last or 0.0, s.value or 0.0) for s in seen if _fell(s)]
+    largest, left = max(fallen)
+    share = left / largest
     little = share < _LITTLE_LEFT
     score += _LN["little_left" if little else "part_left"] + _went_on(process, start)
     if any((s.last or 0.0) > largest for s in seen if s.value is not None and not _fell(s)):
         score += _LN["not_of_most"]
+    if process.down:
+        score += _LN["down_and_left"]
     score += _LN["gone_too"] * _gone(seen)
     added, of_new = _of_new_series(process, seen)
     score += added
@@ -352,8 +355,10 @@ def _part_left(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
         elif _fell(s):
             # Any share may be left of the largest, and then about the same of the others.
             last, anything = s.last or 0.0, -log((s.last or 0.0) + 10.0)
-            alike = fit(s.value, last * share, s.idle) if last < largest else anything
-            score += max(anything, alike)
+            if last < largest:
+                alike = fit(s.value, last * share, s.idle)
+                anything = max(anything + _LN["unlike"], alike)
+            score += anything
             verdicts.append(_LOST_PART)
         else:
             best, verdict = max(_of_series(s), key=lambda option: option[0])
