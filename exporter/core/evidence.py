@@ -26,7 +26,8 @@ explanation is counted. A look in which nothing is unusual is not weighed: it go
 A series' own created timestamp outranks all of it. What makes an explanation likely is the sum of
 logarithms of: how common it is, what the start time says of it, and how well the events it implies
 fit the pace seen so far. Bursts are real, so the fit has a heavy tail upwards; traffic may always
-stop, so too few events cost little.
+stop, so too few events cost little. What is alike for all series of a process (a burst, a lull), or
+for all that are bad (an outage), is paid for once.
 
 Source: the weights were found by trying them on random worlds (`tests/worlds`).
 """

@@ -1,7 +1,7 @@
 """How well numbers of events fit the pace seen so far, as natural logarithms of likelihoods.
 
-Bursts are real, so the fit has a heavy tail upwards, and a burst of all series of a process is paid
-for once. Traffic may always stop, so too few events cost little.
+Bursts are real, so the fit has a heavy tail upwards, and a burst of all series of a process, or an
+outage, is paid for once. Traffic may always stop, so too few events cost little.
 """
 
 from __future__ import annotations
