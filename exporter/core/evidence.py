@@ -92,6 +92,7 @@ _LN = {
     "not_of_most": log(0.1),
     "unlike": log(0.1),
     "down_and_left": log(0.05),
+    "away_and_left": log(0.1),
     "other": log(0.01),
     "other_by_falls": log(0.001),
     "all_above": log(0.1),
@@ -344,6 +345,8 @@ def _part_left(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
         score += _LN["not_of_most"]
     if process.down:
         score += _LN["down_and_left"]
+    if all(s.absent for s in seen if _fell(s)):
+        score += _LN["away_and_left"]
     score += _LN["gone_too"] * _gone(seen)
     added, of_new = _of_new_series(process, seen)
     score += added

@@ -10,7 +10,7 @@ import pytest
 
 from tests.core.builders import ERROR, LONG_AGO, OK, Reader, T, told
 from tests.core.conftest import Begin
-from tests.core.test_evidence import FUTURE, STARTED, gained, page, steady
+from tests.core.test_evidence import FUTURE, MISSING, STARTED, gained, page, steady
 from tests.core.test_held_back import GOOD_OF_TOTAL
 from tests.core.test_histograms import LATENCY, classic
 
@@ -30,6 +30,18 @@ def test_where_a_part_left_a_sum_a_small_fall_is_of_it_too(begin: Begin) -> None
     assert told(r.poll(80, {OK: 1000.0, ERROR: 84.0}, **STARTED)) == {("unknown", "part_left")}
     r.poll(90, {OK: 1060.0, ERROR: 88.0}, **STARTED)
     assert gained(r) == (60, 4)
+
+
+def test_what_was_away_and_comes_back_small_expired(begin: Begin) -> None:
+    """No sum over workers goes from a page between two of its parts."""
+    r = begin()
+    for k in range(4):
+        r.poll(10.0 * k, {OK: 13_290.0 + k, MISSING: 693.0, ERROR: 670.0 + k // 3}, **STARTED)
+    for k in range(4, 12):
+        r.poll(10.0 * k, {OK: 13_293.0, MISSING: 693.0, ERROR: 671.0}, **STARTED)
+    r.poll(120, {}, **STARTED)
+    r.poll(130, {OK: 48.0, MISSING: 3.0, ERROR: 3.0}, **STARTED)
+    assert r.counted == (3 + 51, 1 + 3)
 
 
 def test_a_replica_is_behind_in_what_is_rare_by_more_than_its_pace(begin: Begin) -> None:
