@@ -133,6 +133,24 @@ def test_a_page_that_was_empty_shows_another_process_under_other_labels(begin: B
     assert gained(r) == (250, 9)
 
 
+def test_of_a_new_version_that_shows_only_some_series_all_counts(begin: Begin) -> None:
+    """All of the old one went in the look in which others came: those were not there before."""
+    busy = {("200", "a"): 50, ("200", "b"): 55, ("404", "a"): 3, ("404", "b"): 3}
+    rare = [(code, route) for code in ("500", "503") for route in "ab"]
+
+    def shown(values: dict[tuple[str, str], float], version: int) -> dict[str, float]:
+        text = 'http_requests_total{{code="{}",route="{}",version="{}"}}'
+        return {text.format(*key, version): value for key, value in values.items()}
+
+    r = begin()
+    for k in range(8):
+        values = {key: 1e6 * n + n * k for key, n in busy.items()} | dict.fromkeys(rare, 2000.0)
+        r.poll(10.0 * k, shown(values, 1), **STARTED)
+    few = zip(busy, (60.0, 84.0, 6.0, 3.0), strict=True)
+    r.poll(80, shown(dict(few), 2), **STARTED)
+    assert r.counted == (7 * 111 + 153, 0)
+
+
 def test_a_bucket_that_is_spelled_otherwise_from_one_look_on_counts_in_one_answer() -> None:
     r = Reader("", LATENCY)
     for k in range(8):
