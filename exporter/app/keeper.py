@@ -19,8 +19,9 @@ from exporter.core.engine import Engine
 from exporter.core.memory import Op
 from exporter.core.notification import Notification
 from exporter.errors import StateError
-from exporter.store.database import Save, Store
+from exporter.store.database import Store
 from exporter.store.rows import BadRow
+from exporter.store.save import Save
 
 log = structlog.get_logger()
 

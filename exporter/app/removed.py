@@ -19,8 +19,9 @@ from exporter.core.dumps import identity
 from exporter.core.engine import Engine
 from exporter.core.state_check import totals
 from exporter.errors import StateError
-from exporter.store.database import Key, Save, Store
+from exporter.store.database import Store
 from exporter.store.removed import RemovedRow
+from exporter.store.save import Key, Save
 from exporter.web.removed_api import RemovedLedger
 
 log = structlog.get_logger()

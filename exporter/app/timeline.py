@@ -25,8 +25,9 @@ from exporter.core.engine import Engine
 from exporter.core.timeline import CHANGES, Blame, Cost, Event, Span, Spans
 from exporter.errors import StateError, look_up
 from exporter.printable import excerpt
-from exporter.store.database import Key, Store
+from exporter.store.database import Store
 from exporter.store.documents import Change, Documents
+from exporter.store.save import Key
 
 log = structlog.get_logger()
 

@@ -15,16 +15,13 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
 from exporter.errors import StateError
 from exporter.store import mending, quarantine, removed, said
 from exporter.store.contents import (
-    NOTICES,
     Loaded,
-    OutboxRow,
     connect,
     load,
     migrate,
@@ -33,8 +30,8 @@ from exporter.store.contents import (
 )
 from exporter.store.faults import translated
 from exporter.store.files import FileLock, emptied, is_database, set_aside, size
-from exporter.store.removed import RemovedRow
 from exporter.store.rows import BadRow
+from exporter.store.save import Key, Save, write
 from exporter.store.schema import checksum
 from exporter.store.transaction import Transaction
 
@@ -43,25 +40,6 @@ _T = TypeVar("_T")
 MEMORY = ":memory:"
 SYNC_EVERY = 30
 """Saves, of which there is one a second at most, until what is saved is synced to the disk."""
-Key = tuple[str, str]
-"""Origin and id of a document, or SLO and definition of a removed ledger."""
-
-
-@dataclass(slots=True)
-class Save:
-    """What one transaction writes. `replace_all`: this is everything, what is there goes first;
-    not so what was `said`, with the moments of that, and removed ledgers."""
-
-    journal: bytes | None = None
-    snapshots: dict[str, bytes] = field(default_factory=dict)
-    forget: list[str] = field(default_factory=list)
-    outbox_put: list[OutboxRow] = field(default_factory=list)
-    outbox_delete: list[str] = field(default_factory=list)
-    said: list[tuple[float, bytes]] = field(default_factory=list)
-    notices: bytes | None = None
-    removed_put: list[RemovedRow] = field(default_factory=list)
-    removed_drop: list[Key] = field(default_factory=list)
-    replace_all: bool = False
 
 
 class Store:
@@ -230,7 +208,8 @@ class Store:
             if not save.replace_all:
                 raise
             self._mend()
-        self._transact(lambda db: self._write(db, save))
+        self._seq += 1
+        self._transact(lambda db: write(db, save, self._seq))
         self._unsynced += 1
         if self._unsynced >= SYNC_EVERY and self._db is not None:
             self._unsynced = 0
@@ -264,39 +243,6 @@ class Store:
             if failed.reason == "corrupt":
                 self._fate = "corrupt"
             raise failed from error
-
-    def _write(self, db: sqlite3.Connection, save: Save) -> None:
-        if save.replace_all:
-            for table in ("journal", "snapshot", "outbox"):
-                db.execute(f"DELETE FROM {table}")  # noqa: S608 (names of ours)
-        self._seq = seq = self._seq + 1
-        if save.journal is not None:
-            crc = checksum(save.journal, seq)
-            db.execute("INSERT INTO journal VALUES (?, ?, ?)", (seq, save.journal, crc))
-        db.executemany("DELETE FROM snapshot WHERE slo = ?", ((slo,) for slo in save.forget))
-        db.executemany(
-            "INSERT OR REPLACE INTO snapshot VALUES (?, ?, ?, ?)",
-            ((slo, seq, body, checksum(body, slo, seq)) for slo, body in save.snapshots.items()),
-        )
-        if save.snapshots or save.forget:
-            db.execute("DELETE FROM journal WHERE seq <= (SELECT min(seq) FROM snapshot)")
-        db.executemany("DELETE FROM outbox WHERE id = ?", ((id_,) for id_ in save.outbox_delete))
-        db.executemany(
-            "INSERT INTO outbox VALUES (?, ?, ?, ?, ?,"
-            " (SELECT coalesce(max(place), 0) + 1 FROM outbox), ?)"
-            " ON CONFLICT (id) DO UPDATE SET attempts = excluded.attempts, due = excluded.due,"
-            " body = excluded.body, crc = excluded.crc",
-            (
-                (r.id, r.endpoint, r.body, r.attempts, r.due, checksum(r.body, r.id, r.endpoint))
-                for r in save.outbox_put
-            ),
-        )
-        said.add(db, save.said)
-        removed.drop(db, save.removed_drop)
-        removed.put(db, save.removed_put)
-        if save.notices is not None:
-            row = (*NOTICES, save.notices, checksum(save.notices, *NOTICES))
-            db.execute("INSERT OR REPLACE INTO document VALUES (?, ?, ?, ?, ?)", row)
 
     def _close(self) -> None:
         if self._db is not None and self._path != MEMORY and not self._lock.fate(connected=True):

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from exporter.store import quarantine
-from exporter.store.database import Key, Store
+from exporter.store.database import Store
 from exporter.store.rows import MOST_SEQ
+from exporter.store.save import Key
 from exporter.store.schema import checksum
 
 

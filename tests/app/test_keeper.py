@@ -10,7 +10,9 @@ from exporter.app.keeper import Keeper
 from exporter.core.engine import Engine
 from exporter.core.notification import Notification, Reason
 from exporter.errors import StateError
-from exporter.store.database import OutboxRow, Save, Store
+from exporter.store.contents import OutboxRow
+from exporter.store.database import Store
+from exporter.store.save import Save
 from tests.core.builders import ERROR, OK, T, engine, feed, slo, status
 
 

@@ -16,8 +16,9 @@ from exporter.app.daemon import Daemon
 from exporter.app.report import Nothing, Reports
 from exporter.config.moments import rfc3339
 from exporter.errors import NotFound
-from exporter.store.database import Save, Store
+from exporter.store.database import Store
 from exporter.store.documents import Change, Documents
+from exporter.store.save import Save
 from exporter.web.report_api import Asked
 from tests.app.test_daemon import PageServer, get, page
 from tests.app.test_exclusions import ask

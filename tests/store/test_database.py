@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import StateError
-from exporter.store.database import Loaded, OutboxRow, Save, Store
+from exporter.store.contents import Loaded, OutboxRow
+from exporter.store.database import Store
+from exporter.store.save import Save
 from exporter.store.schema import VERSION
 
 NOW = 1_700_000_000.0
@@ -168,7 +170,9 @@ async def test_a_file_cut_anywhere_is_loaded_or_set_aside_and_serves_again(tmp_p
 
 CHILD = """
 import asyncio, sys
-from exporter.store.database import OutboxRow, Save, Store
+from exporter.store.contents import OutboxRow
+from exporter.store.database import Store
+from exporter.store.save import Save
 
 async def main():
     store = Store(sys.argv[1], now=lambda: 0.0)

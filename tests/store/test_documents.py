@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from exporter.errors import StateError
-from exporter.store.database import Save
 from exporter.store.documents import Change, Documents
+from exporter.store.save import Save
 from exporter.store.schema import APPLICATION_ID, MIGRATIONS, checksum
 from tests.store.test_database import opened
 

@@ -12,8 +12,9 @@ import pytest
 
 from exporter.app.keeper import Keeper
 from exporter.errors import StateError
-from exporter.store.database import Save, Store
+from exporter.store.database import Store
 from exporter.store.documents import Change, Documents
+from exporter.store.save import Save
 from tests.core.builders import ERROR, OK, T, counted, engine, feed
 from tests.store.test_database import contents, opened
 
