@@ -11,9 +11,11 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import structlog
 from aiohttp import web
 from aiohttp.abc import AbstractAccessLogger
 
+from exporter.memory_limit import memory_left, memory_share
 from exporter.web.guest import Counting, Guest
 
 MOST = 512
@@ -24,6 +26,11 @@ READING = 30.0
 """Seconds within which some of what was sent must have been taken."""
 IDLE = 75.0
 """Seconds that a connection is kept between two requests; scrapes are rarely further apart."""
+_MOST_UNTAKEN = 64 * 2**20
+"""Bytes of all answers that wait for their readers; a quarter of what a cgroup leaves, if less."""
+_LEAST_UNTAKEN = 4 * 2**20
+
+log = structlog.get_logger()
 
 
 class Loop(Protocol):
@@ -42,7 +49,8 @@ class Door:
     """A protocol factory around another one, whose protocols see whole connections only.
 
     `tls`: handshakes are done here, since asyncio shows a server none of the connections that do
-    not finish theirs. `queued` gives the bytes that the system has not delivered yet.
+    not finish theirs. `queued` gives the bytes that the system has not delivered yet, `left` those
+    of memory that the cgroup leaves.
     """
 
     def __init__(
@@ -55,6 +63,7 @@ class Door:
         tls: ssl.SSLContext | None = None,
         loop: Loop | None = None,
         queued: Callable[[asyncio.Transport], int] | None = None,
+        left: Callable[[], int | None] = memory_left,
     ) -> None:
         self.inner = inner
         self.patience = patience
@@ -64,6 +73,7 @@ class Door:
         self.queued = queued or _queued
         self.most = most
         self._most_of_one = max(1, most // 2)
+        self._left = left
         self._guests: set[Guest] = set()
         self._of_one: Counter[str] = Counter()
 
@@ -91,6 +101,23 @@ class Door:
             self._of_one[guest.owner] -= 1
             if not self._of_one[guest.owner]:
                 del self._of_one[guest.owner]
+
+    def make_room(self, newest: Guest) -> None:
+        """Cut off who has had an answer for longest, while those that wait to be taken are too many
+        bytes together; never the one that was given its answer just now."""
+        held = sum(guest.untaken for guest in self._guests)
+        if held <= _LEAST_UNTAKEN:
+            return
+        left = self._left()
+        limit = memory_share(_MOST_UNTAKEN, None if left is None else left + held)
+        limit = max(_LEAST_UNTAKEN, limit)
+        others = (guest for guest in self._guests if guest is not newest and guest.untaken)
+        for guest in sorted(others, key=lambda one: one.since):
+            if held <= limit:
+                return
+            held -= guest.untaken
+            log.warning("http.cut_off", reason="answers that are not read take too much memory")
+            guest.cut()
 
     def close(self) -> None:
         """End all connections, those in a handshake too, which nobody else knows of."""

@@ -25,6 +25,8 @@ log = structlog.get_logger()
 
 _LOOKS = 3
 """A connection is looked at so many times in the shorter of its two limits."""
+_LARGE = 16 * 1024
+"""Bytes of a part from which on it may be too much for the memory of all answers."""
 _END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -56,6 +58,8 @@ class Guest(asyncio.Protocol):
         self._answered = False
         self._written = self._taken = 0
         self._moved = 0.0
+        self.since = 0.0
+        """When it was given the oldest answer that it has not taken yet."""
 
     # --- what the transport tells -------------------------------------------------------------
 
@@ -130,9 +134,21 @@ class Guest(asyncio.Protocol):
         if self.phase is not Phase.BODY:
             self._enter(Phase.IDLE)
 
+    @property
+    def untaken(self) -> int:
+        """Bytes of answers that wait in this process' memory."""
+        return self._transport.get_write_buffer_size() if self._transport is not None else 0
+
+    def writes(self, size: int) -> None:
+        """So many bytes are about to be given to the transport."""
+        self._written += size
+        if not self.untaken:
+            self.since = self._door.loop.time()
+
     def wrote(self, size: int) -> None:
         """So many bytes were given to the transport."""
-        self._written += size
+        if size >= _LARGE and self.untaken:
+            self._door.make_room(self)
 
     def cut(self) -> None:
         """End the connection at once."""
@@ -220,8 +236,9 @@ class Counting:
 
     def write(self, data: bytes) -> None:
         """Count, and hand on."""
-        self.guest.wrote(len(data))
+        self.guest.writes(len(data))
         self._transport.write(data)
+        self.guest.wrote(len(data))
 
     def writelines(self, parts: Any) -> None:
         """As one piece, which is counted."""

@@ -4,6 +4,7 @@ time, against a server with little patience where it is about sockets."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from collections.abc import Callable
@@ -286,6 +287,28 @@ async def test_who_does_not_read_a_large_answer_is_cut_off_and_others_are_served
                 while server.guests:
                     assert await answered(server.port)
                     await asyncio.sleep(0.01)
+
+
+async def test_answers_that_nobody_reads_have_room_together_and_the_oldest_gives_way() -> None:
+    """Each 20 MB are less than all may have together, which is 64 MiB; whoever reads is served."""
+    large = Family.of("large", "gauge", "x" * 20_000_000, [("", 1.0)])
+    async with serving(page=lambda: [large]) as server, asyncio.timeout(BOUND):
+        with contextlib.ExitStack() as stack:
+            deaf = []
+            for _ in range(6):
+                one = stack.enter_context(socket.create_connection(("127.0.0.1", server.port)))
+                one.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+                deaf.append(one)
+                # Its answer has come before the next one asks.
+                await asyncio.to_thread(one.recv, 1)
+            # The system's buffers hold a part of each.
+            while server.guests > 4:
+                await asyncio.sleep(0.01)
+            reader, writer = await connected(server.port)
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            assert len(await reader.read()) > 20_000_000
+            writer.close()
+            await writer.wait_closed()
 
 
 async def answered(port: int) -> bool:
