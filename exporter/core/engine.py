@@ -225,7 +225,7 @@ class Engine:
                 account.fault = _one_line(error)
             if (why := account.unknown(now, self._show)) is not None:
                 unknown[name] = why
-        return Snapshot(now, tuple(slos), services, unknown, self.overrides)
+        return Snapshot(now, tuple(slos), services, unknown, self.overrides, self._show)
 
     def drain(self) -> dict[str, list[Op]]:
         """The operations since the last drain, by SLO."""
