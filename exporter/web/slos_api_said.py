@@ -76,7 +76,8 @@ class SLOSaid(Struct, frozen=True):
     before the first. `whole_budget_remaining`: what is left of the whole period's budget at the
     pace seen, by which the budget policy goes. `budget_unadjusted`: what would be left if nothing
     were excluded. `exhaustion`: seconds until the budget is gone, "+Inf" for never at this rate,
-    with the ends of its 80% interval where there is a forecast. `unknown`: why these are not the numbers of now, or null.
+    with the ends of its 80% interval where there is a forecast. `unknown`: why these are not the
+    numbers of now, or null.
     """
 
     slo: str
