@@ -91,8 +91,8 @@ PIECE = st.tuples(
     st.sampled_from([0.0, 0.0, 0.0011, 0.00195, 0.0021, 0.003, 0.01, 0.3, 1.0]),
     st.sampled_from(["go on", "go on", "go on", "silence", "reset", "no traffic"]),
 )
-"""So many samples with such a share of errors; none burns at just the rate at which a rule begins or
-ends, where the last bit of a sum decides."""
+"""So many samples with such a share of errors; none burns at just the rate at which a rule begins
+or ends, where the last bit of a sum decides."""
 
 
 def played(pieces: Sequence[tuple[int, float, str]], phase: float = 0.0) -> tuple[Samples, Samples]:
