@@ -127,7 +127,7 @@ class Prom:
 
     async def alerts(self, terms: Terms) -> Stream:
         """See `prom_api.Answers`."""
-        return await self._told(prom_rules.alerts(self._engine), "alerts", terms)
+        return await self._told(prom_rules.alerts(self._engine, self._clock.now()), "alerts", terms)
 
     def build(self) -> Mapping[str, str]:
         """See `prom_api.Answers`."""

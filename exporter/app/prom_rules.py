@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 
 from exporter.config.moments import rfc3339
@@ -14,12 +15,17 @@ from exporter.core.selector import quote
 from exporter.core.slo import Rule
 
 
-def alerts(engine: Engine) -> Iterator[list[Mapping[str, Any]]]:
+def alerts(engine: Engine, now: float) -> Iterator[list[Mapping[str, Any]]]:
     """The alerts that fire: of one SLO after the other, at last those of none."""
     for name, account in list(engine.accounts.items()):
         found: list[Mapping[str, Any]] = []
         with engine.apart(name, "alerts"):
-            found = [_alert(a) for a in account.alerts() if a.firing]
+            burns = {
+                id(alert): value
+                for rule in account.slo.rules
+                for alert, value in _burning(account, rule, now)
+            }
+            found = [_alert(a, burns.get(id(a), 1.0)) for a in account.alerts() if a.firing]
         yield found
     yield [_alert(a) for a in engine.notices.alerts() if a.firing]
 
@@ -40,14 +46,10 @@ def groups(engine: Engine, file: str, now: float) -> Iterator[list[Mapping[str, 
 
 
 def _rule(engine: Engine, account: Account, rule: Rule, now: float) -> Mapping[str, Any]:
-    which = {
-        "severity": rule.severity,
-        "long_window": rule.long.label,
-        "short_window": rule.short.label,
-    }
+    which = _which(rule)
     firing: list[Mapping[str, Any]] = []
     with engine.apart(account.slo.name, "rules"):
-        firing = [_alert(alert) for alert in _firing(account, {"alertname": BURN, **which})]
+        firing = [_alert(*one) for one in _burning(account, rule, now)]
     return {
         "type": "alerting",
         "name": BURN,
@@ -57,7 +59,7 @@ def _rule(engine: Engine, account: Account, rule: Rule, now: float) -> Mapping[s
             for w in (rule.long, rule.short)
         ),
         "duration": 0,
-        "keepFiringFor": 0,
+        "keepFiringFor": rule.keep_firing_for,
         "labels": {**account.slo.labels, "service": account.slo.service, **which},
         "annotations": {},
         "alerts": firing,
@@ -69,15 +71,38 @@ def _rule(engine: Engine, account: Account, rule: Rule, now: float) -> Mapping[s
     }
 
 
-def _firing(account: Account, labels: Mapping[str, str]) -> Iterable[Alert]:
-    return (a for a in account.alerts() if a.firing and labels.items() <= a.labels.items())
+def _which(rule: Rule) -> Mapping[str, str]:
+    """The labels of its alerts that tell a rule from the others."""
+    return {
+        "severity": rule.severity,
+        "long_window": rule.long.label,
+        "short_window": rule.short.label,
+    }
 
 
-def _alert(alert: Alert) -> Mapping[str, Any]:
+def _burning(account: Account, rule: Rule, now: float) -> Iterator[tuple[Alert, float]]:
+    """The alerts of a rule that fire, each with the burn rate of its long window now."""
+    labels = {"alertname": BURN, **_which(rule)}
+    for instance in list(account.memory.instances.values()):
+        for alert in instance.alerts.values():
+            if alert.firing and labels.items() <= alert.labels.items():
+                at = instance.as_of(now)
+                counts = instance.ledger.counts(at - rule.long.seconds, at)
+                yield alert, counts.burn_rate(account.slo.objective) or 0.0
+
+
+def _scientific(value: float) -> str:
+    """As Go writes it with the shortest mantissa: `1.73e+01`."""
+    mantissa, exponent = f"{Decimal(repr(value)).normalize():e}".split("e")
+    return f"{mantissa}e{int(exponent):+03d}"
+
+
+def _alert(alert: Alert, value: float = 1.0) -> Mapping[str, Any]:
+    """`value`: what the alert's expression gives; 1 where it has none."""
     return {
         "labels": dict(alert.labels),
         "annotations": dict(alert.annotations),
         "state": "firing",
         "activeAt": rfc3339(alert.since),
-        "value": "1e+00",
+        "value": _scientific(value),
     }

@@ -50,7 +50,9 @@ def variants(
             raise ConfigError(f"there is no [alert_policy.{name}]{hint}")
         path = ("alert_policy", name)
         findings = Findings(config.path, config.keys.lines)
-        rules = rules_of(config.alert_policies[name], path, slo.period, path, findings)
+        rules = rules_of(
+            config.alert_policies[name], path, slo.period, slo.interval, path, findings
+        )
         findings.raise_errors()
         by_policy.setdefault(name, rules)
     return [

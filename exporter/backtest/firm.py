@@ -23,9 +23,7 @@ def fires_on(
     """Until when, and up to how many events ever, a rule that is above now stays above; minus
     infinity where it has to be looked at again. `upto`: see `Ledger.upto`."""
     until, total = inf, inf
-    if rule.confidence is not None or rule.min_events or rule.min_bad_events:
-        return -inf, -inf
-    ratio = rule.rate * (1 - objective) * _MARGIN
+    ratio = rule.end_rate * (1 - objective) * _MARGIN
     for window in (rule.short, rule.long):
         for part in _SLACKS:
             slack = window.seconds / part

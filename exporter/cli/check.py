@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exporter.cli.output import complain, say
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
             complain(f"error: {line}")
         say(f"{args.config}: {_count(len(error.findings), 'error')}")
         return 2
-    findings = lint(config)
+    findings = in_order([*lint(config), *_port(config)])
     if args.live:
         findings = in_order([*findings, *asyncio.run(_look(config))])
     for finding in findings:
@@ -84,6 +85,22 @@ def run(args: argparse.Namespace) -> int:
     if counts["error"]:
         return 2
     return 1 if args.strict and counts["warning"] else 0
+
+
+def _port(config: Config) -> list[Finding]:
+    """What keeps slod from listening: a web_config that cannot be used."""
+    from exporter.config.findings import Findings
+    from exporter.web.server import listening
+    from exporter.web.web_config import read
+
+    findings = Findings(config.path, config.keys.lines)
+    if (path := config.server.web_config) is not None:
+        try:
+            listening(read(Path(path)))
+        except ConfigError as error:
+            for line in error.findings:
+                findings.error(("server", "web_config"), line)
+    return findings.found
 
 
 async def _look(config: Config) -> list[Finding]:

@@ -106,15 +106,16 @@ def _rule(rule: RuleSaid) -> Iterator[str]:
 def _budget(one: Explanation) -> Iterator[str]:
     budget = one.budget
     yield from _head("budget")
-    if budget.remaining is None:
+    share = budget.whole_remaining
+    if share is None:
         yield "  nothing can be said: no events in the period"
         return
     left = budget.remaining_events or 0.0
     allowed = f"{budget.allowed_events:,.1f} bad {one.unit}"
-    if budget.remaining < 0:
-        yield f"  overspent by {-budget.remaining:.1%}: {-left:,.1f} over the {allowed} allowed"
+    if share < 0:
+        yield f"  overspent by {-share:.1%}: {-left:,.1f} over the {allowed} allowed"
     else:
-        yield f"  {budget.remaining:.1%} left: {left:,.1f} of the {allowed} allowed"
+        yield f"  {share:.1%} left: {left:,.1f} of the {allowed} allowed"
     if budget.exhaustion is not None and budget.exhaustion > 0:
         yield (
             f"  exhausted in {approximate(budget.exhaustion)} at the "

@@ -29,7 +29,7 @@ examples:
   slod status --watch --service checkout
   slod status --label team=payments
   slod status --removed
-  slod status --json | jq '.slos[] | select(.budget_remaining < 0.25) | .slo'
+  slod status --json | jq '.slos[] | select(.whole_budget_remaining < 0.25) | .slo'
 
 exit status: 0, 1 a budget is exhausted, 2 bad arguments or no such SLO, 3 the daemon cannot be
 reached; with --watch that of the last look
@@ -148,7 +148,7 @@ def exit_code(args: argparse.Namespace, slos: list[SLOSaid]) -> int:
     """1 when a budget is gone, 2 when no SLO is what was asked for."""
     if not slos and (args.service or args.label):
         return 2
-    lefts = (one.budget_remaining for one in slos)
+    lefts = (one.whole_budget_remaining for one in slos)
     return int(any(left is not None and left <= 0 for left in lefts))
 
 

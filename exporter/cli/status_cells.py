@@ -27,12 +27,12 @@ def title(slo: SLOSaid) -> str:
 
 def is_unknown(slo: SLOSaid) -> bool:
     """Whether its numbers are not those of now."""
-    return slo.unknown is not None or slo.budget_remaining is None
+    return slo.unknown is not None or slo.whole_budget_remaining is None
 
 
 def bar(slo: SLOSaid, *, ascii_only: bool) -> Text:
     """What is left of the budget."""
-    left = slo.budget_remaining
+    left = slo.whole_budget_remaining
     full, empty = ("#", "-") if ascii_only else ("█", "░")
     # Never quite full unless it is, nor quite empty.
     cells = 0 if left is None or left <= 0 else min(_BAR, max(1, math.floor(left * _BAR + 1e-6)))
@@ -42,7 +42,7 @@ def bar(slo: SLOSaid, *, ascii_only: bool) -> Text:
 
 def budget(slo: SLOSaid) -> Text:
     """The share that is left, rounded down so that 99.99% never looks like all of it."""
-    left = slo.budget_remaining
+    left = slo.whole_budget_remaining
     if left is None:
         return Text("?", style=NONE)
     share = math.floor(left * 1000 + 1e-6) / 10
@@ -118,7 +118,7 @@ def unix(moment: str) -> float:
 
 
 def _colour(slo: SLOSaid) -> str:
-    left = slo.budget_remaining
+    left = slo.whole_budget_remaining
     if left is None:
         return NONE
     if left <= 0 or slo.gate.verdict == "closed":

@@ -54,7 +54,7 @@ class Column:
 def urgent(slo: SLOSaid) -> tuple[int, float, str]:
     """What sorts the most urgent first: pages, spent budgets, other alerts and closed gates, what
     nobody knows, then by what is left."""
-    left = slo.budget_remaining
+    left = slo.whole_budget_remaining
     found = firing(slo)
     if found and found[0].severity == PAGE:
         rank = 0
@@ -186,7 +186,9 @@ def _percent(ratio: float) -> str:
 
 def summary(slos: Sequence[SLOSaid]) -> Text:
     """How they are as a whole, in a line."""
-    spent = sum(s.budget_remaining is not None and s.budget_remaining <= 0 for s in slos)
+    spent = sum(
+        s.whole_budget_remaining is not None and s.whole_budget_remaining <= 0 for s in slos
+    )
     fire = sum(len(firing(s)) for s in slos)
     closed = sum(s.gate.verdict == "closed" for s in slos)
     unknown = sum(map(is_unknown, slos))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 from exporter.config.findings import Findings
 from exporter.config.settings import ScrapeSource, Source
+from exporter.core.linear import Literals, proven
 from exporter.core.query_sli import QuerySLI
 from exporter.core.selector import Matcher, Selector
 from exporter.core.slo import SLO, CounterSLI, GaugeSLI, HistogramSLI
@@ -66,9 +68,20 @@ def _lint_parts(sli: CounterSLI, path: tuple[str, ...], findings: Findings) -> N
 
 def _implied(matcher: Matcher, part: Selector) -> bool:
     """Whether every series of the part meets the matcher, as far as can be told."""
-    return matcher in part.matchers or any(
-        m.label == matcher.label and m.op == "=" and matcher.matches(m.value) for m in part.matchers
+    own = [m for m in part.matchers if m.label == matcher.label]
+    if matcher.op == "!=" and not all(m.matches(matcher.value) for m in own):
+        return True
+    return matcher in own or any(
+        all(map(matcher.matches, values)) for m in own if (values := _values(m))
     )
+
+
+def _values(matcher: Matcher) -> Collection[str]:
+    """The only values that meet a matcher; empty where they cannot be listed."""
+    if matcher.op == "=":
+        return (matcher.value,)
+    listed = proven(matcher.value) if matcher.op == "=~" else None
+    return listed.texts if isinstance(listed, Literals) else ()
 
 
 def _lint_queries(sli: QuerySLI, path: tuple[str, ...], findings: Findings) -> None:
@@ -101,20 +114,11 @@ def _lint_reach(
     """Labels that slod itself puts on scraped series decide whether the selector can match."""
     known: dict[str, set[str]] = {label: {value} for label, value in source.labels.items()}
     if source.discover is None:
-        # Discovery may bring labels of its own; fixed targets have these and no others.
-        known.setdefault("job", {""})
+        # Discovery may bring labels of its own. A page may have a job of its own too.
         known.setdefault("instance", _instances(source.targets))
     for matcher in selector.matchers:
         values = known.get(matcher.label)
         if not values or any(matcher.matches(value) for value in values):
             continue
         there = " or ".join(f"{matcher.label}={value!r}" for value in sorted(values))
-        if values == {""}:
-            hint = f"give it the source as labels = {{ {matcher.label} = ... }}"
-            findings.warning(
-                path, f"{matcher} can never match: source {source.name!r} has no such label; {hint}"
-            )
-        else:
-            findings.warning(
-                path, f"{matcher} can never match: source {source.name!r} gives {there}"
-            )
+        findings.warning(path, f"{matcher} can never match: source {source.name!r} gives {there}")

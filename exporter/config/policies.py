@@ -6,7 +6,7 @@ Source: Google, "The Site Reliability Workbook", chapter 5, "Multiwindow, Multi-
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -14,7 +14,10 @@ from exporter.config.convert import Span, span
 from exporter.config.duration import format_duration
 from exporter.config.findings import Findings, dotted
 from exporter.config.lines import Path
-from exporter.core.slo import Period, Rule, Window, burn_rate_of_share
+from exporter.config.settings import Duration
+from exporter.core.slo import MIN_COVERAGE, Period, Rule, Window, burn_rate_of_share
+
+T = TypeVar("T")
 
 
 class RuleTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -28,6 +31,9 @@ class RuleTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     min_bad_events: float | None = None
     min_events: float | None = None
     confidence: float | None = None
+    min_coverage: float | None = None
+    hysteresis: float | None = None
+    keep_firing_for: Duration | None = None
 
 
 class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -37,6 +43,9 @@ class AlertPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     min_bad_events: float = 0
     min_events: float = 0
     confidence: float | None = None
+    min_coverage: float = MIN_COVERAGE
+    hysteresis: float = 0.05
+    keep_firing_for: Duration = Duration(0)
 
 
 class StepTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -78,6 +87,9 @@ WORKBOOK = AlertPolicy(
         _rule("ticket", 0.10, "3d", "6h"),
     )
 )
+_MONTH = Window("30d", 30 * 86_400.0)
+_MONTHLY = 28 * 86_400.0
+"""A period from this length on counts as a month, in seconds."""
 DEFAULT = BudgetPolicy(
     steps=(
         StepTable(below=0.50, state="warning"),
@@ -122,39 +134,88 @@ def _check_minimums(table: AlertPolicy | RuleTable, path: Path, findings: Findin
             (*path, "confidence"),
             f"must be above 0.5 and below 1, like 0.95, not {table.confidence:g}",
         )
+    if table.min_coverage is not None and not 0 <= table.min_coverage <= 1:
+        findings.error(
+            (*path, "min_coverage"), f"must be a share from 0 to 1, not {table.min_coverage:g}"
+        )
+    if table.hysteresis is not None and not 0 <= table.hysteresis < 1:
+        findings.error(
+            (*path, "hysteresis"),
+            f"must be at least 0 and below 1, like 0.05, not {table.hysteresis:g}",
+        )
 
 
 def rules_of(
-    policy: AlertPolicy, source: Path, period: Period, where: Path, findings: Findings
+    policy: AlertPolicy,
+    source: Path,
+    period: Period,
+    interval: float,
+    where: Path,
+    findings: Findings,
 ) -> tuple[Rule, ...]:
     """The rules for this period; a rule that looks back longer than it is an error at `where`.
 
-    Of the built-in policy such a rule is left out with a warning: nobody chose it.
+    The built-in policy is made for a month. On a shorter period its windows shrink with it, so that
+    its rates stay what they are: a slow rule would fire although the budget lasts. `interval`: the
+    seconds between two polls, of which a window must hold two.
     """
     out: list[Rule] = []
     for i, rule in enumerate(policy.rules):
-        if rule.long > period.nominal:
+        long = Window(rule.long.label, float(rule.long))
+        short = Window(rule.short.label, float(rule.short))
+        rate = rule.burn_rate
+        if shrinks(policy, period):
+            rate = burn_rate_of_share(rule.budget or 0, _MONTH, long)
+            long, short = _shrunk(long, period, interval)
+        elif rate is None:
+            rate = burn_rate_of_share(rule.budget or 0, period, long)
+        if long.seconds > period.nominal:
             name = dotted((*source, "rules", i))
-            said = f"is {format_duration(period.nominal)}, but {name} looks back {rule.long.label}"
+            said = f"is {format_duration(period.nominal)}, but {name} looks back {long.label}"
             if policy is WORKBOOK:
-                findings.warning(where, f"{said}; that rule is left out")
+                findings.warning(where, f"{said}, two polls; that rule is left out")
             else:
                 findings.error(where, f"{said}; use a longer window or another alert_policy")
             continue
-        long = Window(rule.long.label, float(rule.long))
-        rate = rule.burn_rate
-        if rate is None:
-            rate = burn_rate_of_share(rule.budget or 0, period, long)
-        bad, events = rule.min_bad_events, rule.min_events
         out.append(
             Rule(
                 severity=rule.severity,
                 long=long,
-                short=Window(rule.short.label, float(rule.short)),
+                short=short,
                 rate=rate,
-                min_events=policy.min_events if events is None else events,
-                min_bad_events=policy.min_bad_events if bad is None else bad,
-                confidence=policy.confidence if rule.confidence is None else rule.confidence,
+                min_events=_chosen(rule.min_events, policy.min_events),
+                min_bad_events=_chosen(rule.min_bad_events, policy.min_bad_events),
+                confidence=_chosen(rule.confidence, policy.confidence),
+                min_coverage=_chosen(rule.min_coverage, policy.min_coverage),
+                hysteresis=_chosen(rule.hysteresis, policy.hysteresis),
+                keep_firing_for=float(_chosen(rule.keep_firing_for, policy.keep_firing_for)),
             )
         )
-    return tuple(out)
+    # Where two polls are the least, rules may have the same windows: the one with the lower rate
+    # fires whenever the other does.
+    found = {(rule.severity, rule.long, rule.short): rule for rule in out}
+    return tuple(found.values())
+
+
+def shrinks(policy: AlertPolicy, period: Period) -> bool:
+    """Return whether the windows of a policy follow the period: the built-in one on a short one."""
+    return policy is WORKBOOK and period.nominal < _MONTHLY
+
+
+def _chosen(own: T | None, general: T) -> T:
+    """What a rule says, or what its policy says for all of its rules."""
+    return general if own is None else own
+
+
+def _shrunk(long: Window, period: Period, interval: float) -> tuple[Window, Window]:
+    """The long and short window of a built-in rule on a period shorter than a month."""
+    seconds = _whole(long.seconds * period.nominal / _MONTH.seconds)
+    least = max(1.0, math.ceil(2 * interval))
+    lengths = (max(length, least) for length in (seconds, _whole(seconds / 12)))
+    slow, fast = (Window(format_duration(length), length) for length in lengths)
+    return slow, fast
+
+
+def _whole(seconds: float) -> float:
+    """In whole minutes from an hour up, in whole seconds below."""
+    return float(round(seconds / 60) * 60 if seconds >= 3600 else round(seconds))

@@ -108,7 +108,8 @@ def read_slo(name: str, raw: object, around: Surroundings, findings: Findings) -
     rules: tuple[Rule, ...] = ()
     if alert is not None and period is not None:
         owner = ("alert_policy", table.alert_policy)
-        rules = rules_of(alert, owner, period, (*path, "window"), findings)
+        every = 0.0 if sli is None or facts is None else _interval(sli, facts, around)
+        rules = rules_of(alert, owner, period, every, (*path, "window"), findings)
     if objective is None or period is None or facts is None or sli is None or budget is None:
         return None
     return SLO(

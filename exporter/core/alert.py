@@ -7,7 +7,8 @@ Theory of operation
 | INACTIVE | FIRING, say so | INACTIVE | INACTIVE |
 | FIRING | FIRING | INACTIVE, say so | FIRING |
 
-Silence is not health: without data a firing alert goes on firing, and none begins.
+Silence is not health: without data a firing alert goes on firing, and none begins. A rule may ask
+that it is below for a while before it ends (`keep_firing_for`); until then it fires.
 
 What is *said* is a second question. While a faster page of the same instance fires, a ticket that
 begins is not said; it is said once the page is over and the ticket still fires. A resolution is
@@ -65,6 +66,8 @@ class Alert:
     since: float = 0.0
     said: bool = False
     ended: float | None = None
+    below: float | None = None
+    """Since when a firing alert's condition is below; None while it is not."""
     worded: float = -inf
     """When the annotations were written; not kept."""
     silent: float | None = None
@@ -92,10 +95,15 @@ class Alert:
             return False
         return self.ended is None or abs(now - self.ended) > RESOLVED_FOR
 
-    def step(self, condition: Condition, now: float) -> bool:
-        """Go where the table says; True when the state changed."""
+    def step(self, condition: Condition, now: float, keep: float = 0.0) -> bool:
+        """Go where the table says; True when the state changed. `keep`: for how many seconds it
+        must have been below to end."""
+        if condition is Condition.ABOVE or not self.firing:
+            self.below = None
+        elif condition is Condition.BELOW and self.below is None:
+            self.below = now
         new = TABLE[self.state, condition]
-        if new is self.state:
+        if new is self.state or (self.below is not None and now - self.below < keep):
             return False
         self.state = new
         if new is State.FIRING:
@@ -109,6 +117,7 @@ class Alert:
         self.since += seconds
         self.silent = self.silent + seconds if self.silent is not None else None
         self.ended = self.ended + seconds if self.ended is not None else None
+        self.below = self.below + seconds if self.below is not None else None
 
     def values(self) -> tuple[Any, ...]:
         """What is kept of it, as plain values in the order of its fields."""
@@ -120,6 +129,7 @@ class Alert:
             self.since,
             self.said,
             self.ended,
+            self.below,
         )
 
     def notification(self, reason: Reason) -> Notification:

@@ -26,14 +26,27 @@ class Condition(Enum):
     UNKNOWN = "unknown"
 
 
-def judge(rule: Rule, objective: float, long: Counts, short: Counts) -> Condition:
+def judge(
+    rule: Rule,
+    objective: float,
+    long: Counts,
+    short: Counts,
+    *,
+    firing: bool = False,
+    coverage: float = 1.0,
+) -> Condition:
     """Both windows above the rate: `ABOVE`. One of them surely not: `BELOW`.
 
-    A window without events is neither, so it decides nothing: silence is not health.
+    A window without events is neither, so it decides nothing: silence is not health. `coverage`:
+    the share of the long window that has data; of too little of it nothing is known yet. What must
+    be there for a rule to begin does not matter to one that is `firing`.
     """
     burns = (long.burn_rate(objective), short.burn_rate(objective))
-    if any(burn is not None and burn <= rule.rate for burn in burns):
+    limit = rule.end_rate if firing else rule.rate
+    if any(burn is not None and burn <= limit for burn in burns):
         return Condition.BELOW
+    if firing:
+        return Condition.UNKNOWN if None in burns else Condition.ABOVE
     if long.total < rule.min_events or long.bad < rule.min_bad_events:
         return Condition.BELOW if long.total > 0 else Condition.UNKNOWN
     if None in burns:
@@ -42,7 +55,7 @@ def judge(rule: Rule, objective: float, long: Counts, short: Counts) -> Conditio
         chance = chance_of_at_least(long.bad, long.total, rule.rate * (1 - objective))
         if chance > 1 - rule.confidence:
             return Condition.BELOW
-    return Condition.ABOVE
+    return Condition.ABOVE if coverage >= rule.min_coverage else Condition.UNKNOWN
 
 
 def chance_of_at_least(bad: float, total: float, ratio: float) -> float:

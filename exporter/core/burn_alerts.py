@@ -50,22 +50,25 @@ class BurnAlerts:
         """
         for watch in self.watches:
             alert = self._alerts.get(watch.key)
-            if alert is None or not alert.firing:
+            firing = alert is not None and alert.firing
+            if not firing:
                 if upto[0] <= watch.allowed(now, *upto)[0]:
                     continue
-            condition = watch.judge(now, *upto)
-            if alert is None or not alert.firing:
+            condition = watch.judge(now, *upto, firing=firing)
+            if alert is None or not firing:
                 if condition is not Condition.ABOVE:
                     continue
                 # Made anew each time: the SLO's labels may have changed since it last fired.
                 alert = self._alerts[watch.key] = Alert(
                     self._of(watch.rule), {}, watch.rule.long.seconds
                 )
-            if alert.step(condition, now) and not alert.firing:
+            if alert.step(condition, now, watch.rule.keep_firing_for) and not alert.firing:
                 words.ended(alert, now)
             if alert.needs_words(now):
                 # Old numbers that were above the limit tell more than windows that run empty.
-                known = condition is Condition.ABOVE and (silent is None or not alert.annotations)
+                known = condition is not Condition.UNKNOWN and (
+                    silent is None or not alert.annotations
+                )
                 if known:
                     alert.annotations = self._words(title, watch, left, ends(), upto, now, show)
                 note = "" if known else words.no_events(watch.rule.short.label)

@@ -252,7 +252,7 @@ class Engine:
                 # Without numbers of its own it is listed with the reason.
                 unknown[name] = f"it cannot be computed: {account.fault}"
         read = Readers(self.accounts, unknown, self._failed, now)
-        return Snapshot(now, tuple(slos), services, unknown, self.overrides, read)
+        return Snapshot(now, tuple(slos), services, unknown, self.overrides, read, self._show)
 
     def drain(self) -> dict[str, list[Op]]:
         """The operations since the last drain, by SLO."""

@@ -107,8 +107,11 @@ def _window(window: WindowStatus, objective: float) -> WindowSaid:
 
 def _rule(rule: Rule, said: RuleStatus, status: SLOStatus, behind: bool) -> RuleSaid:
     objective = status.slo.objective
-    by_length = {w.seconds: Counts(w.good, w.bad) for w in status.windows[:-1]}
-    long, short = by_length[rule.long.seconds], by_length[rule.short.seconds]
+    by_length = {w.seconds: w for w in status.windows[:-1]}
+    window = by_length[rule.long.seconds]
+    long, short = (Counts(w.good, w.bad) for w in (window, by_length[rule.short.seconds]))
+    firing = said.firing
+    condition = judge(rule, objective, long, short, firing=firing, coverage=window.coverage)
     return RuleSaid(
         rule.severity,
         rule.long.label,
@@ -118,7 +121,7 @@ def _rule(rule: Rule, said: RuleStatus, status: SLOStatus, behind: bool) -> Rule
         short.burn_rate(objective),
         said.firing,
         said.since,
-        _why(rule, objective, long, short, firing=said.firing, behind=behind),
+        _why(rule, objective, condition, long, short, window.coverage, firing, behind),
         tuple(
             OutageSaid(e, outage.detection(rule, objective, e), outage.reset(rule, objective, e))
             for e in outage.OUTAGES
@@ -127,28 +130,44 @@ def _rule(rule: Rule, said: RuleStatus, status: SLOStatus, behind: bool) -> Rule
 
 
 def _why(
-    rule: Rule, objective: float, long: Counts, short: Counts, *, firing: bool, behind: bool
+    rule: Rule,
+    objective: float,
+    condition: Condition,
+    long: Counts,
+    short: Counts,
+    coverage: float,
+    firing: bool,
+    behind: bool,
 ) -> str:
     """Why a rule fires, or does not."""
-    condition = judge(rule, objective, long, short)
     empty = [w.label for w, c in ((rule.long, long), (rule.short, short)) if c.total <= 0]
+    limit = rule.end_rate if firing else rule.rate
     if condition is Condition.UNKNOWN:
         state = "fires on" if firing else "does not fire"
-        return f"{state}: no events in {' and '.join(empty)}, which decides nothing"
+        if empty:
+            return f"{state}: no events in {' and '.join(empty)}, which decides nothing"
+        return (
+            f"{state}: only {coverage:.1%} of {rule.long.label} has data, "
+            f"min_coverage is {rule.min_coverage:.0%}"
+        )
+    burning = [
+        (f"{window.label} burns {burn:.3g}x", burn)
+        for window, counts in ((rule.long, long), (rule.short, short))
+        if (burn := counts.burn_rate(objective)) is not None
+    ]
     if condition is Condition.ABOVE:
         both = f"{rule.long.label} and {rule.short.label} are both above {rule.rate:g}x"
+        under = [text for text, burn in burning if burn <= rule.rate]
+        if under:
+            return f"fires on: {' and '.join(under)}, and it ends at {limit:.4g}x"
         if firing:
             return f"fires: {both}"
         return f"waits: {both}, but " + (
             "history is still being fetched" if behind else "it was not evaluated since"
         )
-    below = [
-        f"{window.label} burns {burn:.3g}x"
-        for window, counts in ((rule.long, long), (rule.short, short))
-        if (burn := counts.burn_rate(objective)) is not None and burn <= rule.rate
-    ]
+    below = [text for text, burn in burning if burn <= limit]
     if below:
-        why = f"{' and '.join(below)}, not above {rule.rate:g}x"
+        why = f"{' and '.join(below)}, not above {limit:.4g}x"
     elif long.total < rule.min_events:
         why = f"{long.total:.0f} events in {rule.long.label}, min_events is {rule.min_events:g}"
     elif long.bad < rule.min_bad_events:
@@ -158,6 +177,8 @@ def _why(
         )
     else:
         why = f"too few events to be sure at confidence {rule.confidence:g}"
+    if firing and rule.keep_firing_for:
+        return f"fires on for its keep_firing_for: {why}"
     return f"ends at the next evaluation: {why}" if firing else f"does not fire: {why}"
 
 
@@ -170,7 +191,7 @@ def _budget(status: SLOStatus, at: float, show: Show) -> BudgetSaid:
     fastest = min((r.long.seconds for r in slo.rules), default=None)
     window = next((w for w in status.windows[:-1] if w.seconds == fastest), period)
     counts = Counts(window.good, window.bad)
-    left, ends = status.budget_remaining, status.exhaustion_seconds
+    left, ends = status.whole_remaining, status.exhaustion_seconds
     length = slo.period.length(at)
     earliest = latest = None
     if ends is None:
@@ -197,9 +218,11 @@ def _budget(status: SLOStatus, at: float, show: Show) -> BudgetSaid:
             "if they fail independently and it goes on so"
         )
     return BudgetSaid(
-        remaining=left,
-        remaining_events=status.budget_remaining_events,
-        allowed_events=(1 - slo.objective) * period.total,
+        remaining=status.budget_remaining,
+        whole_remaining=status.whole_remaining,
+        age=status.age,
+        remaining_events=status.whole_remaining_events,
+        allowed_events=status.whole_allowed_events or 0.0,
         unadjusted=status.budget_unadjusted,
         burn_window=window.label,
         burn_rate=counts.burn_rate(slo.objective),
@@ -215,22 +238,24 @@ def _budget(status: SLOStatus, at: float, show: Show) -> BudgetSaid:
 
 def _summary(status: SLOStatus, budget: BudgetSaid, unit: str, show: Show) -> str:
     period, slo = status.windows[-1], status.slo
-    if budget.remaining is None or period.sli is None:
+    left = budget.whole_remaining
+    if left is None or period.sli is None:
         return (
             f"There were no {unit} in {period.label}, so nothing can be said of the objective of "
             f"{_percent(slo.objective)}. {_data(period)}"
         )
     spent = f"{period.bad:,.0f} of the {budget.allowed_events:,.1f} bad {unit} it allows"
-    if budget.remaining <= 0:
-        state = (
-            f"the budget is overspent by {policy.shown(budget.remaining)[1:]}"
-            if budget.remaining
-            else ("the budget is spent")
-        )
+    if left <= 0:
+        over = policy.shown(left)[1:]
+        state = f"the budget is overspent by {over}" if left else "the budget is spent"
     else:
-        state = f"{policy.shown(budget.remaining)} of the budget is left"
-    future = _future(status, budget, unit, show) if budget.remaining > 0 else ""
-    outside = ""
+        state = f"{policy.shown(left)} of the budget is left"
+    future = _future(status, budget, unit, show) if left > 0 else ""
+    part, outside = status.part(show), ""
+    if part:
+        spent += f" at the pace of its first {part}"
+    elif status.age < status.length:
+        spent += " at the pace so far"
     if status.excluded_seconds:
         without = status.budget_unadjusted
         outside = f" Excluded from that: {show(status.excluded_seconds)}" + (

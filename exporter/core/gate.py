@@ -48,7 +48,7 @@ class Gate:
 def instance(status: SLOStatus, snapshot: Snapshot) -> Behind:
     """What one SLO instance says."""
     slo = status.slo
-    verdict, reason = _verdict(status, snapshot.unknown.get(slo.name))
+    verdict, reason = _verdict(status, snapshot)
     return Behind(slo.name, status, verdict, reason, _override(slo.name, slo.service, snapshot))
 
 
@@ -94,11 +94,13 @@ def gate(name: str, snapshot: Snapshot) -> Gate | None:
     )
 
 
-def _verdict(status: SLOStatus, unknown: str | None) -> tuple[Verdict, str]:
-    name = title(status)
+def _verdict(status: SLOStatus, snapshot: Snapshot) -> tuple[Verdict, str]:
+    name, unknown = title(status), snapshot.unknown.get(status.slo.name)
     closing = [s.step.state for s in status.steps if s.holds and not s.step.gate_open]
-    left = status.budget_remaining
+    left = status.whole_remaining
     share = "" if left is None else f", {policy.shown(left)} of the error budget is left"
+    if share and (part := status.part(snapshot.show)):
+        share += f" after {part}"
     if closing:
         return Verdict.CLOSED, f"{name}: {' and '.join(closing)}{share}"
     if unknown is not None:
@@ -121,7 +123,7 @@ def _open(behind: Sequence[Behind]) -> str:
 
 
 def _left(one: Behind) -> float:
-    left = one.status.budget_remaining if one.status else None
+    left = one.status.whole_remaining if one.status else None
     return left if left is not None else 1.0
 
 

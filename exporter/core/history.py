@@ -62,10 +62,19 @@ class History:
         ends = self._as_of(moments)
         starts = self.starts(ends) if seconds is None else [when - seconds for when in ends]
         line = self._line(_COVERED, starts)
-        before, after = interpolated(*line, starts), interpolated(*line, ends)
+        before, after = (interpolated(*line, self._known(at)) for at in (starts, ends))
         return [
             min(1.0, max(0.0, (b - a) / (end - start))) if end > start else 0.0
             for a, b, start, end in zip(before, after, starts, ends, strict=True)
+        ]
+
+    def age(self, moments: Sequence[float]) -> list[float | None]:
+        """How many seconds of the period that ends, or runs, at each moment lie behind the first
+        data. None before anything is known."""
+        first, ends = self.first, self._as_of(moments)
+        return [
+            end - max(start, first) if end >= first else None
+            for start, end in zip(self.starts(ends), ends, strict=True)
         ]
 
     def excluded(self, moments: Sequence[float]) -> list[float]:
@@ -91,6 +100,8 @@ class History:
     # --- inside ---------------------------------------------------------------------------------
 
     def _between(self, starts: Sequence[float], ends: Sequence[float]) -> Columns:
+        # What the ledger has forgotten is not known, and no events at all would look like health.
+        starts, ends = self._known(starts), self._known(ends)
         columns = []
         for which in _EVENTS:
             line = self._line(which, starts)
@@ -102,6 +113,13 @@ class History:
             # By the last bit of a sum, or where points are rounded.
             columns.append([max(0.0, v) for v in found] if min(found, default=0.0) < 0 else found)
         return columns[0], columns[1]
+
+    def _known(self, moments: Sequence[float]) -> Sequence[float]:
+        """The moments, each or the oldest one that is known."""
+        first = self.first
+        if not moments or moments[0] >= first:
+            return moments
+        return [max(first, when) for when in moments]
 
     def _kept(self, counts: Sequence[float], moments: Sequence[float], which: int) -> list[float]:
         out = self._instance.ledger.left_out

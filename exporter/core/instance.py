@@ -152,6 +152,10 @@ class Instance:
             self._bounds = (start, start + period.length(now))
         return start
 
+    def _age(self, now: float, start: float) -> float:
+        """How many seconds of the period that began at `start` lie behind the first data."""
+        return max(0.0, now - max(start, self.ledger.first))
+
     def status(self, now: float) -> SLOStatus:
         """All there is to say about it at `now`."""
         slo, ledger, upto = self.slo, self.ledger, self.ledger.upto(now)
@@ -166,11 +170,13 @@ class Instance:
         ]
         windows.append(WindowStatus(slo.period.label, now - start, *counts, whole))
         left = policy.remaining(counts, slo.objective)
+        age, length = self._age(now, start), slo.period.length(now)
+        of_whole = policy.of_whole_period(left, age, length)
         every = ledger.all
-        state = self._steps.state(left) if not self.gone else None
+        state = self._steps.state(of_whole) if not self.gone else None
         steps = self._steps.status(state)
         lower, middle, upper = self._foresight.interval(
-            now, self._exhaustion(left, now, upto), burns=self._burns.fire
+            now, self._exhaustion(of_whole, now, upto), burns=self._burns.fire
         )
         return SLOStatus(
             slo=slo,
@@ -178,7 +184,11 @@ class Instance:
             good_total=every.good,
             bad_total=every.bad,
             windows=tuple(windows),
+            age=age,
+            length=length,
+            young=ledger.first > start,
             budget_remaining=left,
+            whole_remaining=of_whole,
             budget_remaining_events=policy.remaining_events(counts, slo.objective),
             exhaustion_lower=lower,
             exhaustion_seconds=middle,
@@ -187,7 +197,7 @@ class Instance:
             policy_state=state.state if state else policy.OK,
             steps=steps,
             gate_open=all(s.step.gate_open for s in steps if s.holds),
-            reopens=reopens(slo, ledger, [s for s in steps if s.holds], start, now),
+            reopens=reopens(slo, ledger, [s for s in steps if s.holds], (start, age, length), now),
             ledger_bytes=ledger.nbytes,
             excluded_seconds=(excluded := ledger.excluded(start, now)),
             budget_unadjusted=policy.remaining(ledger.unadjusted(start, now), slo.objective)
@@ -236,14 +246,17 @@ class Instance:
             self._end_all(now)
             return to_say(self.alerts.values())
         upto = self.ledger.upto(now)
-        period = self._period.counts(self._start(now), *upto)
+        start = self._start(now)
+        period = self._period.counts(start, *upto)
+        age, length = self._age(now, start), self.slo.period.length(now)
         left = policy.remaining(period, self.slo.objective)
+        left = policy.of_whole_period(left, age, length)
         # Windows end at the newest sample until the next one is overdue, see `as_of`.
         silent = self.seen if self.seen is not None and now > self.seen else None
         ends = partial(self._exhaustion, left, now, upto)
         self._burns.follow(self.title, left, ends, upto, now, silent, show)
         self._end_orphans(now)
-        self._steps.follow(self.title, left, period, upto, now, silent, show)
+        self._steps.follow(self.title, left, period, (age, length), upto, now, silent, show)
         self._foresight.follow(self.title, left, now, silent, show)
         return to_say(self.alerts.values())
 

@@ -146,14 +146,22 @@ class Ledger:
         return sum(curve.seals for curve in self._curves)
 
     def counts(self, start: float, end: float) -> Counts:
-        """The events from `start` to `end`."""
+        """The events from `start` to `end`, as far as they are known."""
+        start, end = self._known(start, end)
         return _difference(self.upto(start), self.upto(end))
 
     def unadjusted(self, start: float, end: float) -> Counts:
         """The same as if nothing were excluded."""
+        start, end = self._known(start, end)
         return _difference(
             (self._bad.at(start), self._total.at(start)), (self._bad.at(end), self._total.at(end))
         )
+
+    def _known(self, *moments: float) -> tuple[float, float]:
+        """Two moments, each or the oldest one that is known."""
+        first = self.first
+        start, end = (max(first, moment) for moment in moments)
+        return start, end
 
     def excluded(self, start: float, end: float) -> float:
         """How many seconds from `start` to `end` are excluded."""
@@ -184,8 +192,14 @@ class Ledger:
 
     @property
     def first(self) -> float:
-        """The oldest moment of which something is known; plus infinity while there is none."""
-        return min(self._total.first, self._covered.first)
+        """The oldest moment of which all is known; plus infinity while there is none.
+
+        Curves forget what is older than `HISTORY` asks for, each by its own blocks, and the one of
+        few points last. A moment of which one has forgotten something is not known.
+        """
+        oldest = min(self._total.first, self._covered.first)
+        firsts = [curve.blocks.first for curve in self._curves if curve.blocks]
+        return max([oldest, *(time for time, count in firsts if count > 0.0)])
 
     def since(self, name: float) -> Since:
         """The events since a moment that moves on; one for each name, a window's length say."""
@@ -210,11 +224,14 @@ class Ledger:
 
     def coverages(self, starts: Sequence[float], end: float) -> list[float]:
         """The same from each of some moments on."""
-        covered = self._covered.at(end)
+        first = self.first
+        covered = self._covered.at(max(end, first))
         # Mostly there is data all the time, and all moments lie on one straight piece.
         since = Edge(self._covered)
         return [
-            min(1.0, max(0.0, (covered - since.at(start)) / (end - start))) if end > start else 0.0
+            min(1.0, max(0.0, (covered - since.at(max(start, first))) / (end - start)))
+            if end > start
+            else 0.0
             for start in starts
         ]
 

@@ -217,8 +217,8 @@ class Memory:
     def _do_alert(
         self, group: Group | None, key: str, labels: Any, annotations: Any, *rest: Any
     ) -> None:
-        speed, state, since, said, ended = rest
-        alert = Alert(labels, annotations, speed, State(state), since, said, ended)
+        speed, state, since, said, ended, *below = rest  # `below` since 0.2
+        alert = Alert(labels, annotations, speed, State(state), since, said, ended, *below)
         if group is None:
             self.missing = alert
         else:

@@ -2,8 +2,8 @@
 
 With an error ratio e from now on and none before, steady traffic and t seconds into it, the burn
 rate over a window w > t is `e * t / w / (1 - objective)`: the rule's rate is passed at
-`t = (1 - objective) / e * w * rate`. After a long outage the short window falls under the rate
-once `short * (1 - rate * (1 - objective) / e)` seconds of it are good again.
+`t = (1 - objective) / e * w * rate`. After a long outage the short window falls to the rate
+at which the rule ends once `short * (1 - end_rate * (1 - objective) / e)` seconds are good again.
 
 Source: Workbook, chapter 5, "Detection time" and "Reset time".
 """
@@ -26,7 +26,9 @@ def reset(rule: Rule, objective: float, error_ratio: float) -> float | None:
     """Seconds from the end of an outage until the rule no longer holds; None: it never did."""
     share = _share(rule, objective, error_ratio)
     shorter = min(rule.long.seconds, rule.short.seconds)
-    return None if share is None else shorter * (1 - share)
+    if share is None:
+        return None
+    return shorter * (1 - share * (1 - rule.hysteresis)) + rule.keep_firing_for
 
 
 def _share(rule: Rule, objective: float, error_ratio: float) -> float | None:

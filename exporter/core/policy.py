@@ -20,6 +20,16 @@ def remaining(counts: Counts, objective: float) -> float | None:
     return None if burn is None else 1 - burn
 
 
+def of_whole_period(left: float | None, age: float, length: float) -> float | None:
+    """What is left of the whole period's budget at the pace seen: `1 - burn_rate * age / length`.
+
+    `left`: see `remaining`. `age`: for how many of the period's `length` seconds there could be
+    data. In the first minutes the two differ much: five errors may be all that the few events so
+    far allow, and a thousandth of what the month does.
+    """
+    return None if left is None else 1 - (1 - left) * min(1.0, age / length)
+
+
 def shown(share: float) -> str:
     """A share for people, rounded down: what is overspent never looks like just spent."""
     return f"{floor(share * 1000 + 1e-6) / 10:.1f}%"

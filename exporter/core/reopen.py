@@ -13,21 +13,34 @@ _ROUNDS = 40
 
 
 def reopens(
-    slo: SLO, ledger: Ledger, steps: Sequence[StepStatus], start: float, now: float
+    slo: SLO,
+    ledger: Ledger,
+    steps: Sequence[StepStatus],
+    period: tuple[float, float, float],
+    now: float,
 ) -> float | None:
     """In unix seconds, at the period's traffic; None when no step that holds closes the gate, or
-    it cannot be said. `start`: where the period that `now` lies in begins."""
+    it cannot be said. `period`: where that which `now` lies in begins, its age and its length, see
+    `SLOStatus`."""
     closing = [status for status in steps if not status.step.gate_open]
-    moments = [_ends(slo, ledger, status, start, now) for status in closing]
+    moments = [_ends(slo, ledger, status, period, now) for status in closing]
     return max((m for m in moments if m is not None), default=None) if None not in moments else None
 
 
-def _ends(slo: SLO, ledger: Ledger, status: StepStatus, start: float, now: float) -> float | None:
+def _ends(
+    slo: SLO,
+    ledger: Ledger,
+    status: StepStatus,
+    period: tuple[float, float, float],
+    now: float,
+) -> float | None:
+    start, age, length = period
     step, allowed = status.step, 1 - slo.objective
     if step.below is not None:
         if not isinstance(slo.period, Window):
-            return start + slo.period.length(now)
-        share = 1 - step.below - slo.hysteresis
+            return start + length
+        # A young one is judged by the budget of the whole period.
+        share = (1 - step.below - slo.hysteresis) * max(1.0, length / age if age > 0 else 1.0)
         return _empties(ledger, slo.period.seconds, share * allowed, now)
     if step.over is not None and step.burn_above is not None:
         share = step.burn_above * (1 - slo.hysteresis)

@@ -193,12 +193,18 @@ Period = Window | Calendar
 # --- policies and the SLO -----------------------------------------------------------------------
 
 
+MIN_COVERAGE = 0.1
+"""The share of a window that must have data before what it burns is judged."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Fires when the burn rate over `long` and over `short` are both above `rate`.
 
-    `min_events` and `min_bad_events` are what `long` must hold at least. With `confidence` (0.95)
-    the lower bound of the error ratio's confidence interval over `long` must be above it too.
+    To begin, `long` must hold `min_events` and `min_bad_events`, at least the share `min_coverage`
+    of it must have data, and with `confidence` (0.95) the lower bound of the error ratio's
+    confidence interval over `long` must be above the rate too. It ends once `long` or `short` has
+    been at most `(1 - hysteresis)` of the rate for `keep_firing_for` seconds.
     """
 
     severity: str
@@ -208,6 +214,14 @@ class Rule:
     min_events: float = 0
     min_bad_events: float = 0
     confidence: float | None = None
+    min_coverage: float = MIN_COVERAGE
+    hysteresis: float = 0.05
+    keep_firing_for: float = 0.0
+
+    @property
+    def end_rate(self) -> float:
+        """The burn rate at which it no longer holds; a margin keeps a steady one from flapping."""
+        return self.rate * (1 - self.hysteresis)
 
 
 def burn_rate_of_share(share: float, period: Period, long: Window) -> float:

@@ -70,7 +70,10 @@ class SLOStatus:
     """One SLO instance.
 
     `labels`: those of the SLO and of the group. `good_total`, `bad_total`: counters since the
-    beginning. `windows`: alert windows, shortest first, then the period last. `steps`: those of
+    beginning. `windows`: alert windows, shortest first, then the period last. `age`: how many
+    seconds of the period's `length` have passed since its data begin; `young`: whether they begin
+    after it does. `whole_remaining`: what is left of the whole period's budget at the pace seen, by
+    which everything is judged; `budget_remaining` is that of the time with data. `steps`: those of
     the budget policy, of which `policy_state` is the state. `gate_open`: whether all of those that
     hold leave the gate open. `reopens`: when a closed gate opens if nothing fails any more, in unix
     seconds. `exhaustion_seconds`: until the budget is gone, `math.inf` when not
@@ -84,7 +87,11 @@ class SLOStatus:
     good_total: float
     bad_total: float
     windows: tuple[WindowStatus, ...]
+    age: float
+    length: float
+    young: bool
     budget_remaining: float | None
+    whole_remaining: float | None
     budget_remaining_events: float | None
     exhaustion_lower: float | None
     exhaustion_seconds: float | None
@@ -98,13 +105,32 @@ class SLOStatus:
     excluded_seconds: float = 0.0
     budget_unadjusted: float | None = None
 
+    @property
+    def whole_allowed_events(self) -> float | None:
+        """Bad events that the whole period allows at the pace seen; None while there are none."""
+        total = self.windows[-1].total
+        if total <= 0 or self.age <= 0:
+            return None
+        return (1 - self.slo.objective) * total * max(1.0, self.length / self.age)
+
+    @property
+    def whole_remaining_events(self) -> float | None:
+        """Bad events that are left of the whole period's budget at the pace seen."""
+        allowed = self.whole_allowed_events
+        return None if allowed is None else allowed - self.windows[-1].bad
+
+    def part(self, show: Callable[[float], str]) -> str:
+        """How much of the period lies behind a young one, `2m of 30d`; empty for others."""
+        return f"{show(self.age)} of {self.slo.period.label}" if self.young else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Every SLO instance at `now`, in unix seconds.
 
     `services`: of every SLO by its name, also of those that have no instance yet. `unknown`: why
-    the numbers of an SLO are not those of now, for those that are not.
+    the numbers of an SLO are not those of now, for those that are not. `show`: writes seconds as a
+    duration, for people.
     """
 
     now: float
@@ -115,6 +141,7 @@ class Snapshot:
     apart: Callable[[str, str], Apart] = field(default=_apart, compare=False, repr=False)
     """Context of a reader's work on one SLO, by the SLO's name and what is computed: an exception
     is that SLO's failure, and the reader goes on with the others."""
+    show: Callable[[float], str] = "{:.0f}s".format
 
     def why_unseen(self, slo: str) -> str:
         """Why an SLO has no instance yet."""

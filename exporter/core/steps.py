@@ -13,7 +13,7 @@ from exporter.core.alert import Alert
 from exporter.core.burn import Condition
 from exporter.core.incident import Incident
 from exporter.core.ledger import Counts, Ledger, Since
-from exporter.core.slo import SLO, BudgetStep, Window
+from exporter.core.slo import MIN_COVERAGE, SLO, BudgetStep, Window
 from exporter.core.status import StepStatus
 from exporter.core.watch import Ceiling, rolling
 from exporter.core.words import Show
@@ -82,12 +82,14 @@ class Steps:
         title: str,
         left: float | None,
         period: Counts,
+        span: tuple[float, float],
         upto: tuple[float, float],
         now: float,
         silent: float | None,
         show: Show,
     ) -> None:
-        """Step the alert of each step; `upto` as in `Ledger.upto`, `silent` as in `words.hold`."""
+        """Step the alert of each step. `left`: of the whole period's budget. `span`: the period's
+        age and length, see `SLOStatus`. `upto` as in `Ledger.upto`, `silent` as in `words.hold`."""
         current = self.state(left)
         for step in self._slo.steps:
             if step.below is not None:
@@ -95,7 +97,7 @@ class Steps:
                 if left is None:
                     condition = Condition.UNKNOWN
             elif step.incident_above is not None:
-                condition = self._judge_incident(step, step.incident_above, period, now)
+                condition = self._judge_incident(step, step.incident_above, period, span, now)
             else:
                 condition = self._judge_burn(step, upto, now)
             key = _key(step)
@@ -110,7 +112,8 @@ class Steps:
                 words.ended(alert, now)
             if alert.needs_words(now):
                 if left is not None or not alert.annotations:
-                    alert.annotations = words.budget(title, self._slo, step, left, alert.since)
+                    of = words.part_of_period(self._slo, *span, show)
+                    alert.annotations = words.budget(title, self._slo, step, left, alert.since, of)
                 # What is left of the budget is known without new data, and still true.
                 known = condition is Condition.ABOVE
                 note = "" if known else words.no_events((step.over or self._slo.period).label)
@@ -133,7 +136,12 @@ class Steps:
         return alert is not None and alert.firing
 
     def _judge_incident(
-        self, step: BudgetStep, most: float, period: Counts, now: float
+        self,
+        step: BudgetStep,
+        most: float,
+        period: Counts,
+        span: tuple[float, float],
+        now: float,
     ) -> Condition:
         """A review that is due stays due until its deadline, also when the incident is over."""
         alert = self._alerts.get(_key(step))
@@ -141,8 +149,10 @@ class Steps:
             if now < alert.since + step.within:
                 return Condition.ABOVE
         budget = (1 - self._slo.objective) * period.total
-        if budget <= 0:
+        age, length = span
+        if budget <= 0 or age <= 0:
             return Condition.UNKNOWN
+        budget *= max(1.0, length / age)
         start = self._incident.start(now)
         spent = self._ledger.counts(start, now).bad / budget if start is not None else 0.0
         return Condition.ABOVE if spent > most else Condition.BELOW
@@ -152,8 +162,12 @@ class Steps:
         burn = since.counts(now - window.seconds, *upto).burn_rate(self._slo.objective)
         if burn is None:
             return Condition.UNKNOWN
-        most = (step.burn_above or 0.0) * (1 - self._slo.hysteresis * self._holds(step))
-        return Condition.ABOVE if burn > most else Condition.BELOW
+        holds = self._holds(step)
+        if burn <= (step.burn_above or 0.0) * (1 - self._slo.hysteresis * holds):
+            return Condition.BELOW
+        if not holds and self._ledger.coverage(now - window.seconds, now) < MIN_COVERAGE:
+            return Condition.UNKNOWN
+        return Condition.ABOVE
 
 
 def _ceiling(step: BudgetStep, allowed: float, ledger: Ledger) -> Ceiling:

@@ -58,11 +58,12 @@ def rolling(ratio: float, seconds: float, ledger: Ledger) -> Ceiling:
 class Watch:
     """An alert rule on a ledger; `key` names it while its windows and severity stay the same."""
 
-    __slots__ = ("_ceilings", "_long", "_objective", "_short", "key", "rule")
+    __slots__ = ("_ceilings", "_ledger", "_long", "_objective", "_short", "key", "rule")
 
     def __init__(self, rule: Rule, objective: float, ledger: Ledger) -> None:
         self.rule = rule
         self.key = f"{rule.severity}/{rule.long.label}/{rule.short.label}"
+        self._ledger = ledger
         self._objective = objective
         self._long = ledger.since(rule.long.seconds)
         self._short = ledger.since(rule.short.seconds)
@@ -79,9 +80,15 @@ class Watch:
             return most, long.until
         return short.allowed(now, now - rule.short.seconds, bad, total), short.until
 
-    def judge(self, now: float, bad: float, total: float) -> Condition:
+    def judge(self, now: float, bad: float, total: float, *, firing: bool) -> Condition:
         """Whether the rule's condition holds; `bad` and `total` as in `Since`."""
-        return judge(self.rule, self._objective, *self.counts(now, bad, total))
+        rule, counts = self.rule, self.counts(now, bad, total)
+        found = judge(rule, self._objective, *counts, firing=firing)
+        if firing or found is not Condition.ABOVE:
+            return found
+        # Asked last, since it is seldom what decides.
+        coverage = self._ledger.coverage(now - rule.long.seconds, now)
+        return judge(rule, self._objective, *counts, coverage=coverage)
 
     def counts(self, now: float, bad: float, total: float) -> tuple[Counts, Counts]:
         """The events of the long and of the short window."""

@@ -36,12 +36,23 @@ def burn(
         "summary": f"{title}: error budget burns {slow} over {rule.long.label}",
         "description": (
             f"{long.bad:.0f} bad of {long.total:.0f} events in {rule.long.label}, burn rate "
-            f"{slow} there and {fast} over {rule.short.label}, both above {rule.rate:g}x. "
+            f"{slow} there and {fast} over {rule.short.label}, {_limit(rule, slo, counts, show)}. "
             f"Objective {slo.objective * 100:g}% over {slo.period.label}; {future}."
         ),
         "budget_remaining": _left(left),
         "exhausts_in": _exhausts_in(ends, show),
     }
+
+
+def _limit(rule: Rule, slo: SLO, counts: tuple[Counts, Counts], show: Show) -> str:
+    """How the burn rates stand to those at which the rule fires and ends."""
+    lower = min(some.burn_rate(slo.objective) or 0.0 for some in counts)
+    if lower > rule.rate:
+        return f"both above {rule.rate:g}x"
+    if lower > rule.end_rate:
+        return f"it fired above {rule.rate:g}x and ends at {rule.end_rate:.4g}x"
+    kept = show(rule.keep_firing_for)
+    return f"it ends when one was at most {rule.end_rate:.4g}x for {kept}"
 
 
 def _future(slo: SLO, ends: float | None, show: Show) -> str:
@@ -113,12 +124,19 @@ def group_is_gone(since: float | None) -> str:
     return f"the alert ends because its group is gone: its targets answer without it{when}"
 
 
+def part_of_period(slo: SLO, age: float, length: float, show: Show) -> str:
+    """How much of the period lies behind an SLO whose data are younger: `2m of 30d`; else empty."""
+    return f"{show(age)} of {slo.period.label}" if age < length else ""
+
+
 def budget(
-    title: str, slo: SLO, step: BudgetStep, left: float | None, since: float
+    title: str, slo: SLO, step: BudgetStep, left: float | None, since: float, part: str
 ) -> dict[str, str]:
-    """Of an alert on a step of the budget policy that holds since then."""
+    """Of an alert on a step of the budget policy that holds since then; `part`: how much of the
+    period lies behind it, empty where that is all."""
     whole = f"of the error budget over {slo.period.label}"
     share = f"{policy.shown(left)} {whole} is left" if left is not None else ""
+    share += f" after {part}" if share and part else ""
     said = {
         "summary": f"{title}: error budget policy is in state {step.state}",
         "description": (

@@ -75,11 +75,12 @@ def _head(detail: Detail, name: str) -> str:
     unknown = f'<p class="bad">{escape(seen.unknown)}</p>' if seen.unknown else ""
     period = status.windows[-1]
     facts = [
-        ("Budget left", f"{figures.left(status.budget_remaining)}{_events(status)}"),
+        ("Budget left", f"{figures.left(status.whole_remaining)}{_events(status)}"),
         ("Lasts", _lasts(status)),
         ("SLI", "-" if period.sli is None else _sli(period.sli)),
         ("Objective", f"{figures.ratio(slo.objective)} over {slo.period.label}"),
         ("Gate", _gate(detail.gate)),
+        *([("Age", part)] if (part := status.part(figures.lasting)) else []),
         ("Data for", f"{math.floor(period.coverage * 1000 + 1e-6) / 10:g}% of the period"),
     ]
     if status.excluded_seconds:
@@ -93,13 +94,13 @@ def _head(detail: Detail, name: str) -> str:
         f"{escape(f' · {labels}' if labels else '')}</p>"
         f'<h1 id="headline">{escape(name)} {state}</h1>{unknown}'
         f'<p class="summary">{escape(said.summary)}</p>'
-        f'<p class="wholebar">{bar(status.budget_remaining, seen.state)}</p>'
+        f'<p class="wholebar">{bar(status.whole_remaining, seen.state)}</p>'
         f'<dl class="facts">{listed}</dl>'
     )
 
 
 def _events(status: SLOStatus) -> str:
-    left = status.budget_remaining_events
+    left = status.whole_remaining_events
     if left is None:
         return ""
     if left < 0:

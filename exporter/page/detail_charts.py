@@ -166,7 +166,7 @@ def _lanes(beside: Sequence[Beside], start: float, end: float) -> Iterator[Lane]
 
 
 def _ahead(status: SLOStatus, now: float) -> Ahead | None:
-    left = status.budget_remaining
+    left = status.whole_remaining
     sooner, middle, later = (
         status.exhaustion_lower,
         status.exhaustion_seconds,

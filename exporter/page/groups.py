@@ -47,8 +47,8 @@ def _groups(seen: Sequence[Seen]) -> str:
     rows = "".join(
         f'<tr><th scope="row"><a href="{slo_link(one.status.slo.name, _group(one))}">'
         f"{escape(gate.title(one.status))}</a></th>"
-        f'<td class="budget">{bar(one.status.budget_remaining, one.state)} '
-        f"<b>{figures.left(one.status.budget_remaining)}</b></td>"
+        f'<td class="budget">{bar(one.status.whole_remaining, one.state)} '
+        f"<b>{figures.left(one.status.whole_remaining)}</b></td>"
         f'<td><span class="badge {one.state.value}">{WORDS[one.state]}</span></td></tr>'
         for one in sorted(seen, key=lambda one: one.urgency)[:PAGE]
     )

@@ -13,7 +13,7 @@ from exporter.charts import figures
 from exporter.core import gate
 from exporter.core.override import Verdict
 from exporter.core.slo import SLO
-from exporter.core.status import Snapshot
+from exporter.core.status import SLOStatus, Snapshot
 from exporter.page.filters import PAGE, Filters
 from exporter.page.marks import bar, sparkline
 from exporter.page.shell import document, more, slo_link
@@ -162,8 +162,8 @@ def _row(snapshot: Snapshot, one: Seen, filters: Filters, burned: Burned | None)
         f'<th scope="row"><a href="{slo_link(slo.name, group)}">{escape(name)}</a>'
         f"<small>{figures.ratio(slo.objective)} over {escape(slo.period.label)}"
         f"{_labels(status.labels, filters)}</small></th>"
-        f'<td class="budget" data-head="Budget left">{bar(status.budget_remaining, one.state)}'
-        f"<b>{figures.left(status.budget_remaining)}</b>{_excluded(one)}</td>"
+        f'<td class="budget" data-head="Budget left">{bar(status.whole_remaining, one.state)}'
+        f"<b>{figures.left(status.whole_remaining)}</b>{_young(status)}{_excluded(one)}</td>"
         f'<td class="burn" data-head="Burn rate">{_burn(burned)}</td>'
         f'<td data-head="State">{_state(one, snapshot.now)}</td>'
         f'<td data-head="Gate">{_gate(said)}</td>'
@@ -225,6 +225,12 @@ def _gate(said: gate.Behind) -> str:
     kind = "ok" if verdict is Verdict.OPEN else "shut"
     over = "<small>overridden</small>" if said.override else ""
     return f'<span class="gate {kind}" title="{escape(said.reason)}">{verdict.value}</span>{over}'
+
+
+def _young(status: SLOStatus) -> str:
+    """A budget of the first minutes is told by the pace so far."""
+    part = status.part(figures.lasting)
+    return f"<small>after {escape(part)}</small>" if part else ""
 
 
 def _excluded(one: Seen) -> str:

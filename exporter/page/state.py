@@ -58,7 +58,7 @@ class Seen:
     @property
     def urgency(self) -> tuple[int, float]:
         """The most urgent is the least."""
-        left = self.status.budget_remaining
+        left = self.status.whole_remaining
         return self.state.rank, left if left is not None else 1.0
 
 
@@ -79,7 +79,7 @@ def paging_steps(status: SLOStatus) -> list[StepStatus]:
 
 def _state(status: SLOStatus, unknown: str | None) -> State:
     firing = [rule.severity for rule in status.rules if rule.firing]
-    left = status.budget_remaining
+    left = status.whole_remaining
     if PAGE in firing or paging_steps(status):
         return State.PAGING
     if left is not None and left <= 0:

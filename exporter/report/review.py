@@ -69,7 +69,7 @@ def review(
         counted=Numbers(counts.bad, counts.total, slo.objective),
         unadjusted=Numbers(every.bad, every.total, slo.objective),
         excluded_seconds=ledger.excluded(start, end),
-        remaining=status.budget_remaining,
+        remaining=status.whole_remaining,
         state=status.policy_state,
         spent_by=_shown(spent_by),
         burn_down=points,

@@ -156,6 +156,8 @@ def _behind(one: Behind) -> dict[str, Any]:
         "allow": one.allows,
         "reason": one.reason,
         "budget_remaining": None if status is None else status.budget_remaining,
+        "whole_budget_remaining": None if status is None else status.whole_remaining,
+        "age": None if status is None else status.age,
         "state": None if status is None else status.policy_state,
         "states": [
             {

@@ -62,6 +62,14 @@ SCHEMAS = {
         allow=_BOOLEAN,
         reason={"type": "string"},
         budget_remaining=maybe({"type": "number"}),
+        whole_budget_remaining={
+            **maybe({"type": "number"}),
+            "description": "Of the whole period's budget, at the pace seen; the policy goes by it.",
+        },
+        age={
+            **maybe({"type": "number"}),
+            "description": "Seconds of the period that have passed since its data begin.",
+        },
         state=maybe(text("The budget policy's state.")),
         states=list_of("GateState"),
     ),

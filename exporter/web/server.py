@@ -104,10 +104,7 @@ class WebServer:
     async def start(self) -> None:
         """Bind and serve; `ConfigError` when the address or the web_config cannot be used."""
         host, port = parse_listen(self._settings.listen)
-        config = self._file.load() if self._file else WebConfig()
-        context = self.context = Listener(config.tls).context if config.tls else None
-        if config.users:
-            require_bcrypt()
+        self.context = context = listening(self._file.load()) if self._file else None
         runner = web.AppRunner(
             self._app(),
             handle_signals=False,
@@ -215,3 +212,10 @@ class WebServer:
         if problem is None:
             return text(200, "reloaded")
         return text(500, f"not reloaded, the old configuration stays: {problem}")
+
+
+def listening(config: WebConfig) -> ssl.SSLContext | None:
+    """What a port with this web_config listens with; `ConfigError` where it cannot be used."""
+    if config.users:
+        require_bcrypt()
+    return Listener(config.tls).context if config.tls else None

@@ -72,9 +72,12 @@ class SLOSaid(Struct, frozen=True):
     """One SLO, or one group of it.
 
     `windows`: those of the alert rules, shortest first, and the period last. `labels`: the SLO's
-    and its group's. `budget_unadjusted`: what would be left if nothing were excluded. `exhaustion`:
-    seconds until the budget is gone, "+Inf" for never at this rate, with the ends of its 80%
-    interval where there is a forecast. `unknown`: why these are not the numbers of now, or null.
+    and its group's. `age`: how many seconds of the period have passed since its data begin; null
+    before the first. `whole_budget_remaining`: what is left of the whole period's budget at the
+    pace seen, by which the budget policy goes. `budget_unadjusted`: what would be left if nothing
+    were excluded. `exhaustion`: seconds until the budget is gone, "+Inf" for never at this rate,
+    with the ends of its 80% interval where there is a forecast. `unknown`: why these are not the
+    numbers of now, or null.
     """
 
     slo: str
@@ -85,7 +88,9 @@ class SLOSaid(Struct, frozen=True):
     window: str
     window_seconds: float
     windows: list[WindowNow]
+    age: float | None
     budget_remaining: float | None
+    whole_budget_remaining: float | None
     budget_remaining_events: float | None
     budget_unadjusted: float | None
     excluded_seconds: float
@@ -137,7 +142,9 @@ def _seen(status: SLOStatus, snapshot: Snapshot) -> SLOSaid:
         window=slo.period.label,
         window_seconds=slo.period.length(snapshot.now),
         windows=[_window(w, slo.objective) for w in status.windows],
+        age=status.age,
         budget_remaining=status.budget_remaining,
+        whole_budget_remaining=status.whole_remaining,
         budget_remaining_events=status.budget_remaining_events,
         budget_unadjusted=status.budget_unadjusted,
         excluded_seconds=status.excluded_seconds,
@@ -206,7 +213,9 @@ def _unseen(slo: SLO, snapshot: Snapshot) -> SLOSaid:
         window=slo.period.label,
         window_seconds=slo.period.length(snapshot.now),
         windows=[],
+        age=None,
         budget_remaining=None,
+        whole_budget_remaining=None,
         budget_remaining_events=None,
         budget_unadjusted=None,
         excluded_seconds=0.0,

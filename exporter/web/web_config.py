@@ -81,7 +81,7 @@ class WebConfigFile:
     def load(self) -> WebConfig:
         """Read the file; `ConfigError` names file and key."""
         self._stamp = self._look()
-        self._config = self._read()
+        self._config = read(self._path)
         if not self._config.users:
             log.warning(
                 "web_config.no_users",
@@ -95,7 +95,7 @@ class WebConfigFile:
         if (stamp := self._look()) != self._stamp:
             self._stamp = stamp
             try:
-                config = self._read()
+                config = read(self._path)
                 if self._config.users and not config.users:
                     raise ConfigError(
                         f"{self._path}: there are no basic_auth_users any more; "
@@ -109,26 +109,28 @@ class WebConfigFile:
                 log.info("web_config.reloaded", file=str(self._path))
         return self._config
 
-    def _read(self) -> WebConfig:
-        try:
-            # A pipe would be waited for, and a device never ends.
-            if not self._path.is_file() and self._path.exists():
-                raise ConfigError(f"the web_config file {self._path} is not a regular file")
-            with self._path.open("rb") as file:
-                found = file.read(_LONGEST + 1)
-            text = found.decode("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read the web_config file {self._path}: {error}") from None
-        if len(found) > _LONGEST:
-            raise ConfigError(f"the web_config file {self._path} is over {_LONGEST} bytes")
-        return parse(text, self._path)
-
     def _look(self) -> tuple[int, ...] | None:
         try:
             found = self._path.stat()
         except OSError:
             return None
         return found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino
+
+
+def read(path: Path) -> WebConfig:
+    """The meaning of the file; `ConfigError` names file and key."""
+    try:
+        # A pipe would be waited for, and a device never ends.
+        if not path.is_file() and path.exists():
+            raise ConfigError(f"the web_config file {path} is not a regular file")
+        with path.open("rb") as file:
+            found = file.read(_LONGEST + 1)
+        text = found.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the web_config file {path}: {error}") from None
+    if len(found) > _LONGEST:
+        raise ConfigError(f"the web_config file {path} is over {_LONGEST} bytes")
+    return parse(text, path)
 
 
 def parse(text: str, path: Path) -> WebConfig:
