@@ -135,4 +135,4 @@ def test_a_line_whose_labels_are_endless_is_refused_and_the_others_stand() -> No
     reader = PageReader([parse_selector("x_total")], "t", {}, max_series=10)
     body = b'x_total{id="' + b"a" * 70_000 + b'"} 1\nx_total{id="b"} 2\n'
     page = reader.read(body, "text/plain", T)
-    assert (page.samples, page.refused) == (1, {"malformed": 1})
+    assert (page.samples, page.refused) == (1, {"too_long": 1})

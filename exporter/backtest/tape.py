@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from exporter.core.counters import Line
 from exporter.core.events import Group
 from exporter.core.intake import Booked, Intake
+from exporter.core.long_work import at_once
 from exporter.core.memory import Memory
 from exporter.core.runs import Row
 from exporter.core.sample import Batch
@@ -50,7 +51,7 @@ class Tape(Intake):
     def take(self, batch: Batch) -> Taken:
         """Count a batch; `tracks` is what it brought."""
         self.tracks = {}
-        taken = super().take(batch)
+        taken = at_once(self.taking(batch))
         self.memory.log.clear()
         self.skipped += taken.skipped or taken.bucket_missing
         self.over_cap |= taken.over_cap

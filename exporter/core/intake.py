@@ -17,7 +17,7 @@ from exporter.core.away import Away
 from exporter.core.counters import Counters, Line, Wanted
 from exporter.core.events import Debt, Gain, Group
 from exporter.core.histograms import pair
-from exporter.core.long_work import Steps, at_once
+from exporter.core.long_work import Steps
 from exporter.core.looked import observe
 from exporter.core.memory import Memory
 from exporter.core.notes import judge_kind, notes_of, nowhere_fault, surplus_fault, total_is_nowhere
@@ -49,10 +49,6 @@ class Intake:
         self._without: set[str] = set()
         self._values = Values(memory, patience)
         self._counts = not isinstance(memory.slo.sli, GaugeSLI | QuerySLI)
-
-    def take(self, batch: Batch) -> Taken:
-        """The same as `taking`, at once."""
-        return at_once(self.taking(batch))
 
     def taking(self, batch: Batch) -> Steps[Taken]:
         """Count what a batch brings, exactly once however often it is brought.

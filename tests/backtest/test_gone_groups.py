@@ -89,7 +89,7 @@ def naive(slo: SLO, batch: Batch, ups: Ups) -> dict[str, list[float | None]]:
     for part in cut(batch, moments):
         account.take(looks(part, ups, before))
         before = part.at
-        account.evaluate(part.at, show)
+        list(account.evaluate(part.at, show))
         for (tenant,), instance in account.memory.instances.items():
             ends = out.setdefault(tenant, [])
             fires = any(a.firing for a in instance.alerts.values())

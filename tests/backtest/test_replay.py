@@ -53,7 +53,7 @@ def naive(slo: SLO, batch: Batch, *, exact: bool) -> list[Fires]:
     open_at: dict[str, int] = {}
     for part in cut(batch, polls(batch, slo.interval)):
         account.take(part)
-        account.evaluate(part.at, show)
+        list(account.evaluate(part.at, show))
         for instance in account.memory.instances.values():
             seen = instance.as_of(part.at)
             for key, alert in instance.alerts.items():

@@ -114,7 +114,7 @@ async def stage_of_two(stage: Stage) -> Stage:
 @pytest.mark.parametrize(
     ("owner", "method"),
     [
-        (Account, "take"),
+        (Account, "taking"),
         (Account, "evaluate"),
         (Account, "alerts"),
         (Account, "unknown"),

@@ -59,7 +59,7 @@ def raw_deflate(data: bytes) -> bytes:
         ("identity", OBJECT),
         ("gzip", gzip.compress(OBJECT, mtime=0)),
         ("GZip", gzip.compress(OBJECT, mtime=0)),
-        ("x-gzip", gzip.compress(OBJECT[:3], mtime=0) + gzip.compress(OBJECT[3:])),
+        ("x-gzip", gzip.compress(OBJECT[:3], mtime=0) + gzip.compress(OBJECT[3:], mtime=0)),
         ("deflate", zlib.compress(OBJECT)),
         ("deflate", raw_deflate(OBJECT)),
     ],
