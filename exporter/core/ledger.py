@@ -14,6 +14,7 @@ from exporter.core.edge import Edge
 from exporter.core.excluded import Excluded
 from exporter.core.exclusion import Span
 from exporter.core.thinning import EXACT, Tolerance
+from exporter.core.weave import interpolated
 
 _MAX_POINTS = 8192
 """Past so many points (about 48 KiB) the error bound gives way to memory."""
@@ -174,6 +175,18 @@ class Ledger:
             return bad, total
         out = self._excluded.upto(now)
         return bad - out[0], total - out[1]
+
+    def readings(self, moments: Sequence[float]) -> Sequence[tuple[float, float]]:
+        """`upto` at each of many moments, in ascending order; the points are unpacked once."""
+        if not moments:
+            return []
+        bad, total = (
+            interpolated(*curve.polyline(moments[0]), moments) for curve in (self._bad, self._total)
+        )
+        if self._excluded is None:
+            return list(zip(bad, total, strict=True))
+        out = map(self._excluded.upto, moments)
+        return [(b - o[0], t - o[1]) for b, t, o in zip(bad, total, out, strict=True)]
 
     def polyline(self, which: int, since: float) -> Polyline:
         """Times and counts of bad events (0), of all events (1), or of the seconds with data (2):
