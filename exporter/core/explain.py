@@ -150,18 +150,22 @@ def _why(
             f"{state}: only {coverage:.1%} of {rule.long.label} has data, "
             f"min_coverage is {rule.min_coverage:.0%}"
         )
+    burning = [
+        (f"{window.label} burns {burn:.3g}x", burn)
+        for window, counts in ((rule.long, long), (rule.short, short))
+        if (burn := counts.burn_rate(objective)) is not None
+    ]
     if condition is Condition.ABOVE:
-        both = f"{rule.long.label} and {rule.short.label} are both above {limit:.4g}x"
+        both = f"{rule.long.label} and {rule.short.label} are both above {rule.rate:g}x"
+        under = [text for text, burn in burning if burn <= rule.rate]
+        if under:
+            return f"fires on: {' and '.join(under)}, and it ends at {limit:.4g}x"
         if firing:
             return f"fires: {both}"
         return f"waits: {both}, but " + (
             "history is still being fetched" if behind else "it was not evaluated since"
         )
-    below = [
-        f"{window.label} burns {burn:.3g}x"
-        for window, counts in ((rule.long, long), (rule.short, short))
-        if (burn := counts.burn_rate(objective)) is not None and burn <= limit
-    ]
+    below = [text for text, burn in burning if burn <= limit]
     if below:
         why = f"{' and '.join(below)}, not above {limit:.4g}x"
     elif long.total < rule.min_events:
@@ -250,6 +254,8 @@ def _summary(status: SLOStatus, budget: BudgetSaid, unit: str, show: Show) -> st
     part, outside = status.part(show), ""
     if part:
         spent += f" at the pace of its first {part}"
+    elif status.age < status.length:
+        spent += " at the pace so far"
     if status.excluded_seconds:
         without = status.budget_unadjusted
         outside = f" Excluded from that: {show(status.excluded_seconds)}" + (

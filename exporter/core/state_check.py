@@ -79,11 +79,13 @@ def _list_of(check: Check) -> Check:
     return lambda value: isinstance(value, list | tuple) and all(map(check, value))
 
 
-def _row(*checks: Check) -> Check:
+def _row(*checks: Check, least: int | None = None) -> Check:
+    """A row of such values, of which the last ones may be missing in files of earlier versions."""
+    fewest = len(checks) if least is None else least
     return lambda value: (
         isinstance(value, list | tuple)
-        and len(value) == len(checks)
-        and all(check(one) for check, one in zip(checks, value, strict=True))
+        and fewest <= len(value) <= len(checks)
+        and all(check(one) for check, one in zip(checks, value, strict=False))
     )
 
 
@@ -96,7 +98,10 @@ _LAST: Sequence[Check] = (
 _ALERT: Sequence[Check] = (
     # The speed of a forecast's alert may be endless, as an exhaustion is that never comes.
     *(_is_labels, _is_labels, _is_value, _is_state, _is_time, _is_flag, _or_none(_is_time)),
+    _or_none(_is_time),
 )
+_ALERT_LEAST = 7
+"""Values of an alert in files of 0.1, which knew no `below`."""
 
 # By operation: the checks of its arguments, and how many of them must be there.
 _OPERATIONS: Mapping[str, tuple[Sequence[Check], int]] = {
@@ -153,7 +158,7 @@ _DUMP: Mapping[str, Check] = {
     "polled": _or_none(_is_time),
     "bucket_known": _is_flag,
     "interval": lambda value: _is_time(value) and value > 0,
-    "missing": _or_none(_row(*_ALERT)),
+    "missing": _or_none(_row(*_ALERT, least=_ALERT_LEAST)),
     "targets": lambda value: isinstance(value, list | tuple),
     "instances": lambda value: isinstance(value, list | tuple),
     "gone": _or_none(_list_of(_GROUP)),
@@ -177,7 +182,7 @@ def _check_instance(instance: Any) -> None:
         lambda value: _is_amount(value) or debt(value),
         _or_none(_is_time),
         _list_of(lambda value: isinstance(value, list | tuple)),
-        _list_of(_row(_is_text, *_ALERT)),
+        _list_of(_row(_is_text, *_ALERT, least=_ALERT_LEAST + 1)),
     )
     _check_row("an instance", instance, checks, len(checks))
     Ledger(1.0, 1.0).load(instance[3])

@@ -10,6 +10,7 @@ from tests.core.builders import (
     OK,
     T,
     Traffic,
+    aged,
     engine,
     feed,
     rule,
@@ -46,7 +47,7 @@ def test_two_percent_of_the_budget_in_an_hour_pages_at_the_arithmetic_moment(
 
 
 def test_an_alert_says_what_burns_and_how_long_the_budget_lasts() -> None:
-    t = Traffic(engine(slo(rules=(PAGE,), labels={"team": "red"})))
+    t = Traffic(aged(engine(slo(rules=(PAGE,), labels={"team": "red"}))))
     t.run(3600, good=100)
     t.run(50, good=0, bad=100)
     feed(t.engine, t.now + 10, {OK: t.good, 'http_requests_total{code="500"}': t.bad + 100})
@@ -61,7 +62,8 @@ def test_an_alert_says_what_burns_and_how_long_the_budget_lasts() -> None:
 
 
 def test_what_is_left_lasts_for_left_times_period_over_burn() -> None:
-    t = Traffic(engine(slo(objective=0.5, period="1h", rules=(rule("page", "10m", "1m", 1.0),))))
+    rules = (rule("page", "10m", "1m", 1.0),)
+    t = Traffic(aged(engine(slo(objective=0.5, period="1h", rules=rules))))
     t.run(3000, good=100)
     t.run(400, good=0, bad=100)
     s = status(t.engine, t.now)
@@ -226,7 +228,7 @@ def test_an_alert_waits_for_nothing_but_data() -> None:
 
 
 def test_alerts_wait_for_the_last_chunk_of_a_catch_up() -> None:
-    e = engine(slo(rules=(PAGE,)))
+    e = aged(engine(slo(rules=(PAGE,))))
     feed(e, T, {OK: 0.0, 'http_requests_total{code="500"}': 0.0}, own_clock=False)
     said(e, T)
     page = {OK: [(T + 60, 100.0)], 'http_requests_total{code="500"}': [(T + 60, 100.0)]}

@@ -16,6 +16,7 @@ from tests.core.builders import (
     OK,
     STEPS,
     T,
+    aged,
     batch,
     counted,
     engine,
@@ -217,7 +218,7 @@ def test_it_follows_a_clock_that_is_set_back() -> None:
 
 
 def test_its_alerts_and_its_policy_are_its_own() -> None:
-    e = made(objective=0.9, period="1h", rules=(rule("page", "5m", "1m", 5.0),), steps=STEPS)
+    e = aged(made(objective=0.9, period="1h", rules=(rule("page", "5m", "1m", 5.0),), steps=STEPS))
     for source in ("one", "two"):
         poll(e, T, source, 0, 0)
     e.ingest(batch(e, T + 10, {"x": {OK: 0.0, ERROR: 100.0}}, source="one"))

@@ -18,6 +18,7 @@ from tests.core.builders import (
     STEPS,
     T,
     Traffic,
+    aged,
     batch,
     counted,
     engine,
@@ -171,7 +172,7 @@ def test_a_missing_data_alert_holds_through_a_restart_until_data_comes() -> None
 
 
 def test_the_gate_is_closed_from_the_first_moment_after_a_restart() -> None:
-    t = Traffic(engine(SLOS[0]))
+    t = Traffic(aged(engine(SLOS[0])))
     t.run(100, good=0, bad=5)
     again = restored(t.engine, {"slo": t.engine.dump("slo")}, [])
     assert not status(again, t.now).gate_open
@@ -179,7 +180,7 @@ def test_the_gate_is_closed_from_the_first_moment_after_a_restart() -> None:
 
 
 def test_a_restored_alert_is_not_said_again() -> None:
-    t = Traffic(engine(SLOS[0]))
+    t = Traffic(aged(engine(SLOS[0])))
     t.run(100, good=0, bad=5)
     again = restored(t.engine, {"slo": t.engine.dump("slo")}, [])
     t.engine = again

@@ -20,6 +20,7 @@ from tests.core.builders import (
     OK,
     T,
     Traffic,
+    aged,
     engine,
     feed,
     rule,
@@ -49,9 +50,10 @@ def test_words_come_first_and_say_why_so_much_is_left() -> None:
     traffic.run(1800, good=97, bad=3)
     said = explained(traffic.engine, traffic.now)
     assert said.summary == (
-        "97% of 18,000 events in 1h were good, and the objective is 90%: 70.0% of the budget is "
-        "left, because 540 of the 1,800.0 bad events it allows have happened. Over 10m it burns "
-        "0.3x; going on so it is spent in 8400s. There is data for 50.0% of 1h."
+        "97% of 18,000 events in 1h were good, and the objective is 90%: 85.0% of the budget is "
+        "left, because 540 of the 3,600.0 bad events it allows at the pace of its first 1800s of "
+        "1h have happened. Over 10m it burns 0.3x; going on so it is spent in 10200s. There is "
+        "data for 50.0% of 1h."
     )
     assert said.counted_since == T
     assert said.gaps == (pytest.approx((T - 1800, T), abs=1.1),)
@@ -117,20 +119,20 @@ def test_nothing_burns_nothing_left_and_no_events_at_all() -> None:
 
 
 def test_of_a_service_that_is_quiet_now_the_future_is_not_told() -> None:
-    traffic = Traffic(quick())
+    traffic = Traffic(aged(quick()))
     traffic.run(1200, good=97, bad=3)
     traffic.run(900, good=0)
     said = explained(traffic.engine, traffic.now)
     assert (
         "70.0% of the budget is left, because 360 of the 1,200.0 bad events it allows have "
-        "happened. Over 10m there were no events. There is data for 58.3% of 1h."
+        "happened. Over 10m there were no events. There is data for all of 1h."
     ) in said.summary
     assert (said.budget.burn_rate, said.budget.exhaustion) == (None, None)
     assert said.budget.sure == "no statement: no events in 10m"
 
 
 def test_a_budget_spent_to_the_last_event_is_spent() -> None:
-    of = engine(slo(period="1h", objective=0.5))
+    of = aged(engine(slo(period="1h", objective=0.5)))
     traffic = Traffic(of)
     traffic.run(600, good=10, bad=10)
     said = explained(of, traffic.now)
@@ -171,6 +173,42 @@ def test_a_rule_says_why_it_does_not_fire_and_why_it_does() -> None:
     said = one_rule(traffic.engine, traffic.now)
     assert (said.firing, said.why) == (True, "fires: 10m and 1m are both above 2x")
     assert said.since == traffic.now - 50
+    # A little less than at its beginning, and more than at its end.
+    traffic.run(600, good=805, bad=195)
+    said = one_rule(traffic.engine, traffic.now)
+    assert said.why == "fires on: 10m burns 1.95x and 1m burns 1.95x, and it ends at 1.9x"
+    traffic.run(60, good=1000)
+    assert not one_rule(traffic.engine, traffic.now).firing
+
+
+def test_a_rule_that_fires_on_for_a_while_says_so() -> None:
+    traffic = Traffic(quick(keep_firing_for=300.0))
+    traffic.run(600, good=0, bad=100)
+    traffic.run(120, good=100)
+    said = one_rule(traffic.engine, traffic.now)
+    assert (said.firing, said.why) == (
+        True,
+        "fires on for its keep_firing_for: 1m burns 0x, not above 1.9x",
+    )
+
+
+def test_a_rule_that_has_too_little_data_says_how_much() -> None:
+    traffic = Traffic(quick(min_coverage=0.5))
+    traffic.run(120, good=0, bad=100)
+    assert one_rule(traffic.engine, traffic.now).why == (
+        "does not fire: only 20.0% of 10m has data, min_coverage is 50%"
+    )
+
+
+def test_a_calendar_period_says_that_it_goes_by_the_pace_so_far() -> None:
+    midnight = T - T % 86_400
+    of = aged(engine(slo(period=Calendar("day", "UTC"), objective=0.9)), midnight)
+    feed(of, midnight, {OK: 0.0, ERROR: 0.0})
+    feed(of, midnight + 21_600, {OK: 900.0, ERROR: 100.0})
+    assert (
+        "75.0% of the budget is left, because 100 of the 400.0 bad events it allows at the pace so "
+        "far have happened."
+    ) in explained(of, midnight + 21_600).summary
 
 
 def test_a_rule_waits_for_what_is_not_evaluated_yet() -> None:
@@ -184,7 +222,7 @@ def test_a_rule_waits_for_what_is_not_evaluated_yet() -> None:
     of.tick(T + 600)
     for i in range(61, 68):
         feed(of, T + 10 * i, {OK: 100.0 * (i - 60), ERROR: 600.0})
-    assert one_rule(of, T + 670).why == ("ends at the next evaluation: 1m burns 0x, not above 2x")
+    assert one_rule(of, T + 670).why == ("ends at the next evaluation: 1m burns 0x, not above 1.9x")
 
 
 def test_a_window_without_events_decides_nothing() -> None:
@@ -223,8 +261,8 @@ def test_detection_and_reset_are_those_of_the_workbook() -> None:
     of = engine(slo(rules=workbook()))
     first = explained(of, T).rules[0]
     times = [(o.error_ratio, o.detection, o.reset) for o in first.outages]
-    assert times[0] == (1.0, pytest.approx(51.84), pytest.approx(300 * (1 - 0.0144)))
-    assert times[1] == (0.1, pytest.approx(518.4), pytest.approx(300 * (1 - 0.144)))
+    assert times[0] == (1.0, pytest.approx(51.84), pytest.approx(300 * (1 - 0.95 * 0.0144)))
+    assert times[1] == (0.1, pytest.approx(518.4), pytest.approx(300 * (1 - 0.95 * 0.144)))
     assert times[2] == (0.01, None, None)
 
 

@@ -14,7 +14,7 @@ from exporter.core.forecast import HOUR, Day, Forecast, Past, forecast, past
 from exporter.core.foresight import GOOD_FOR
 from exporter.core.ledger import Ledger
 from exporter.core.slo import Calendar
-from tests.core.builders import ERROR, OK, T, Traffic, engine, feed, packed, rule, slo, status
+from tests.core.builders import ERROR, OK, T, Traffic, aged, engine, feed, packed, rule, slo, status
 
 DAY = 86_400.0
 MONDAY = 4 * DAY
@@ -165,7 +165,7 @@ def test_too_little_history_or_too_short_a_period_has_no_forecast(period: str, d
 
 def foreseen(made: Forecast | None, **more: Any) -> Engine:
     """An SLO with half of its budget, and this forecast."""
-    e = engine(slo(objective=0.9, **more))
+    e = aged(engine(slo(objective=0.9, **more)), T - 10)
     feed(e, T - 10, {OK: 0.0, ERROR: 0.0})
     feed(e, T, {OK: 95.0, ERROR: 5.0})
     put(e, made)

@@ -8,7 +8,7 @@ from exporter.core.engine import Engine
 from exporter.core.exclusion import Exclusion
 from exporter.core.gate import Gate, gate
 from exporter.core.override import Override, Verdict
-from tests.core.builders import ERROR, OK, STEPS, T, engine, feed, slo
+from tests.core.builders import ERROR, OK, STEPS, T, aged, engine, feed, slo
 
 GOOD, BAD = {OK: 1000.0, ERROR: 0.0}, {OK: 500.0, ERROR: 500.0}
 
@@ -16,7 +16,7 @@ GOOD, BAD = {OK: 1000.0, ERROR: 0.0}, {OK: 500.0, ERROR: 500.0}
 def serving(page: dict[str, float], *names: str, at: float = T + 10) -> Engine:
     """SLOs of the service `shop` that were polled twice."""
     slos = [slo(name, objective=0.9, period="1h", steps=STEPS) for name in names or ("slo",)]
-    e = engine(*slos)
+    e = aged(engine(*slos), at - 10)
     feed(e, at - 10, {OK: 0.0, ERROR: 0.0})
     feed(e, at, page)
     e.tick(at)
@@ -50,7 +50,8 @@ def test_an_exhausted_budget_closes_it_with_the_reason_and_when_it_opens() -> No
 
 
 def test_one_slo_of_a_service_is_enough_to_close_it() -> None:
-    e = engine(slo("good", objective=0.9, steps=STEPS), slo("bad", objective=0.5, steps=STEPS))
+    of = (slo("good", objective=0.9, steps=STEPS), slo("bad", objective=0.5, steps=STEPS))
+    e = aged(engine(*of))
     feed(e, T, {OK: 0.0, ERROR: 0.0})
     feed(e, T + 10, {OK: 800.0, ERROR: 200.0})
     assert asked(e).verdict is Verdict.CLOSED
@@ -84,6 +85,7 @@ def test_an_slo_by_groups_that_has_none_yet_is_unknown() -> None:
 def test_a_group_is_named() -> None:
     e = engine(slo(objective=0.9, group_by=("instance",), steps=STEPS))
     feed(e, T, {OK: 0.0, ERROR: 0.0})
+    aged(e)
     feed(e, T + 10, BAD)
     assert asked(e).reason.startswith("slo{instance=a}: exhausted, ")
 

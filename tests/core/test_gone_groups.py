@@ -10,7 +10,7 @@ from exporter.core.engine import Engine
 from exporter.core.sample import Target
 from exporter.core.selector import parse_selector
 from exporter.core.slo import BudgetStep, GaugeSLI
-from tests.core.builders import LONG_AGO, T, batch, engine, packed, rule, said, show, slo
+from tests.core.builders import LONG_AGO, T, aged, batch, engine, packed, rule, said, show, slo
 
 PAGE = rule("page", "1h", "5m", 14.4)
 SLO = slo(group_by=("route",), rules=(PAGE,))
@@ -207,7 +207,9 @@ def test_steps_of_a_group_that_is_gone_do_not_hold() -> None:
     step = BudgetStep(0.0, "exhausted", gate_open=False)
     fleet = Fleet(engine(slo(group_by=("route",), steps=(step,))))
     fleet.serve("1", "a", "b", bad="b")
-    fleet.run(600)
+    fleet.run(10)
+    aged(fleet.engine)
+    fleet.run(590)
     assert fired(fleet) == [("b", "ErrorBudgetPolicy")]
     fleet.serve("1", "a")
     assert [what[1:] for what in fleet.run(600)] == [("resolved", "b", "ErrorBudgetPolicy")]
@@ -386,4 +388,4 @@ def test_a_page_that_passes_others_on_answers_for_them() -> None:
         one.targets = {"page": Target()}
         e.ingest(one)
         log += [(10 * k, *what) for what in said(e, T + 10 * k)]
-    assert [(when, what) for when, what, _ in log] == [(10, "firing"), (1290, "resolved")]
+    assert [(when, what) for when, what, _ in log] == [(360, "firing"), (1290, "resolved")]

@@ -9,7 +9,7 @@ import pytest
 from exporter.core.engine import Engine
 from exporter.core.selector import parse_selector
 from exporter.core.slo import GaugeSLI
-from tests.core.builders import T, engine, feed, rule, said, slo, status, wait
+from tests.core.builders import T, aged, engine, feed, rule, said, slo, status, wait
 
 
 def page(**totals: tuple[float, float]) -> dict[str, float]:
@@ -97,6 +97,7 @@ def test_a_gone_group_is_forgotten_when_no_window_reaches_it() -> None:
 def test_one_group_pages_without_the_others() -> None:
     e = engine(slo(group_by=("route",), rules=(rule("page", "10m", "1m", 14.4),)))
     feed(e, T, page(cart=(0, 0), pay=(0, 0)))
+    aged(e)
     feed(e, T + 10, page(cart=(0, 9), pay=(900, 0)))
     assert [n.labels["route"] for n in e.tick(T + 10).said] == ["cart"]
     firing = {s.labels["route"]: s.rules[0].firing for s in e.status(T + 10).slos}

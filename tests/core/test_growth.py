@@ -11,7 +11,7 @@ from exporter.core.engine import Engine
 from exporter.core.outbox import Route
 from exporter.core.selector import parse_selector
 from exporter.core.slo import CounterSLI
-from tests.core.builders import ERROR, LONG_AGO, OK, T, batch, engine, feed, slo, workbook
+from tests.core.builders import ERROR, LONG_AGO, OK, T, aged, batch, engine, feed, slo, workbook
 from tests.support import instructions
 
 TIMES = (T + 10, T + 20, T + 3600)
@@ -60,7 +60,7 @@ def test_a_poll_costs_as_much_for_each_of_many_slos_as_for_each_of_few(own_clock
 
 def tick_while_nobody_listens(slos: int) -> int:
     """A tick while an alert of every SLO fires, and an Alertmanager has not heard of any."""
-    of = many(slos)
+    of = aged(many(slos))
     for at, count in ((T, 0.0), (T + 10, 1000.0), (T + 20, 2000.0)):
         of.ingest(batch(of, at, page(slos, count, count)))
         of.tick(at)

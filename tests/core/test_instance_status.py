@@ -13,9 +13,11 @@ from tests.core.builders import (
     STEPS,
     T,
     Traffic,
+    aged,
     engine,
     feed,
     rule,
+    show,
     slo,
     status,
     workbook,
@@ -35,7 +37,7 @@ def test_before_any_event_all_ratios_are_unknown_and_the_gate_is_open() -> None:
 
 
 def test_the_budget_is_what_the_period_has_left() -> None:
-    t = Traffic(engine(slo(objective=0.99, period="1h")))
+    t = Traffic(aged(engine(slo(objective=0.99, period="1h"))))
     t.run(1000, good=995, bad=5)
     s = status(t.engine, t.now)
     assert s.budget_remaining == pytest.approx(0.5)
@@ -75,7 +77,7 @@ def test_counters_are_those_since_the_beginning_whatever_the_windows_hold() -> N
 
 
 def test_a_rule_is_shown_with_its_windows_and_since_when_it_fires() -> None:
-    t = Traffic(engine(slo(rules=(rule("page", "10m", "1m", 14.4),))))
+    t = Traffic(aged(engine(slo(rules=(rule("page", "10m", "1m", 14.4),)))))
     (quiet,) = status(t.engine, t.now).rules
     assert (quiet.severity, quiet.long, quiet.short, quiet.rate) == ("page", "10m", "1m", 14.4)
     assert (quiet.firing, quiet.since) == (False, None)
@@ -87,19 +89,48 @@ def test_a_rule_is_shown_with_its_windows_and_since_when_it_fires() -> None:
     assert (over.firing, over.since) == (False, None)
 
 
-def test_a_calendar_budget_is_of_the_period_so_far() -> None:
-    e = engine(slo(objective=0.9, period=Calendar("day", "UTC"), steps=STEPS))
+def test_a_calendar_budget_is_of_the_period_so_far_and_judged_by_the_whole_one() -> None:
     midnight = T - T % 86_400
+    e = aged(engine(slo(objective=0.9, period=Calendar("day", "UTC"), steps=STEPS)), midnight)
     feed(e, midnight + 3600, {OK: 0.0, ERROR: 0.0})
-    feed(e, midnight + 3610, {OK: 95.0, ERROR: 5.0})
-    s = status(e, midnight + 3610)
-    assert s.budget_remaining == pytest.approx(0.5)
-    assert s.exhaustion_seconds == pytest.approx(0.5 * 86_400 / 0.5)
-    assert s.windows[-1].seconds == 3610
+    feed(e, midnight + 21_600, {OK: 60.0, ERROR: 40.0})
+    s = status(e, midnight + 21_600)
+    assert s.budget_remaining == pytest.approx(-3)
+    assert s.budget_remaining_events == pytest.approx(-30)
+    # At the pace of its first quarter there will be 400 events, of which 40 may fail.
+    assert s.whole_remaining == pytest.approx(0)
+    assert (s.whole_allowed_events, s.whole_remaining_events) == pytest.approx((40, 0))
+    assert s.exhaustion_seconds == 0
+    assert (s.age, s.length, s.young, s.windows[-1].seconds) == (21_600, 86_400, False, 21_600)
+    assert s.part(show) == ""
+
+
+def test_a_young_one_is_judged_by_the_budget_of_its_whole_period() -> None:
+    t = Traffic(engine(slo(objective=0.9, period="1h", steps=STEPS)))
+    t.run(350, good=0, bad=50)
+    s = status(t.engine, t.now)
+    assert (s.age, s.length, s.young, s.part(show)) == (350, 3600, True, "350s of 1h")
+    # By definition ten times the budget of these minutes, and nearly all of the hour's.
+    assert s.budget_remaining == pytest.approx(-9)
+    assert s.whole_remaining == pytest.approx(1 / 36)
+    assert s.gate_open and s.policy_state == "freeze_discussion"
+    t.run(20, good=0, bad=50)
+    assert status(t.engine, t.now).policy_state == "exhausted"
+    assert not status(t.engine, t.now).gate_open
+    t.run(3600, good=0, bad=50)
+    s = status(t.engine, t.now)
+    assert (s.age, s.young, s.part(show)) == (3600, False, "")
+    assert s.whole_remaining == s.budget_remaining == pytest.approx(-9)
+
+
+def test_before_data_it_has_no_age() -> None:
+    s = status(engine(slo(steps=STEPS)), T)
+    assert (s.age, s.whole_remaining, s.whole_allowed_events) == (0, None, None)
+    assert s.whole_remaining_events is None
 
 
 def test_the_policy_state_follows_the_numbers_without_waiting_for_a_tick() -> None:
-    e = engine(slo(objective=0.9, period="1h", steps=STEPS))
+    e = aged(engine(slo(objective=0.9, period="1h", steps=STEPS)))
     feed(e, T, {OK: 0.0, ERROR: 0.0})
     feed(e, T + 10, {OK: 92.0, ERROR: 8.0})
     s = status(e, T + 10)
@@ -110,7 +141,7 @@ def test_the_policy_state_follows_the_numbers_without_waiting_for_a_tick() -> No
 
 
 def test_the_budget_policy_is_said_on_every_change_of_state_and_back() -> None:
-    t = Traffic(engine(slo(objective=0.9, period="1h", steps=STEPS)))
+    t = Traffic(aged(engine(slo(objective=0.9, period="1h", steps=STEPS))))
     name = "ErrorBudgetPolicy"
     assert t.run(1800, good=100) == []
     assert status(t.engine, t.now).policy_state == "ok"
@@ -132,7 +163,7 @@ def test_the_budget_policy_is_said_on_every_change_of_state_and_back() -> None:
 
 
 def test_a_budget_that_is_unknown_for_want_of_traffic_keeps_its_state() -> None:
-    t = Traffic(engine(slo(objective=0.9, period="1h", steps=STEPS)))
+    t = Traffic(aged(engine(slo(objective=0.9, period="1h", steps=STEPS))))
     t.run(100, good=0, bad=10)
     t.run(7200, good=0)
     s = status(t.engine, t.now)

@@ -13,6 +13,7 @@ from tests.core.builders import (
     OK,
     T,
     Traffic,
+    aged,
     engine,
     feed,
     in_window,
@@ -209,9 +210,8 @@ def test_a_step_that_holds_without_data_says_so() -> None:
 
 
 def test_a_review_that_is_due_waits_for_no_data() -> None:
-    day = Calendar("day", "UTC")
     step = BudgetStep(None, "review", incident_above=0.2, within=86_400.0, over=None)
-    t = Traffic(engine(slo(period=day, steps=(step,), interval=60.0)), 60.0)
+    t = Traffic(aged(engine(slo(period="1d", steps=(step,), interval=60.0))), 60.0)
     t.run(600, good=100)
     t.run(300, good=0, bad=100)
     (review,) = t.engine.accounts["slo"].alerts()

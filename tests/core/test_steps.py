@@ -14,6 +14,7 @@ from tests.core.builders import (
     STEPS,
     T,
     Traffic,
+    aged,
     engine,
     feed,
     packed,
@@ -30,7 +31,7 @@ BURNS = BudgetStep(None, "fast_week", burn_above=2.0, over=window("1h"), severit
 def one(*steps: BudgetStep, **more: Any) -> Traffic:
     """A service polled every minute, under a policy of these steps; 100 events a minute."""
     of = slo(objective=0.9, period="10h", steps=steps, interval=60.0, **more)
-    return Traffic(engine(of), interval=60.0)
+    return Traffic(aged(engine(of)), interval=60.0)
 
 
 def holding(t: Traffic) -> list[str]:
@@ -150,7 +151,7 @@ def test_what_is_to_be_done_by_whom_and_until_when_is_said() -> None:
     step = BudgetStep(
         0.5, "freeze", False, action="No releases.", owner="team-a", runbook="http://r", within=DAY
     )
-    e = engine(slo(objective=0.9, period="1h", steps=(step,)))
+    e = aged(engine(slo(objective=0.9, period="1h", steps=(step,))))
     feed(e, T, {OK: 0.0, ERROR: 0.0})
     feed(e, T + 10, {OK: 92.0, ERROR: 8.0})
     [said] = e.tick(T + 10).said
@@ -173,7 +174,7 @@ def test_what_is_to_be_done_by_whom_and_until_when_is_said() -> None:
     ],
 )
 def test_the_reason_of_the_other_steps_is_said(step: BudgetStep, why: str) -> None:
-    e = engine(slo(objective=0.9, period="1h", steps=(step,)))
+    e = aged(engine(slo(objective=0.9, period="1h", steps=(step,))))
     feed(e, T, {OK: 0.0, ERROR: 0.0})
     feed(e, T + 10, {OK: 50.0, ERROR: 50.0})
     [said] = e.tick(T + 10).said
@@ -201,11 +202,14 @@ def test_a_closed_gate_opens_when_enough_errors_have_left_the_window() -> None:
 
 
 def test_a_calendar_budget_comes_back_with_the_next_period() -> None:
-    e = engine(slo(objective=0.9, period=Calendar("day", "UTC"), steps=(CLOSED,)))
     midnight = T - T % DAY
+    of = slo(objective=0.9, period=Calendar("day", "UTC"), steps=(CLOSED,))
+    e = aged(engine(of), midnight + 3600)
     feed(e, midnight + 3600, {OK: 0.0, ERROR: 0.0})
-    feed(e, midnight + 3610, {OK: 5.0, ERROR: 95.0})
-    assert status(e, midnight + 3610).reopens == midnight + DAY
+    feed(e, midnight + 7200, {OK: 5.0, ERROR: 0.0})
+    feed(e, midnight + 14_400, {OK: 5.0, ERROR: 95.0})
+    # 95 of 100 in a sixth of the day: 158% of what the whole day allows.
+    assert status(e, midnight + 14_400).reopens == midnight + DAY
 
 
 def test_other_steps_that_close_the_gate_say_when_too() -> None:
