@@ -168,6 +168,9 @@ class Line:
         """Add what a batch brought, and look at every poll up to a moment that matters; `gone`: in
         which spans the group was."""
         past, coming = self._past, Coming(self.ledger, track.events)
+        for stretch in track.covered:
+            # Also of later than the next look, which reads no further than itself.
+            self.ledger.cover(*stretch)
         # The last poll of before may lie before the end of a span of before.
         self._gone = [*(span for span in self._gone[-1:] if span[1] < inf), *gone]
         self._edges += [edge for span in gone for edge in span if abs(edge) < inf]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from operator import sub
 
 from exporter.core.counters import Line
 from exporter.core.events import Group
@@ -19,10 +18,12 @@ from exporter.core.verdicts import Kind
 
 @dataclass(slots=True)
 class Track:
-    """What one batch brought for one group: events by their end, and when there was data."""
+    """What one batch brought for one group: events by their end, when there was data, and the
+    stretches that are covered."""
 
     events: Sequence[Row] = field(default_factory=list)
     seen: Sequence[float] = field(default_factory=list)
+    covered: Sequence[tuple[float, float]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -67,10 +68,10 @@ class Tape(Intake):
 
     def _write(self, group: Group, found: Sequence[Row], fresh: Sequence[float]) -> None:
         instance = self.memory.instance(group)
-        self.tracks[group] = Track(found, fresh)
+        track = self.tracks[group] = Track(found, fresh)
         if fresh:
-            times = [fresh[0] if instance.seen is None else instance.seen, *fresh]
-            gaps = map(sub, fresh, times)
-            covered = sum(gap for gap in gaps if gap <= self._patience)
+            since = fresh[0] if instance.seen is None else instance.seen
+            track.covered = self._stretches([since, *fresh])
+            covered = sum(end - start for start, end in track.covered)
             self.sums.setdefault(group, Sums()).covered += covered
             instance.seen = fresh[-1]
