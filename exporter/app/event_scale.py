@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 
 from exporter.core.account import Account
@@ -35,6 +36,15 @@ class Scale:
             if len(costs) % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         return costs
+
+    def as_of(self, one: Blame, span: Span, now: float) -> Blame:
+        """Return a blame with what the change has spent by now: the number of every other reader."""
+        account = self._engine.accounts.get(one.slo)
+        for instance in account.memory.instances.values() if account is not None else ():
+            if account is not None and instance.title == one.title:
+                share = cost(account.slo, instance, *span, now).share
+                return replace(one, spent=one.spent if share is None else share)
+        return one
 
     async def weigh(
         self,

@@ -102,9 +102,7 @@ def _outcome(
     )
 
 
-def _fired(
-    history: History, objective: float, firing: Firing, found: Sequence[Incident]
-) -> Fired:
+def _fired(history: History, objective: float, firing: Firing, found: Sequence[Incident]) -> Fired:
     rule, until = firing.rule, history.end if firing.end is None else firing.end
     since = firing.start - rule.long.seconds
     bad = history.ledger.counts(since, until).bad

@@ -107,6 +107,8 @@ class Account:
     def evaluate(self, now: float, show: Show) -> list[Notification]:
         """Step every alert of every instance; return what is to be said."""
         out: list[Notification] = []
+        if self.memory.watched is None and self.memory.newest > 0 and not self.behind:
+            self.memory.do("watched", now)
         if self._dirty:
             self._dirty = False
             # Fresh samples are not overdue before another interval is over.

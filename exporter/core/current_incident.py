@@ -31,8 +31,8 @@ class Incidents:
         self._place: tuple[float, ...] = ()
         self._found: Sequence[Incident] = ()
 
-    def upto(self, now: float) -> Sequence[Incident]:
-        """Return all up to now, in ascending time.
+    def known(self) -> Sequence[Incident]:
+        """Return all there are, in ascending time.
 
         While nothing came since it was asked last, they are what they were. Otherwise it takes some
         0.1 s.
@@ -40,7 +40,7 @@ class Incidents:
         ledger, slo = self._ledger, self._slo
         place = (*ledger.all, ledger.first)
         if place != self._place:
-            self._found = incidents(ledger, slo.objective, slo.period, slo.interval, now)
+            self._found = incidents(ledger, slo.objective, slo.period, slo.interval, ledger.last)
             self._place = place
         return self._found
 
@@ -78,5 +78,5 @@ class CurrentIncident:
         search = Search(self._ledger, slo.objective, slo.period, slo.interval)
         if not search.is_fresh(max(now - _RECENT, self._ledger.first), now, APART):
             return None
-        found = [one for one in self._incidents.upto(now) if one.ongoing or now - one.end < APART]
+        found = [one for one in self._incidents.known() if one.ongoing or now - one.end < APART]
         return max(found, key=lambda one: one.spent, default=None)

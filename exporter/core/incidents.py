@@ -142,9 +142,7 @@ def incidents(
 class Search:
     """Looks for bursts in one ledger, see `incidents`."""
 
-    def __init__(
-        self, ledger: Readable, objective: float, period: Period, interval: float
-    ) -> None:
+    def __init__(self, ledger: Readable, objective: float, period: Period, interval: float) -> None:
         self._ledger = ledger
         self._objective = objective
         self._period = period
@@ -256,9 +254,7 @@ def _grid(start: float, end: float, step: float) -> list[float]:
 def _cells(ledger: Readable, edges: Sequence[float]) -> list[Stretch]:
     """What came between neighbouring edges, where anything came."""
     out = []
-    for (start, before), (end, after) in pairwise(
-        zip(edges, ledger.readings(edges), strict=True)
-    ):
+    for (start, before), (end, after) in pairwise(zip(edges, ledger.readings(edges), strict=True)):
         total = after[1] - before[1]
         if total > _NOTHING:
             out.append(Stretch(start, end, min(total, max(0.0, after[0] - before[0])), total))

@@ -213,6 +213,11 @@ class Ledger:
         oldest = min(self._total.first, self._covered.first)
         return max(oldest, *(curve.since for curve in self._curves))
 
+    @property
+    def last(self) -> float:
+        """When the newest event came; minus infinity before the first."""
+        return self._total.last
+
     def since(self, name: float) -> Since:
         """The events since a moment that moves on; one for each name, a window's length say."""
         since = self._since.get(name)

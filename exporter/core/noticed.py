@@ -46,9 +46,7 @@ def belongs(bursts: Sequence[Burst], since: float, start: float) -> int | None:
     return max(seen, key=lambda i: bursts[i].bad, default=None)
 
 
-def noticed(
-    burst: Burst, index: int, alerts: Iterable[Fired]
-) -> tuple[float | None, float | None]:
+def noticed(burst: Burst, index: int, alerts: Iterable[Fired]) -> tuple[float | None, float | None]:
     """Seconds from an incident's start to its first page, and from its end to the last page's; None
     where it was never paged, or a page is not over."""
     start, end = burst.start, burst.end

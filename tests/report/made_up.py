@@ -106,13 +106,15 @@ def one(
     outages: bool = True,
     known: Sequence[Cause] | None = None,
     heard: Sequence[Notification] | None = None,
+    watched: float | None = START,
 ) -> SLOReview:
     """The review of it."""
     of = instance(objective, outages)
     found = causes() if known is None else known
     of.ledger.exclude(tuple((c.start, c.end) for c in found if c.kind == EXCLUSION))
+    of.configure(of.slo)
     listed = spans(alerts() if heard is None else heard)
-    return review(of.slo, {}, of.ledger, of.status(END), SPAN, found, listed)
+    return review(of, of.status(END), SPAN, found, listed, watched)
 
 
 def whole(*slos: SLOReview) -> Review:
