@@ -9,7 +9,7 @@ from typing import Any
 from exporter.core import words
 from exporter.core.alert import Alert, to_say
 from exporter.core.burn import Condition
-from exporter.core.composite import gather
+from exporter.core.composite import gather, leave_out
 from exporter.core.events import Group
 from exporter.core.exclusion import Exclusion, Span, merged
 from exporter.core.forecast import Forecast
@@ -99,6 +99,7 @@ class Account:
         before = self.memory.polled
         memories = {name: part.memory for name, part in parts.items()}
         self.behind = not gather(self.memory, memories, self.patience)
+        leave_out(self.memory, memories)
         self.fault = None
         if self.memory.polled != before and not self.behind:
             self._dirty = True

@@ -98,7 +98,8 @@ class Instance:
     def exclude(self, exclusions: Iterable[Exclusion]) -> None:
         """Leave out the time of those that are meant for it; takes the place of earlier ones."""
         labels = {**self.labels, "slo": self.slo.name, "service": self.slo.service}
-        self.ledger.exclude(merged(s for e in exclusions if e.covers(labels) for s in e.spans))
+        spans = merged(s for e in exclusions if e.covers(labels) for s in e.spans)
+        self.ledger.exclude(spans, ex.parts if (ex := self.ledger.exclusion) else ())
         self.configure(self.slo)
 
     def shift(self, seconds: float) -> None:
