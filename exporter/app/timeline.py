@@ -88,7 +88,7 @@ class Timeline:
         now = self._clock.now()
         for event, span in self.between(now, now):
             for one in event.blamed:
-                self._announce(event, one, span)
+                self._scale.announce(event, one, span, now)
 
     async def _set_apart(self, bad: Mapping[Key, str]) -> None:
         try:
@@ -240,7 +240,7 @@ class Timeline:
             await self._blame(found, {event.id: span for event, span in changes})
         for event, span in changes:
             for one in event.blamed:
-                self._announce(event, one, span)
+                self._scale.announce(event, one, span, now)
                 if span[1] <= now:
                     # Sooner than it was said, since the next one came.
                     self._engine.notices.end(words.key(event, one), span[1])
@@ -258,21 +258,11 @@ class Timeline:
             await self._write(blamed, "blamed", "slod")
             for event in blamed:
                 for one in found[event.id]:
-                    self._announce(event, one, spans[event.id])
+                    self._scale.announce(event, one, spans[event.id], one.at)
                     log.warning("event.blamed", id=event.id, slo=one.slo, p=one.p, burn=one.after)
                 self._told(event)
         if blamed:
             self._changed()
-
-    def _announce(self, event: Event, one: Blame, span: Span) -> None:
-        """Say it, or put what was said into the words of now."""
-        if (account := self._engine.accounts.get(one.slo)) is not None:
-            instances = account.memory.instances.values()
-            group = next((i.group for i in instances if i.title == one.title), {})
-            current = self._scale.as_of(one, span, self._clock.now())
-            notice = words.notice(account.slo, group, event, current, span[1])
-            self._engine.notices.put(notice)
-            self._engine.notices.reword(notice.key, notice.annotations)
 
     async def _forget(self, now: float) -> None:
         old = [event for event in self._events.values() if event.start < now - KEPT]

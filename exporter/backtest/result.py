@@ -53,9 +53,10 @@ class Outcome:
     """One objective with one alert policy, over the whole history of one SLO instance.
 
     `precision`: share of pages that spent at least 1% of the budget. `recall`: share of the
-    incidents that were paged, of those which are significant under what is configured; both None where there were none. `remaining`: the budget
-    at the end, `lowest` at its lowest. `periods`, `met`: whole periods in the history, and in how
-    many of them the objective was met. `burn_down`: (time, budget remaining), a few hundred points.
+    incidents that were paged, of those which are significant under what is configured; both None
+    where there were none. `remaining`: the budget at the end, `lowest` at its
+    lowest. `periods`, `met`: whole periods in the history, and in how many of them the objective
+    was met. `burn_down`: (time, budget remaining), a few hundred points.
     """
 
     objective: float

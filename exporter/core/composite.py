@@ -16,7 +16,7 @@ from math import inf
 
 from exporter.core import excluded
 from exporter.core.amounts import are_events
-from exporter.core.exclusion import without
+from exporter.core.exclusion import Span, without
 from exporter.core.instance import Instance
 from exporter.core.ledger import Counts, Ledger
 from exporter.core.memory import Memory
@@ -25,7 +25,7 @@ from exporter.core.slo import CompositeSLI
 from exporter.core.weave import interpolated
 
 STEP = 300.0
-"""Seconds that a composite may be behind and still take all that came as one step, four times over."""
+"""A composite that is behind by less than four times so many seconds takes all in one step."""
 MOST = 1000
 """Steps of history at a time, so that nothing else waits for it."""
 _STEPS = 20_000
@@ -154,9 +154,7 @@ def leave_out(memory: Memory, others: Mapping[str, Memory]) -> None:
     whole.configure(whole.slo)
 
 
-def _spans(
-    instance: Instance, own: tuple[tuple[float, float], ...]
-) -> tuple[tuple[float, float], ...]:
+def _spans(instance: Instance, own: tuple[Span, ...]) -> tuple[Span, ...]:
     exclusion = instance.ledger.exclusion
     return without(exclusion.spans, own) if exclusion is not None else ()
 

@@ -1,8 +1,8 @@
 """The incident at hand: the one that goes on, or was over less than an hour ago.
 
-It is one of those that `incidents` finds in all of history. Since budget policies ask at every tick,
-and all of history takes a while, it is looked for every few minutes, and only where the last day
-alone has a burst that fresh.
+It is one of those that `incidents` finds in all of history. Since budget policies ask at every
+tick, and all of history takes a while, it is looked for every few minutes, and only where the last
+day alone has a burst that fresh.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The incidents of a ledger: bursts of errors, told from the background by one test.
 
-History is cut into segments of constant error ratio (`segments`). The background of a segment is the
-ratio that half of all events of the period up to its end lie under. A segment is high when its ratio
-is over twice the allowed one and over twice the background. Neighbouring high segments are one
-incident when they cost at least `WORTH` of the period's budget.
+History is cut into segments of constant error ratio (`segments`). The background of a segment is
+the ratio that half of all events of the period up to its end lie under. A segment is high when its
+ratio is over twice the allowed one and over twice the background. Neighbouring high segments are
+one incident when they cost at least `WORTH` of the period's budget.
 
 First in steps of five minutes over all of history, in which neighbouring steps that the objective
 allows count as one; then in minutes around what was found. So the answer hardly depends on how the
@@ -106,8 +106,9 @@ def budget(ledger: Readable, objective: float, period: Period, when: float) -> f
 def spent(
     ledger: Readable, objective: float, period: Period, bad: float, when: float
 ) -> float | None:
-    """Return the share of the period's budget (see `budget`) that bad events up to `when` cost; None
-    where no event is known.
+    """Return the share of the period's budget (see `budget`) that bad events up to `when` cost.
+
+    None where no event is known.
 
     It is a number of the past: neither later traffic nor who asks changes it.
     """
@@ -175,8 +176,8 @@ class Search:
         return runs
 
     def is_fresh(self, start: float, now: float, within: float) -> bool:
-        """Whether errors since `start` alone have a burst, over twice what the objective allows, that
-        was over less than `within` seconds ago."""
+        """Whether errors since `start` alone have a burst that was over less than `within` seconds
+        ago: over twice what the objective allows."""
         if start >= now:
             return False
         found = self._first_pass(start, now)

@@ -34,9 +34,9 @@ Op = tuple[Any, ...]
 class Memory:
     """All that must survive a restart of one SLO.
 
-    `since`, `polled`: the first and the newest poll, None before the first. `newest`: when data
-    came last to any instance. `watched`: since when alerts are decided, None before. `missing`: the
-    alert that there is no data. `bucket_known`: the threshold was seen to be a bucket bound.
+    `since`, `polled`: the first and newest poll, `watched`: since when alerts are decided; None
+    before. `newest`: when data came last. `missing`: the alert that there is none. `bucket_known`:
+    the threshold was seen to be a bucket bound.
     """
 
     def __init__(self, slo: SLO) -> None:
@@ -278,7 +278,6 @@ class Memory:
         """Take back what `dump` gave; `ValueError` or `TypeError` when it is not that."""
         check_dump(dumped)
         self.since, self.polled = dumped["since"], dumped["polled"]
-        # Files of 0.1 do not say it.
         self.watched = dumped.get("watched", self.since)
         self.bucket_known = dumped["bucket_known"]
         self._interval = dumped["interval"]

@@ -21,7 +21,7 @@ _PATIENCE = 48
 """Cells after which a candidate must have earned its part. At five minutes: four hours. Fewer would
 lose burns that are slow and long."""
 _EARNED = 0.15
-"""The part of the penalty that it must have earned by then. More would move the edges of slow burns."""
+"""The part of the penalty that it must have earned by then; more would move edges of slow burns."""
 _EVERY = 8
 """Cells between two prunings; a pruning costs as much as a look at all candidates."""
 _TINY = 1e-9

@@ -60,8 +60,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What an SLO instance spent in an event's time. `share`: of the period's budget up to its end, see
-    `incidents.spent`; `seconds`:
+    """What an SLO instance spent in an event's time. `share`: of the period's budget up to its
+    end, see `incidents.spent`; `seconds`:
     the same share of the period, so that 8.1 h of budget are 1.1% of 30d; `more`: how much of the
     share is above what the burn before would have spent, None where that is not known."""
 
@@ -135,7 +135,7 @@ def _end(event: Event, changes: Sequence[float], effect: float) -> float:
 
 
 def cost(slo: SLO, instance: Instance, start: float, end: float, now: float) -> Cost:
-    """What it spent from `start` to `end`, as far as that is past: the one number of every reader."""
+    """What it spent from `start` to `end`, as far as that is past: the number of every reader."""
     end = min(end, now)
     ledger = instance.ledger
     some = ledger.counts(start, end) if end > start else Counts(0.0, 0.0)

@@ -35,11 +35,11 @@ class SaidAlert:
 class Incident:
     """A burst of errors, see `core/incidents`, or one that somebody reported.
 
-    `spent`: the share of the period's budget. `reported`: the name it has on the timeline; None where
-    nobody reported it. `detected`: seconds from its start to the first page (None: never paged).
-    `reset`: seconds from its end to the page's. `before_slod`: it began before slod decided about
-    alerts, so nobody could be paged; `would_detect` and `would_reset` are what the rules of now would
-    have made of it.
+    `spent`: the share of the period's budget. `reported`: the name it has on the timeline; None
+    where nobody reported it. `detected`: seconds from its start to the first page (None: never
+    paged). `reset`: seconds from its end to the page's. `before_slod`: it began before slod decided
+    about alerts, so nobody could be paged; `would_detect` and `would_reset` are what the rules of
+    now would have made of it.
     """
 
     start: float
@@ -118,7 +118,8 @@ class SLOReview:
     `counted` and `unadjusted`: with exclusions left out, and as if there were none. `remaining`:
     of the objective's own period, now. `burn_down`: (time, share left of the budget of the time
     reviewed). `precision`: share of pages that spent at least 1% of the budget. `detection`: the
-    seconds within which half of the incidents over 2% were paged, of those that slod watched. `lowest`: the least of the burn-down.
+    seconds within which half of the incidents over 2% were paged, of those that slod watched.
+    `lowest`: the least of the burn-down.
     """
 
     slo: str

@@ -20,8 +20,9 @@ PATH = f"{ONE}/incidents"
 
 class IncidentSaid(msgspec.Struct, frozen=True):
     """A burst of errors of one SLO instance. `end`: of the errors so far, while it is `ongoing`.
-    `bad` and `total` are whole events. `budget_share`: what it cost of the budget of the period up to
-    its end. `seconds`: the same share of the period. `before_slod`: it began before slod watched."""
+    `bad` and `total` are whole events. `budget_share`: what it cost of the budget of the period up
+    to its end. `seconds`: the same share of the period. `before_slod`: it began before slod
+    watched."""
 
     group: dict[str, str]
     start: str
@@ -52,7 +53,7 @@ class Incidents(Protocol):
     async def incidents(
         self, name: str, group: Mapping[str, str], start: float, end: float
     ) -> list[IncidentSaid]:
-        """Those that went on at some time from `start` to `end`, of each instance in ascending time."""
+        """Those that went on at some time from `start` to `end`, by instance in ascending time."""
         ...
 
 
