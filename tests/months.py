@@ -100,8 +100,8 @@ def _poisson(random: Random, mean: float) -> int:
 
 def _binomial(random: Random, count: int, ratio: float) -> int:
     mean = count * ratio
-    if mean > 30 and count - mean > 30:
+    if ratio > 0.5:
+        return count - _binomial(random, count, 1 - ratio)
+    if mean > 30:
         return min(count, max(0, round(random.gauss(mean, (mean * (1 - ratio)) ** 0.5))))
-    if count - mean <= 30:
-        return count - min(count, _poisson(random, count - mean))
     return min(count, _poisson(random, mean))

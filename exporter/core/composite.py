@@ -189,7 +189,7 @@ def _read(ledger: Ledger, which: int, moments: Sequence[float]) -> list[float]:
 
 
 def _coverages(members: Mapping[str, Memory], edges: Sequence[float]) -> list[float]:
-    """How much of each step is known of all parts: of the groups of a part the one that has most."""
+    """How much of each step is known of all parts; of a part's groups the one with most counts."""
     steps = [end - start for start, end in pairwise(edges)]
     out = [1.0] * len(steps)
     for memory in members.values():
