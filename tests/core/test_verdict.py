@@ -16,7 +16,7 @@ PAGE = rule("page", "1h", "5m", 14.4)
 def instance(*rules: Rule, share: float = 0.5, after: float = 6.0) -> Instance:
     """Six hours of calm, half an hour in which a share fails, and calm again for some hours."""
     of = Instance(slo(objective=0.99, rules=rules, interval=MINUTE), {}, MINUTE)
-    for k in range(round(-6 * 60), round(30 + after * 60)):
+    for k in range(-6 * 60, round(30 + after * 60)):
         bad = 1000 * share if 0 <= k < 30 else 0.0
         of.ledger.add(T + k * MINUTE, T + (k + 1) * MINUTE, 1000 - bad, bad)
         of.ledger.cover(T + k * MINUTE, T + (k + 1) * MINUTE)
