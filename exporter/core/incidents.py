@@ -31,6 +31,9 @@ _STEPS = 720
 """So many steps a period has at least, if samples are close enough."""
 _COARSE = 5
 """Steps of one cell of the first pass, if samples are close enough."""
+_MOST = 2500
+"""Cells of the first pass in a period: some 0.1 s. Where errors are many and change all the time,
+which is where few cells are joined, its steps are longer."""
 _AROUND = 2
 """Cells of the first pass on either side of an edge that the second pass looks into."""
 _PRICE = 3.0
@@ -156,12 +159,12 @@ class Search:
         ledger, first = self._ledger, self._ledger.first
         if first >= now:
             return []
-        found = self._first_pass(first, now)
+        found, coarse = self._first_pass(first, now)
         runs = [run for run in self._runs(found) if self._cost(run) >= WORTH / 2]
         if not runs:
             return []
         points, _ = ledger.polyline(_BAD, first)
-        for reach, fine in ((_AROUND * self._coarse, self._step), (_AROUND * self._step, 0.0)):
+        for reach, fine in ((_AROUND * coarse, self._step), (_AROUND * self._step, 0.0)):
             moments = {first, now, *(edge for one in found for edge in one[:2])}
             for edge in {edge for run in runs for edge in run[:2]}:
                 begin, until = max(first, edge - reach), min(now, edge + reach)
@@ -180,12 +183,19 @@ class Search:
         ago: over twice what the objective allows."""
         if start >= now:
             return False
-        found = self._first_pass(start, now)
+        found, _ = self._first_pass(start, now)
         return any(one.end > now - within and self._burns(one) for one in found)
 
-    def _first_pass(self, start: float, now: float) -> list[Stretch]:
-        cells = _cells(self._ledger, _grid(start, now, self._coarse))
-        return self._segments(_joined(cells, 1 - self._objective))
+    def _first_pass(self, start: float, now: float) -> tuple[list[Stretch], float]:
+        """The segments in coarse steps, and how long those are."""
+        coarse = self._coarse
+        most = _MOST * max(1.0, (now - start) / self._period.nominal)
+        while True:
+            cells = _cells(self._ledger, _grid(start, now, coarse))
+            cells = _joined(cells, 1 - self._objective)
+            if len(cells) <= most:
+                return self._segments(cells), coarse
+            coarse *= 2
 
     def _segments(self, cells: Sequence[Stretch]) -> list[Stretch]:
         """Cells put together where their error ratio is the same."""

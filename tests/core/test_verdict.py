@@ -31,7 +31,7 @@ def said(of: Instance) -> tuple[float | None, float | None]:
 
 
 def test_the_first_page_and_the_end_of_the_last_one_are_told() -> None:
-    # 14.4% of an hour's events are 18 minutes of half of them; then the last 5 minutes must be calm.
+    # 14.4% of an hour are 18 minutes of half of its events; then the last 5 minutes must be calm.
     detected, reset = said(instance(PAGE))
     assert detected == 18 and reset is not None and 3 <= reset <= 5
     faster = rule("page", "10m", "1m", 10.0)
