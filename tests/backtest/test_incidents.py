@@ -48,7 +48,7 @@ def test_bursts_with_calm_between_them_are_incidents_of_their_own() -> None:
 
 
 def test_variants_are_measured_by_the_same_outages() -> None:
-    slow, fast = (20 * DAY, 20 * DAY + 4 * HOUR, 0.02), (35 * DAY, 35 * DAY + 1800, 0.2)
+    slow, fast = (20 * DAY, 20 * DAY + 4 * HOUR, 0.02), (35 * DAY, 35 * DAY + 1800, 0.4)
     loose = Variant(0.99, "same", plain().rules)
     late = Variant(0.999, "late", (rule("page", "1d", "1h", 2.0),))
     both = found([slow, fast], 40 * DAY, loose, late).outcomes
