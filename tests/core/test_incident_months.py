@@ -80,7 +80,7 @@ def test_the_bursts_of_months_are_found_once_and_nothing_else() -> None:
         assert score.false == 0
         assert _p95(score.edges) <= 2.0
         assert _p95(score.costs) <= 0.01
-    assert same >= 0.97 * found
+    assert same >= 0.95 * found
 
 
 def _told(one: Incident) -> tuple[int, int, int]:
