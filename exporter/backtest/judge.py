@@ -46,7 +46,10 @@ class Judge(Instance):
         until, bad, total = inf, inf, inf
         upto = self.ledger.upto(self._now)
         for watch in self._watches:
-            if watch.key in self.alerts:
+            alert = self.alerts.get(watch.key)
+            if alert is not None and alert.below is not None:
+                then = -inf  # Time alone ends it.
+            elif alert is not None:
                 then, most = fires_on(watch.rule, self.slo.objective, self.ledger, self._now, upto)
                 total = min(total, most)
             else:

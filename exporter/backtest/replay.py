@@ -168,9 +168,9 @@ class Line:
         """Add what a batch brought, and look at every poll up to a moment that matters; `gone`: in
         which spans the group was."""
         past, coming = self._past, Coming(self.ledger, track.events)
-        for stretch in track.covered:
-            # Also of later than the next look, which reads no further than itself.
-            self.ledger.cover(*stretch)
+        for start, end in track.covered:
+            # Ahead of the events: readings look no further than the moment they are for.
+            self.ledger.cover(start, end)
         # The last poll of before may lie before the end of a span of before.
         self._gone = [*(span for span in self._gone[-1:] if span[1] < inf), *gone]
         self._edges += [edge for span in gone for edge in span if abs(edge) < inf]

@@ -18,8 +18,8 @@ from exporter.core.verdicts import Kind
 
 @dataclass(slots=True)
 class Track:
-    """What one batch brought for one group: events by their end, when there was data, and the
-    stretches that are covered."""
+    """What one batch brought for one group: events by their end, and when there was data; in
+    `covered`, the stretches that have it without a break."""
 
     events: Sequence[Row] = field(default_factory=list)
     seen: Sequence[float] = field(default_factory=list)
@@ -70,8 +70,8 @@ class Tape(Intake):
         instance = self.memory.instance(group)
         track = self.tracks[group] = Track(found, fresh)
         if fresh:
-            since = fresh[0] if instance.seen is None else instance.seen
-            track.covered = self._stretches([since, *fresh])
+            before = fresh[0] if instance.seen is None else instance.seen
+            track.covered = self._stretches([before, *fresh])
             covered = sum(end - start for start, end in track.covered)
             self.sums.setdefault(group, Sums()).covered += covered
             instance.seen = fresh[-1]

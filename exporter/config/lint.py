@@ -9,7 +9,7 @@ from exporter.config.duration import approximate
 from exporter.config.findings import Finding, Findings, in_order, nearest
 from exporter.config.lint_sli import lint_sli
 from exporter.config.load import Config
-from exporter.config.policies import WORKBOOK
+from exporter.config.policies import shrinks
 from exporter.config.receivers import AlertmanagerReceiver, Receiver
 from exporter.config.settings import HTTP, PrometheusSource, ScrapeSource
 from exporter.core.slo import SLO
@@ -30,8 +30,8 @@ def lint(config: Config) -> list[Finding]:
     if not config.slos:
         findings.warning((), "there is no SLO; add a [slo.NAME] table")
     for slo in config.slos:
-        own = config.keys.document["slo"][slo.name].get("alert_policy", "workbook")
-        _lint_slo(slo, findings, chosen=config.alert_policies[own] is not WORKBOOK)
+        name = config.keys.document["slo"][slo.name].get("alert_policy", "workbook")
+        _lint_slo(slo, findings, shrunk=shrinks(config.alert_policies[name], slo.period))
         if slo.source:
             lint_sli(slo, config.sources[slo.source], findings)
     _lint_sources(config, findings)
@@ -40,8 +40,8 @@ def lint(config: Config) -> list[Finding]:
     return in_order(findings.found)
 
 
-def _lint_slo(slo: SLO, findings: Findings, *, chosen: bool) -> None:
-    """`chosen`: somebody wrote its alert policy down; the built-in one shrinks to two polls."""
+def _lint_slo(slo: SLO, findings: Findings, *, shrunk: bool) -> None:
+    """`shrunk`: its windows are the built-in ones of a short period, two polls at least."""
     path = ("slo", slo.name)
     if slo.objective <= 0.01:
         findings.warning(
@@ -65,7 +65,7 @@ def _lint_slo(slo: SLO, findings: Findings, *, chosen: bool) -> None:
                 f"{name} fires above a burn rate of {rule.rate:.2g}, at which the budget outlasts "
                 "the window; use a longer window or a policy with a higher burn rate",
             )
-        if chosen and rule.short.seconds < _POLLS_PER_WINDOW * slo.interval:
+        if not shrunk and rule.short.seconds < _POLLS_PER_WINDOW * slo.interval:
             findings.warning(
                 path,
                 f"{name} sees fewer than {_POLLS_PER_WINDOW} polls in its short window; "

@@ -164,7 +164,7 @@ def rules_of(
         long = Window(rule.long.label, float(rule.long))
         short = Window(rule.short.label, float(rule.short))
         rate = rule.burn_rate
-        if policy is WORKBOOK and period.nominal < _MONTHLY:
+        if shrinks(policy, period):
             rate = burn_rate_of_share(rule.budget or 0, _MONTH, long)
             long, short = _shrunk(long, period, interval)
         elif rate is None:
@@ -195,6 +195,11 @@ def rules_of(
     # fires whenever the other does.
     found = {(rule.severity, rule.long, rule.short): rule for rule in out}
     return tuple(found.values())
+
+
+def shrinks(policy: AlertPolicy, period: Period) -> bool:
+    """Return whether the windows of a policy follow the period: the built-in one on a short one."""
+    return policy is WORKBOOK and period.nominal < _MONTHLY
 
 
 def _chosen(own: T | None, general: T) -> T:

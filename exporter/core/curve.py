@@ -106,12 +106,6 @@ class Curve:
         return self.times[0] if self.times else inf
 
     @property
-    def since(self) -> float:
-        """The oldest moment at which its readings are right; minus infinity while nothing was
-        forgotten."""
-        return self.blocks.first[0] if self.blocks and self.blocks.first[1] > 0.0 else -inf
-
-    @property
     def nbytes(self) -> int:
         """Memory of the points, in bytes, with what Python adds to each block."""
         return self.blocks.nbytes + 16 * len(self.times)

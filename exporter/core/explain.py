@@ -223,7 +223,7 @@ def _budget(status: SLOStatus, at: float, show: Show) -> BudgetSaid:
         age=status.age,
         remaining_events=status.whole_remaining_events,
         allowed_events=status.whole_allowed_events or 0.0,
-        unadjusted=status.budget_unadjusted,
+        unadjusted=status.whole_unadjusted,
         burn_window=window.label,
         burn_rate=counts.burn_rate(slo.objective),
         exhaustion=None if ends is None or isinf(ends) else ends,
@@ -257,7 +257,7 @@ def _summary(status: SLOStatus, budget: BudgetSaid, unit: str, show: Show) -> st
     elif status.age < status.length:
         spent += " at the pace so far"
     if status.excluded_seconds:
-        without = status.budget_unadjusted
+        without = status.whole_unadjusted
         outside = f" Excluded from that: {show(status.excluded_seconds)}" + (
             f"; without that {policy.shown(without)} would be left." if without is not None else "."
         )

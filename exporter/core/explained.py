@@ -88,9 +88,10 @@ class RuleSaid:
 class BudgetSaid:
     """What is left: `remaining` of the time with data, `whole_remaining` of the whole period at the
     pace seen, of which `age` seconds have passed since the data begin; `remaining_events` and
-    `allowed_events` are the whole period's. `burn_window`: the window whose burn rate the forecast
-    goes on with; `exhaustion` is None when nothing burns or nothing is known. `earliest`, `latest`:
-    what the confidence interval of the error ratio makes of it; `sure` says it in words."""
+    `allowed_events` are the whole period's, as is `unadjusted`, were nothing excluded.
+    `burn_window`: the window whose burn rate the forecast goes on with; `exhaustion` is None
+    when nothing burns or nothing is known. `earliest`, `latest`: what the confidence interval
+    of the error ratio makes of it; `sure` says it in words."""
 
     remaining: float | None
     whole_remaining: float | None

@@ -69,6 +69,15 @@ class History:
             for a, b, start, end in zip(before, after, starts, ends, strict=True)
         ]
 
+    def age(self, moments: Sequence[float]) -> list[float | None]:
+        """How many seconds of the period that ends, or runs, at each moment lie behind the first
+        data. None before anything is known."""
+        first, ends = self.first, self._as_of(moments)
+        return [
+            end - max(start, first) if end >= first else None
+            for start, end in zip(self.starts(ends), ends, strict=True)
+        ]
+
     def excluded(self, moments: Sequence[float]) -> list[float]:
         """How much of the period so far is left out at each moment, in seconds."""
         ledger = self._instance.ledger

@@ -208,7 +208,8 @@ class Ledger:
         few points last. A moment of which one has forgotten something is not known.
         """
         oldest = min(self._total.first, self._covered.first)
-        return max(oldest, *(curve.since for curve in self._curves))
+        firsts = [curve.blocks.first for curve in self._curves if curve.blocks]
+        return max([oldest, *(time for time, count in firsts if count > 0.0)])
 
     @property
     def last(self) -> float:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from exporter.core import policy
 from exporter.core.override import Override
 from exporter.core.slo import SLO, BudgetStep
 
@@ -113,6 +114,11 @@ class SLOStatus:
         """Bad events that are left of the whole period's budget at the pace seen."""
         allowed = self.whole_allowed_events
         return None if allowed is None else allowed - self.windows[-1].bad
+
+    @property
+    def whole_unadjusted(self) -> float | None:
+        """What `whole_remaining` would be if nothing were excluded."""
+        return policy.of_whole_period(self.budget_unadjusted, self.age, self.length)
 
     def part(self, show: Callable[[float], str]) -> str:
         """How much of the period lies behind a young one, `2m of 30d`; empty for others."""

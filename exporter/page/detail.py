@@ -84,7 +84,7 @@ def _head(detail: Detail, name: str) -> str:
         ("Data for", f"{math.floor(period.coverage * 1000 + 1e-6) / 10:g}% of the period"),
     ]
     if status.excluded_seconds:
-        without = figures.left(status.budget_unadjusted)
+        without = figures.left(status.whole_unadjusted)
         hours = figures.lasting(status.excluded_seconds)
         facts.append(("Excluded", f"{hours}; without that {without} would be left"))
     service = escape("/?" + urlencode({"label": f"service:{slo.service}"}))

@@ -224,7 +224,7 @@ def _excluded(one: Seen) -> str:
     status = one.status
     if not status.excluded_seconds:
         return ""
-    without = figures.left(status.budget_unadjusted)
+    without = figures.left(status.whole_unadjusted)
     lasting = figures.lasting(status.excluded_seconds)
     return f"<small>{without} without exclusions ({lasting})</small>"
 

@@ -19,7 +19,8 @@ from exporter.series.spans import Fired
 FAMILIES = frozenset(
     {"slo_alert_firing", "slo_budget_policy_state", "slo_burn_rate", "slo_coverage_ratio"}
     | {"slo_error_budget_remaining_events", "slo_error_budget_remaining_ratio", "slo_events"}
-    | {"slo_excluded_seconds", "slo_objective_ratio", "slo_sli_ratio", "slo_window_seconds"}
+    | {"slo_age_seconds", "slo_excluded_seconds", "slo_objective_ratio", "slo_sli_ratio"}
+    | {"slo_window_seconds"}
 )
 """The families of the metrics page that are here; of the others only the last hour is known."""
 
@@ -37,6 +38,7 @@ def rows(instance: Instance, fired: Fired) -> Iterator[Row]:
     yield from _windows(slo, own)
     yield Row("slo_error_budget_remaining_ratio", own, _remaining(slo.objective))
     yield Row("slo_error_budget_remaining_events", own, _remaining_events(slo.objective))
+    yield Row("slo_age_seconds", own, lambda past, at: [*past.age(at)])
     yield Row("slo_excluded_seconds", own, lambda past, at: [*past.excluded(at)])
     yield from _alerts(instance, own, fired)
     yield from _policy(instance, own, fired)

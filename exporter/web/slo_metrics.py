@@ -30,6 +30,10 @@ _FAMILIES = {
         "gauge",
         "Bad events that are left in the error budget at the period's traffic.",
     ),
+    "slo_age_seconds": (
+        "gauge",
+        "Seconds of the period that have passed since its data begin.",
+    ),
     "slo_error_budget_exhaustion_seconds": (
         "gauge",
         "Forecast time until the error budget is spent; +Inf when not burning.",
@@ -113,6 +117,7 @@ class _Lines:
         events.add(self._bad, status.bad_total)
         into["slo_objective_ratio"].add(base, objective)
         into["slo_window_seconds"].add(base, status.slo.period.length(now))
+        into["slo_age_seconds"].add(base, status.age)
         self._collect_windows(status, into)
         for name, value in (
             ("slo_error_budget_remaining_ratio", status.budget_remaining),

@@ -19,6 +19,7 @@ from exporter.app.daemon import Daemon
 from exporter.core.selector import parse_selector
 from tests.app.test_daemon import get, until
 from tests.app.test_exclusions import running
+from tests.core.builders import aged
 from tests.sources.kit import serving
 from tests.support import ManualClock
 
@@ -34,6 +35,12 @@ path = "{folder}/slod.db"
 type = "scrape"
 targets = ["{url}/metrics"]
 interval = "1m"
+[alert_policy.workbook]
+rules = [
+  {{ severity = "page", budget = 0.02, long = "1h", short = "5m" }},
+  {{ severity = "page", budget = 0.05, long = "6h", short = "30m" }},
+  {{ severity = "ticket", budget = 0.10, long = "1d", short = "2h" }},
+]
 [slo.shop]
 objective = 99
 window = "1d"
@@ -129,6 +136,7 @@ async def watching(folder: Path, counts: dict[str, int]) -> AsyncIterator[World]
                 return bool(daemon.engine.accounts["shop"].memory.instances)
 
             await until(polled)
+            aged(daemon.engine, clock.now())
             yield World(daemon, clock, counts, [])
 
 

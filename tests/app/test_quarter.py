@@ -22,6 +22,7 @@ from exporter.app.daemon import Daemon
 from exporter.config.load import load
 from tests.app.test_daemon import PageServer, get, page, until, value, write
 from tests.app.test_exclusions import ask
+from tests.core.builders import aged
 from tests.support import ManualClock, unhurried
 
 __all__ = ["page"]
@@ -135,6 +136,8 @@ class Shop:
         task = asyncio.create_task(daemon.run(shutdown))
         try:
             await until(self.polled(daemon))
+            if not self._deaths:
+                aged(daemon.engine, self.looked)
             yield daemon
         finally:
             # What is being written is on disk thereafter.

@@ -18,6 +18,7 @@ import yaml
 from exporter.app.daemon import Daemon
 from tests.app.test_daemon import PageServer, get, page, until, write
 from tests.app.test_exclusions import running
+from tests.core.builders import aged
 from tests.real import servers
 from tests.support import ManualClock
 
@@ -59,6 +60,7 @@ async def shop(tmp_path: Path, page: PageServer) -> AsyncIterator[Shop]:
     page.counts = {"200": 0, "500": 0}
     clock = ManualClock()
     async with running(write(tmp_path, page, SLO), clock) as daemon:
+        aged(daemon.engine, clock.now())
         yield Shop(page, daemon, clock)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.cases.conftest import stage
 from tests.cases.stage import Stage, answer
+from tests.core.builders import aged
 
 __all__ = ["stage"]
 
@@ -105,6 +106,8 @@ async def test_an_alert_that_ended_with_its_slo_is_said_anew_when_both_are_back(
     stage: Stage,
 ) -> None:
     await begin(stage)
+    aged(stage.daemon.engine, stage.now - 60)
+    await stage.advance(10)
     assert await stage.fetch_alerts() != []
     await reloads(stage, SOURCE + slo("other"))
     assert {a["labels"]["slo"] for a in await stage.fetch_alerts()} <= {"other"}

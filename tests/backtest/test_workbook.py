@@ -27,7 +27,7 @@ def test_detection_and_reset_take_as_long_as_the_formula_says(rule: Rule, ratio:
         return
     (alert,) = outcome.alerts
     detection = BUDGET / ratio * rule.long.seconds * rule.rate
-    reset = rule.short.seconds * (1 - rule.rate * BUDGET / ratio)
+    reset = rule.short.seconds * (1 - rule.end_rate * BUDGET / ratio)
     begin, end = T + before, T + before + lasts
     assert alert.start - begin == pytest.approx(detection, abs=INTERVAL)
     assert alert.end is not None

@@ -113,7 +113,7 @@ async def test_it_prints_words_first_and_fits_a_terminal(
         "gaps without data: 2023-11-14 ",
         "excluded: 1m of the period",
         "page when 10m and 1m burn above 4x",
-        "100% within 4m, over after 36s; 10% never",
+        "100% within 4m, over after 37s; 10% never",
         "how sure: between",
         "without exclusions:",
         "refused by not_a_number",

@@ -16,6 +16,7 @@ from exporter.cli import main
 from exporter.config.overrides import LONGEST
 from tests.app.test_daemon import SLO, PageServer, all_counted, get, has, page, until, value, write
 from tests.app.test_exclusions import ask, running
+from tests.core.builders import aged
 from tests.support import ManualClock
 
 __all__ = ["page"]
@@ -70,6 +71,7 @@ async def shop(
     async with running(shop.file, shop.clock) as shop.daemon:
         # What is counted is counted from the first poll on.
         await shop.serve(0, 0)
+        aged(shop.daemon.engine, shop.clock.now())
         yield shop
 
 

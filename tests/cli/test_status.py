@@ -21,6 +21,7 @@ from exporter.web.slos_api_said import SLOSaid
 from tests.app.test_daemon import PageServer, page, write
 from tests.app.test_exclusions import running
 from tests.cli.terminal import SLOD, plain, terminal
+from tests.core.builders import aged
 from tests.real.servers import free_port
 from tests.web.test_slos_api import SLOS, Shop
 
@@ -60,7 +61,9 @@ def slo(name: str = "pay", **more: Any) -> dict[str, Any]:
         "window": "30d",
         "window_seconds": 2592000,
         "windows": windows,
+        "age": 2592000,
         "budget_remaining": left,
+        "whole_budget_remaining": left,
         "budget_remaining_events": 5,
         "budget_unadjusted": left,
         "excluded_seconds": 0,
@@ -83,6 +86,7 @@ def firing(severity: str, since: str = "2026-11-23T18:18:00Z") -> list[dict[str,
 
 SPENT = {
     "budget_remaining": -0.12,
+    "whole_budget_remaining": -0.12,
     "policy_state": "exhausted",
     "exhaustion_seconds": 0,
     "gate": {"allow": False, "verdict": "closed", "reason": "", "overridden": False},
@@ -198,6 +202,7 @@ async def test_a_daemon_s_budgets_in_a_pipe_are_plain_text_with_an_exit_code(
     shop = Shop(write(tmp_path, page, SLOS), page)
     async with running(shop.file, shop.clock) as shop.daemon:
         await shop.serve(0, 0)
+        aged(shop.daemon.engine, shop.clock.now(), "shop")
         await shop.serve(95, 5)
         url = f"http://127.0.0.1:{shop.daemon.port}"
         code, out, err = await slod("--url", url, "--service", "checkout")

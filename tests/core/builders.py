@@ -99,9 +99,10 @@ def engine(*slos: SLO, routes: Sequence[Route] = ()) -> Engine:
     return Engine(slos or (slo(),), routes, show)
 
 
-def aged(of: Engine, until: float = T) -> Engine:
-    """The same engine, as if its SLOs had watched a quiet service for a whole period until then."""
-    for account in of.accounts.values():
+def aged(of: Engine, until: float = T, *names: str) -> Engine:
+    """The same engine, as if all SLOs or these had watched a quiet service for a whole period."""
+    for name in names or of.accounts:
+        account = of.accounts[name]
         length = account.slo.period.length(until)
         for group in account.memory.instances:
             account.memory.do("cover", group, until - length, until)

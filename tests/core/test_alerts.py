@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from typing import Any
+
 import pytest
 
 from exporter.core.outbox import Route
@@ -13,6 +16,7 @@ from tests.core.builders import (
     aged,
     engine,
     feed,
+    packed,
     rule,
     said,
     show,
@@ -259,3 +263,105 @@ def test_missing_data_is_resent_too_and_resolved_when_its_slo_is_removed() -> No
     assert t.engine.outbox.waiting("am:1") == 1
     t.engine.configure([], [])
     assert said(t.engine, t.now) == [("resolved", "SLIDataMissing")]
+
+
+# --- margins ------------------------------------------------------------------------------------
+
+
+def burning(**more: Any) -> Traffic:
+    """A service whose errors of ten minutes are well above the rate."""
+    of = slo(objective=0.9, period="1h", rules=(rule("page", "10m", "1m", 2.0, **more),))
+    t = Traffic(engine(of))
+    t.run(600, good=700, bad=300)
+    assert status(t.engine, t.now).rules[0].firing
+    t.log.clear()
+    return t
+
+
+def test_a_rule_ends_at_a_share_of_its_rate_and_not_before() -> None:
+    t = burning()
+    assert t.run(1200, good=805, bad=195) == []
+    assert t.run(60, good=811, bad=189)[-1][1:] == ("resolved", f"{BURN} 10m")
+    # Between both it does not begin either.
+    assert t.run(1200, good=805, bad=195) == []
+    t = burning(hysteresis=0.0)
+    assert t.run(60, good=805, bad=195)[-1][1:] == ("resolved", f"{BURN} 10m")
+
+
+def test_its_words_say_at_which_rate_it_ends() -> None:
+    t = burning()
+    t.run(660, good=805, bad=195)
+    (one,) = t.engine.accounts["slo"].alerts()
+    assert "over 1m, it fired above 2x and ends at 1.9x." in one.annotations["description"]
+    t = burning(keep_firing_for=300.0)
+    t.run(120, good=1000)
+    (one,) = t.engine.accounts["slo"].alerts()
+    assert "it ends when one was at most 1.9x for 300s." in one.annotations["description"]
+
+
+@pytest.mark.parametrize(("more", "pages"), [({}, 176), ({"keep_firing_for": 900.0}, 15)])
+def test_a_burn_at_just_the_rate_pages_a_handful_of_times_in_two_days(
+    more: dict[str, float], pages: int
+) -> None:
+    """100 requests a minute, of which 1.44% fail; the rule begins above 14.4x. Five minutes
+    hold 7 errors, give or take 3: that is more than a margin of 5%, and time does the rest."""
+    rng = random.Random(7)
+    t = Traffic(engine(slo(rules=workbook(**more)[:2], interval=15.0)), 15.0)
+    for _ in range(4 * 1440 * 2):
+        bad = sum(rng.random() < 0.0144 for _ in range(25))
+        t.run(15, good=25 - bad, bad=bad)
+    found = [what for _, reason, what in t.log if reason == "firing"]
+    assert len(found) == pytest.approx(pages, rel=0.2)
+    assert found.count(f"{BURN} 6h") == 1
+
+
+def test_a_rule_fires_on_for_as_long_as_it_is_told_and_forgets_a_short_calm() -> None:
+    t = burning(keep_firing_for=300.0)
+    assert t.run(200, good=1000) == []
+    # It is above again, so the time begins anew.
+    assert t.run(60, good=0, bad=1000) == []
+    (ended,) = t.run(600, good=1000)
+    # A tenth of a minute's errors leave the short window within its last fifth.
+    assert ended == (600 + 260 + 50 + 300, "resolved", f"{BURN} 10m")
+
+
+def test_a_restart_in_the_middle_of_that_time_goes_on_from_where_it_was() -> None:
+    t = burning(keep_firing_for=300.0)
+    assert t.run(200, good=1000) == []
+    again = engine(t.engine.accounts["slo"].slo)
+    assert again.restore("slo", packed(t.engine.dump("slo")), []) is None
+    t.engine = again
+    # The short window fell below 30 s after the errors ended.
+    assert t.run(600, good=1000) == [(600 + 30 + 300, "resolved", f"{BURN} 10m")]
+
+
+def test_an_alert_of_an_earlier_state_file_knows_no_such_moment() -> None:
+    t = burning(keep_firing_for=300.0)
+    t.run(200, good=1000)
+    dump = packed(t.engine.dump("slo"))
+    for *_, alerts in dump["state"]["instances"]:
+        alerts[:] = [alert[:8] for alert in alerts]
+    op = next(o for log in t.engine.drain().values() for o in log if o[0] == "alert")
+    again = engine(t.engine.accounts["slo"].slo)
+    assert again.restore("slo", dump, [packed([op[:10]])]) is None
+    t.engine = again
+    assert t.run(290, good=1000) == []
+    assert [what[1] for what in t.run(20, good=1000)] == ["resolved"]
+
+
+def test_no_rule_fires_before_a_tenth_of_its_long_window_has_data() -> None:
+    t = Traffic(engine(slo(rules=workbook())))
+    log = t.run(86_400, good=0, bad=5)
+    first = {what: when for when, reason, what in reversed(log) if reason == "firing"}
+    # Of the tickets nothing is said beside a faster page.
+    assert first == {f"{BURN} 1h": 360, f"{BURN} 6h": 2160}
+    since = {r.long: (r.since or 0) - T for r in status(t.engine, t.now).rules}
+    assert since == {"1h": 360, "6h": 2160, "1d": 8640, "3d": 25_920}
+
+
+def test_what_must_be_there_for_a_rule_to_begin_does_not_end_it() -> None:
+    t = burning(min_coverage=0.9, min_events=50_000, min_bad_events=1000, confidence=0.9)
+    t.silence(200)
+    assert status(t.engine, t.now).rules[0].firing
+    t.run(60, good=7, bad=3)
+    assert status(t.engine, t.now).rules[0].firing

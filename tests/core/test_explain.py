@@ -155,7 +155,7 @@ def test_exclusions_are_said_with_what_would_be_left_without_them() -> None:
     traffic.engine.exclude([Exclusion("night", (), ((T + 600, T + 1200),))])
     said = explained(traffic.engine, traffic.now)
     assert said.excluded_seconds == 600
-    assert "Excluded from that: 600s; without that -253.4% would be left." in said.summary
+    assert "Excluded from that: 600s; without that -76.7% would be left." in said.summary
     traffic.engine.exclude([Exclusion("all", (), ((T - 600, T + 3600),))])
     assert "nothing can be said" in explained(traffic.engine, traffic.now).summary
 

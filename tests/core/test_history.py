@@ -32,6 +32,7 @@ def told(found: SLOStatus) -> list[float | None]:
         found.bad_total,
         *(w.burn(found.slo.objective) for w in found.windows),
         *(w.coverage for w in found.windows),
+        found.age,
     ]
 
 
@@ -44,6 +45,7 @@ def read(of: Traffic, moments: list[float]) -> list[list[float | None]]:
     columns += [burn_rates(w, one.objective) for w in windows]
     columns += [list(past.coverage(w.seconds, moments)) for w in one.windows]
     columns.append(list(past.coverage(None, moments)))
+    columns.append(past.age(moments))
     return [list(row) for row in zip(*columns, strict=True)]
 
 
@@ -72,12 +74,14 @@ def test_before_anything_is_known_there_is_no_counter() -> None:
     good, bad = history(of).events([T - 50, T, T + 50, T + 100])
     assert (good, bad) == ([None, 0.0, 45.0, 90.0], [None, 0.0, 5.0, 10.0])
     assert history(of).first == T
+    assert history(of).age([T - 50, T, T + 100]) == [None, 0, 100]
 
 
 def test_where_nothing_was_ever_counted_there_is_nothing() -> None:
     empty = History(Instance(slo(), {}, 10.0))
     assert empty.first == math.inf
     assert empty.events([T]) == ([None], [None])
+    assert empty.age([T]) == [None]
     assert empty.window(60.0, [T]) == ([0.0], [0.0])
     assert empty.coverage(60.0, [T]) == [0.0]
     assert empty.coverage(0.0, [T]) == [0.0]
@@ -90,6 +94,35 @@ def test_a_window_of_now_ends_at_the_newest_sample_as_it_does_in_the_status() ->
     of.run(600, 9, 1)
     later = of.now + 25
     assert read(of, [later])[0] == pytest.approx(told(status(of.engine, later)))
+
+
+def test_what_a_ledger_has_forgotten_is_not_known_and_never_good() -> None:
+    """Events without a break for eight days, of which a daily period needs two: the curve of bad
+    events has many points and forgets first."""
+    of = Traffic(engine(slo(objective=0.99, period="1d", interval=180.0)), 180.0)
+    for k in range(8 * 24):
+        of.run(3600, 990 + k % 3, 10 + k % 5)
+    past, ledger = history(of), of.engine.accounts["slo"].memory.instance(()).ledger
+    back = [of.now - (8 - d / 4) * DAY for d in range(1, 33)]
+    assert of.now - 4 * DAY < past.first <= of.now - 2 * DAY
+    read_back = zip(
+        back, *past.events(back), past.coverage(None, back), past.age(back), strict=True
+    )
+    for when, good, bad, coverage, age in read_back:
+        known = when >= past.first
+        assert (good is not None, bad is not None, age is not None) == (known,) * 3
+        # Of a period that begins before it, only what is known is said to be.
+        assert coverage == pytest.approx(min(1, max(0, (when - past.first) / DAY)), abs=1e-3)
+        assert known or burn_rates(past.window(3600.0, [when]), 0.99) == [None]
+    for burn in burn_rates(past.period([w for w in back if w > past.first + 600]), 0.99):
+        assert burn == pytest.approx(1.2, rel=0.05)
+    assert ledger.counts(of.now - 8 * DAY, of.now - 7 * DAY).total == 0
+    assert ledger.unadjusted(of.now - 8 * DAY, of.now - 7 * DAY).total == 0
+    whole = ledger.counts(of.now - 8 * DAY, of.now)
+    assert whole.burn_rate(0.99) == pytest.approx(1.2, rel=0.01)
+    assert ledger.coverage(of.now - 8 * DAY, of.now) == pytest.approx(
+        (of.now - past.first) / (8 * DAY), rel=1e-3
+    )
 
 
 def test_what_is_excluded_is_left_out_of_windows_and_not_of_the_counter() -> None:

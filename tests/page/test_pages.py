@@ -27,7 +27,7 @@ from exporter.page.state import State, headline, see
 from tests.app.test_daemon import get, until
 from tests.app.test_exclusions import ask, running
 from tests.app.test_prom import World, world
-from tests.core.builders import T, Traffic, slo, workbook
+from tests.core.builders import T, Traffic, aged, slo, workbook
 from tests.core.builders import engine as engine_of
 from tests.sources.kit import serving
 from tests.support import ManualClock
@@ -351,7 +351,8 @@ def test_the_headline_says_whether_all_is_fine() -> None:
 
 def of_policy(**step: Any) -> Snapshot:
     """Two with a third of the budget gone; the policy of the second has this step."""
-    of = Traffic(engine_of(slo("a"), slo("b", steps=(BudgetStep(state="tight", **step),))))
+    steps = (BudgetStep(state="tight", **step),)
+    of = Traffic(aged(engine_of(slo("a"), slo("b", steps=steps))))
     of.run(3600, 100, 0.03)
     return of.engine.status(T + 3600)
 
@@ -407,6 +408,7 @@ def test_thousands_are_shown_by_pages_the_most_urgent_first() -> None:
     made = Engine(slos, (), str)
     for k, account in enumerate(made.accounts.values()):
         instance = account.memory.instance(())
+        instance.ledger.cover(T - 30 * 86_400, T)
         instance.ledger.add(T - 60, T, 1000, 11 if k == 200 else 1)
         instance.seen = T
     seen = see(made.status(T))

@@ -11,6 +11,7 @@ from aiohttp import web
 
 from tests.app.test_daemon import PageServer, page, until, write
 from tests.app.test_exclusions import ask, running
+from tests.core.builders import aged
 from tests.web.test_slos_api import SLOS, Shop
 
 __all__ = ["page"]
@@ -48,6 +49,7 @@ async def shop(tmp_path: Path, page: PageServer) -> AsyncIterator[tuple[Shop, Ho
     shop = Shop(write(tmp_path, page, SLOS, RECEIVERS.format(url=url)), page)
     async with running(shop.file, shop.clock) as shop.daemon:
         await shop.serve(0, 0)
+        aged(shop.daemon.engine, shop.clock.now())
         yield shop, hooks
     await runner.cleanup()
 

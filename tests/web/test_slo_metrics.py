@@ -35,6 +35,7 @@ def test_the_table_of_metrics_is_on_the_page() -> None:
         f'slo_events_total{{{base},result="bad"}}': 7.0,
         f"slo_objective_ratio{{{base}}}": 0.999,
         f"slo_window_seconds{{{base}}}": 2_592_000.0,
+        f"slo_age_seconds{{{base}}}": 7200.0,
         **windows,
         f"slo_error_budget_remaining_ratio{{{base}}}": -1.0,
         f"slo_error_budget_remaining_events{{{base}}}": -1.0,

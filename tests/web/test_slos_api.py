@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from tests.app.test_daemon import PageServer, page, until, value, write
 from tests.app.test_exclusions import ask, running
+from tests.core.builders import aged
 from tests.support import ManualClock
 
 __all__ = ["page"]
@@ -88,6 +89,7 @@ async def shop(tmp_path: Path, page: PageServer) -> AsyncIterator[Shop]:
     shop = Shop(write(tmp_path, page, SLOS), page)
     async with running(shop.file, shop.clock) as shop.daemon:
         await shop.serve(0, 0)  # What is counted is counted from the first poll on.
+        aged(shop.daemon.engine, shop.clock.now(), "shop", "by-code")
         yield shop
 
 
@@ -118,6 +120,7 @@ async def test_the_numbers_are_those_of_the_metrics_page(shop: Shop) -> None:
         "freeze_discussion",
     )
     assert one["steps"][0]["state"] == "freeze_discussion" and one["steps"][0]["gate"] == "open"
+    assert (one["age"], one["whole_budget_remaining"]) == (3600, one["budget_remaining"])
 
 
 async def test_nothing_burning_is_told_from_nothing_known(shop: Shop) -> None:
