@@ -1,6 +1,7 @@
 """Incidents of synthetic months with a known truth, on minutes and on a thinned ledger.
 
-Of 40 such months the method of docs/backtest.md found 78 of 80 bursts once and none that was false.
+Of 40 such months the method of docs/backtest.md, as it was first tried, found 78 of 80 bursts once
+and none that was false.
 `SLOD_MONTHS=200` tries 200; it is part of .ci/nightly.
 """
 
