@@ -181,8 +181,6 @@ class Search:
     def is_fresh(self, start: float, now: float, within: float) -> bool:
         """Whether errors since `start` alone have a burst that was over less than `within` seconds
         ago: over twice what the objective allows."""
-        if start >= now:
-            return False
         found, _ = self._first_pass(start, now)
         return any(one.end > now - within and self._burns(one) for one in found)
 
@@ -229,17 +227,17 @@ class Search:
     def _background(self, upto: Sequence[Stretch]) -> float:
         """The ratio that half of the events of the period up to the last segment's end lie under.
 
-        Of a young history the part of the period that is not known counts as events without errors:
-        an outage of the first hours is no background.
+        The part of the period before its first events counts as events without errors: an outage of
+        the first hours, or after a long silence, is no background.
         """
         end = upto[-1].end
-        length = self._period.length(end)
-        known = min(length, end - self._ledger.first)
-        parts = []
-        for one in upto:
-            inside = min(1.0, (one.end - (end - length)) / (one.end - one.start))
-            if inside > 0:
-                parts.append((one.ratio, one.total * inside))
+        since = end - self._period.length(end)
+        inside = [one for one in upto if one.end > since]
+        parts = [
+            (one.ratio, one.total * min(1.0, (one.end - since) / (one.end - one.start)))
+            for one in inside
+        ]
+        length, known = end - since, end - max(since, inside[0].start)
         events = sum(weight for _, weight in parts)
         whole = events * length / known
         under, ratio = whole - events, 0.0

@@ -184,9 +184,7 @@ class Ledger:
         return bad - out[0], total - out[1]
 
     def readings(self, moments: Sequence[float]) -> Sequence[tuple[float, float]]:
-        """`upto` at each of many moments, in ascending order; the points are unpacked once."""
-        if not moments:
-            return []
+        """`upto` at each of some moments, in ascending order; the points are unpacked once."""
         bad, total = (
             interpolated(*curve.polyline(moments[0]), moments) for curve in (self._bad, self._total)
         )

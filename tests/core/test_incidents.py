@@ -97,6 +97,14 @@ def test_the_first_hours_of_a_young_slo_are_no_background_yet() -> None:
     assert one.ongoing and one.end == T + 6 * HOUR
 
 
+def test_an_outage_after_a_long_silence_is_no_background() -> None:
+    of = ledger([], days=1)
+    start = of.last + 40 * DAY
+    for k in range(60):
+        of.add(start + k * MINUTE, start + (k + 1) * MINUTE, 500.0, 500.0)
+    assert told(found(of))[0][:2] == [41 * 1440, 41 * 1440 + 60]
+
+
 def test_a_low_objective_has_incidents_too() -> None:
     assert len(found(ledger([(60, 1500, 1.0)]), objective=0.45)) == 1
 
@@ -164,6 +172,16 @@ def test_a_thinned_ledger_has_the_same_ones() -> None:
         old.add(start, start + HOUR, 3e6, 3e4)
     first = [one for one in told(found(old)) if one[1] < 22 * 1440]
     assert first == told(found(fresh))
+
+
+def test_where_errors_change_all_the_time_steps_are_longer() -> None:
+    random = Random(3)
+    of = Ledger(30 * DAY, MINUTE)
+    for k in range(20 * 1440):
+        share = 0.5 if 10_000 <= k < 10_060 else random.choice([0.0, 0.003])
+        of.add(T + k * MINUTE, T + (k + 1) * MINUTE, 20 * (1 - share), 20 * share)
+    [one] = found(of)
+    assert told([one])[0][:2] == pytest.approx([10_000, 10_060], abs=3)
 
 
 # --- what it costs ------------------------------------------------------------------------------
