@@ -43,6 +43,7 @@ from exporter.web import (
     explain_api,
     gate_api,
     history_api,
+    incidents_api,
     openapi,
     prom_api,
     removed_api,
@@ -110,6 +111,7 @@ class Desk:
         own = openapi.routes(
             slos_api.part(self._numbers),
             history_api.part(self._numbers),
+            incidents_api.part(self._numbers),
             alerts_api.part(self._numbers),
             explain_api.part(self._explainer),
             exclusions_api.part(self._exclusions),

@@ -16,6 +16,7 @@ from exporter.core.exclusion import Exclusion, Span
 from exporter.core.explain import explain
 from exporter.core.foresight import FORECAST
 from exporter.core.history import History, burn_rates
+from exporter.core.incidents import Incident
 from exporter.core.instance import MISSING, Instance
 from exporter.core.status import Snapshot
 from exporter.core.steps import POLICY
@@ -75,6 +76,9 @@ class Details:
                         when = "to be excluded" if begin > now else "excluded"
                         said = f"{when} for {figures.lasting(end - begin)}: {reason}"
                         yield Beside("excluded", "excluded", begin, end, said)
+        for one in instance.incidents.known():
+            if one.end > start:
+                yield Beside("incidents", "incident", one.start, one.end, _incident(one))
         events = self._timeline.concerning(slo.name, slo.service, start, now)
         for k, (event, (begin, end)) in enumerate(islice(events, _EVENTS)):
             kind = "incident" if event.kind == "incident" else "event"
@@ -99,6 +103,14 @@ class Details:
                     lasted = "still firing" if end > now else figures.lasting(end - begin)
                     kind = figures_kind(alert.labels.get("severity", ""))
                     yield Beside(lane, kind, begin, min(end, now), f"{lane}: {lasted}")
+
+
+def _incident(one: Incident) -> str:
+    lasts = figures.lasting(one.end - one.start)
+    return (
+        f"incident {f'for {lasts} so far' if one.ongoing else f'of {lasts}'}: "
+        f"{figures.number(round(one.bad))} bad events, {figures.share(one.spent)} of the budget"
+    )
 
 
 def _until_next(spans: Iterable[Span], now: float) -> Iterator[Span]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 
+from exporter.app import event_words as words
 from exporter.core.account import Account
 from exporter.core.engine import Engine
 from exporter.core.instance import Instance
@@ -36,6 +38,25 @@ class Scale:
             if len(costs) % _AT_ONCE == 0:
                 await asyncio.sleep(0)
         return costs
+
+    def as_of(self, one: Blame, span: Span, now: float) -> Blame:
+        """Return a blame with what the change has spent by now, as every other reader says."""
+        account = self._engine.accounts.get(one.slo)
+        for instance in account.memory.instances.values() if account is not None else ():
+            if account is not None and instance.title == one.title:
+                share = cost(account.slo, instance, *span, now).share
+                return replace(one, spent=one.spent if share is None else share)
+        return one
+
+    def announce(self, event: Event, one: Blame, span: Span, now: float) -> None:
+        """Have it told to receivers, or put what was told into the words of now."""
+        if (account := self._engine.accounts.get(one.slo)) is not None:
+            instances = account.memory.instances.values()
+            group = next((i.group for i in instances if i.title == one.title), {})
+            current = self.as_of(one, span, now)
+            notice = words.notice(account.slo, group, event, current, span[1])
+            self._engine.notices.put(notice)
+            self._engine.notices.reword(notice.key, notice.annotations)
 
     async def weigh(
         self,

@@ -8,15 +8,18 @@ from dataclasses import replace
 
 from exporter.app.heard import alerts_of
 from exporter.clock import Clock
+from exporter.config.moments import rfc3339
 from exporter.core.alert import Alert
 from exporter.core.apart import Apart
 from exporter.core.engine import Engine
 from exporter.core.history import History, burn_rates
+from exporter.core.incidents import Incident
 from exporter.core.instance import Instance
 from exporter.core.outbox import Outbox
 from exporter.core.slo import SLO
 from exporter.core.status import Snapshot
 from exporter.web.history_api import PointSaid, TrackSaid
+from exporter.web.incidents_api import IncidentSaid
 
 
 class Numbers:
@@ -68,10 +71,40 @@ class Numbers:
             await asyncio.sleep(0)
         return found
 
+    async def incidents(
+        self, name: str, group: Mapping[str, str], start: float, end: float
+    ) -> list[IncidentSaid]:
+        """Those of each of them that went on at some time from `start` to `end`."""
+        out: list[IncidentSaid] = []
+        watched = self._engine.accounts[name].memory.watched
+        for one in self._of(name, group):
+            out += [
+                _incident(one, found, watched)
+                for found in one.incidents.known()
+                if found.start < end and found.end > start
+            ]
+            # Each takes a moment; meanwhile polls go on.
+            await asyncio.sleep(0)
+        return out
+
     def _of(self, name: str, group: Mapping[str, str]) -> list[Instance]:
         instances = self._engine.accounts[name].memory.instances.values()
         found = [i for i in instances if group.items() <= i.group.items()]
         return sorted(found, key=lambda i: tuple(i.group.values()))
+
+
+def _incident(instance: Instance, found: Incident, watched: float | None) -> IncidentSaid:
+    return IncidentSaid(
+        group=dict(instance.group),
+        start=rfc3339(found.start),
+        end=rfc3339(found.end),
+        ongoing=found.ongoing,
+        bad=round(found.bad),
+        total=round(found.total),
+        budget_share=found.spent,
+        seconds=found.spent * instance.slo.period.length(found.end),
+        before_slod=watched is None or found.start < watched,
+    )
 
 
 def _points(

@@ -193,4 +193,4 @@ class Reports:
         ]
         causes += self._causes.causes(slo.name, slo.service, start, end)
         status = instance.status(instance.as_of(self._clock.now()))
-        return review(slo, instance.group, instance.ledger, status, span, causes, said)
+        return review(instance, status, span, causes, said, account.memory.watched)

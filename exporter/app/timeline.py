@@ -87,9 +87,9 @@ class Timeline:
         await self._set_apart(bad)
         # A kill may have come before a notice was kept; what is known is not said again.
         now = self._clock.now()
-        for event, (_, end) in self.between(now, now):
+        for event, span in self.between(now, now):
             for one in event.blamed:
-                self._announce(event, one, end)
+                self._scale.announce(event, one, span, now)
 
     async def _set_apart(self, bad: Mapping[Key, str]) -> None:
         try:
@@ -131,9 +131,10 @@ class Timeline:
         """Changes of a service that burn more than before and whose effect is not over."""
         now = self._clock.now()
         return [
-            f"{event.kind} {event.name} of {rfc3339(event.start)}: {words.blamed(one)}"
-            for event, (_, end) in self.between(now, now + 1)
-            if end > now
+            f"{event.kind} {event.name} of {rfc3339(event.start)}: "
+            f"{words.blamed(self._scale.as_of(one, span, now))}"
+            for event, span in self.between(now, now + 1)
+            if span[1] > now
             for one in event.blamed
             if self._service(one.slo) == service
         ]
@@ -237,15 +238,16 @@ class Timeline:
         settings = self._settings()
         limits = settings.significance, settings.min_bad_events
         if found := await self._scale.weigh(changes, *limits, now):
-            await self._blame(found, {event.id: span[1] for event, span in changes})
-        for event, (_, end) in changes:
-            if end <= now:
-                for one in event.blamed:
+            await self._blame(found, {event.id: span for event, span in changes})
+        for event, span in changes:
+            for one in event.blamed:
+                self._scale.announce(event, one, span, now)
+                if span[1] <= now:
                     # Sooner than it was said, since the next one came.
-                    self._engine.notices.end(words.key(event, one), end)
+                    self._engine.notices.end(words.key(event, one), span[1])
         await self._forget(now)
 
-    async def _blame(self, found: Mapping[str, Sequence[Blame]], ends: Mapping[str, float]) -> None:
+    async def _blame(self, found: Mapping[str, Sequence[Blame]], spans: Mapping[str, Span]) -> None:
         """Keep what changes are to blame for, and tell it."""
         async with self._changing:
             # One may have been ended or taken back meanwhile.
@@ -257,17 +259,11 @@ class Timeline:
             await self._write(blamed, "blamed", "slod")
             for event in blamed:
                 for one in found[event.id]:
-                    self._announce(event, one, ends[event.id])
+                    self._scale.announce(event, one, spans[event.id], one.at)
                     log.warning("event.blamed", id=event.id, slo=one.slo, p=one.p, burn=one.after)
                 self._told(event)
         if blamed:
             self._changed()
-
-    def _announce(self, event: Event, one: Blame, end: float) -> None:
-        if (account := self._engine.accounts.get(one.slo)) is not None:
-            instances = account.memory.instances.values()
-            group = next((i.group for i in instances if i.title == one.title), {})
-            self._engine.notices.put(words.notice(account.slo, group, event, one, end))
 
     async def _forget(self, now: float) -> None:
         old = [event for event in self._events.values() if event.start < now - KEPT]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-from exporter.backtest.incidents import incidents, steps
 from exporter.backtest.judge import Firing, Judge
 from exporter.backtest.periods import History
-from exporter.backtest.result import Backtest, Fired, Incident, Outcome
+from exporter.backtest.result import Backtest, Fired, Outcome
+from exporter.backtest.result import Incident as Listed
 from exporter.backtest.tape import Sums
 from exporter.backtest.variant import Variant
 from exporter.backtest.whole import Whole
-from exporter.core.incidents import Stretch
+from exporter.core.incidents import Incident, incidents
 from exporter.core.ledger import Counts
-from exporter.core.noticed import belongs, middle, noticed, precision, share
+from exporter.core.noticed import belongs, middle, noticed, precision, share, within
 from exporter.core.policy import remaining
 from exporter.core.recommend import is_met, recommend
 from exporter.core.slo import SLO
@@ -36,7 +35,8 @@ def summed_up(
     """All about one instance; `span`: the beginning and the end of history."""
     start, end = span
     history = History(ledger, slo.period, start, end)
-    found = steps(history, slo.interval)
+    # Every variant is measured by the same ones, or their detection could not be compared.
+    found = incidents(ledger, variants[0].objective, slo.period, slo.interval, end)
     moments = [start + (end - start) * k / POINTS for k in range(1, POINTS + 1)]
     counts = [(when, history.ending(when)) for when in moments]
     periods = history.whole()
@@ -68,23 +68,22 @@ def _outcome(
     history: History,
     variant: Variant,
     firings: Sequence[Firing],
-    found: Sequence[Stretch],
+    found: Sequence[Incident],
     counts: Sequence[tuple[float, Counts]],
     periods: Sequence[Counts],
     significant: float,
 ) -> Outcome:
     objective = variant.objective
-    stretches = incidents(history, objective, found)
-    spent = [history.spent(s.bad, objective, s.end) for s in stretches]
-    alerts = [_fired(history, objective, firing, stretches) for firing in firings]
-    shown = _shown(spent, alerts, significant)
-    alerts = [replace(a, incident=shown.get(a.incident)) for a in alerts]
+    alerts = [_fired(history, objective, firing, found) for firing in firings]
     listed = [
-        _incident(stretches[old], spent[old], new, alerts)
-        for old, new in shown.items()
-        if old is not None
+        Listed(
+            *one[:4],
+            history.spent(one.bad, objective, one.end),
+            *noticed(one, i, alerts),
+        )
+        for i, one in enumerate(found)
     ]
-    large = [i for i in listed if i.spent >= significant]
+    large = [i.detected for i, one in zip(listed, found, strict=True) if one.spent >= significant]
     burn_down = tuple((when, remaining(c, objective)) for when, c in counts)
     return Outcome(
         objective=objective,
@@ -92,20 +91,18 @@ def _outcome(
         alerts=tuple(alerts),
         incidents=tuple(listed),
         precision=precision(alerts),
-        recall=share([i.detected is not None for i in large]),
-        detection=middle([i.detected for i in listed]),
+        recall=share([detected is not None for detected in large]),
+        detection=within(large),
         reset=middle([i.reset for i in listed]),
         remaining=burn_down[-1][1],
-        lowest=_lowest(history, objective, burn_down, stretches),
+        lowest=_lowest(history, objective, burn_down, found),
         periods=len(periods),
         met=sum(is_met(c, objective) for c in periods),
         burn_down=burn_down,
     )
 
 
-def _fired(
-    history: History, objective: float, firing: Firing, stretches: Sequence[Stretch]
-) -> Fired:
+def _fired(history: History, objective: float, firing: Firing, found: Sequence[Incident]) -> Fired:
     rule, until = firing.rule, history.end if firing.end is None else firing.end
     since = firing.start - rule.long.seconds
     bad = history.ledger.counts(since, until).bad
@@ -118,29 +115,15 @@ def _fired(
         end=firing.end,
         peak=history.peak(firing.start, until, rule.long.seconds, objective),
         spent=history.spent(bad, objective, until),
-        incident=belongs(stretches, since, firing.start),
+        incident=belongs(found, since, firing.start),
     )
-
-
-def _shown(
-    spent: Sequence[float], alerts: Sequence[Fired], significant: float
-) -> dict[int | None, int]:
-    """Incidents worth telling, by their place among all, with their new place: those that are
-    significant, and those that an alert belongs to. The others are noise."""
-    alerted = {a.incident for a in alerts}
-    kept = [i for i, share in enumerate(spent) if share >= significant or i in alerted]
-    return {old: new for new, old in enumerate(kept)}
-
-
-def _incident(stretch: Stretch, spent: float, index: int, alerts: Sequence[Fired]) -> Incident:
-    return Incident(*stretch, spent, *noticed(stretch, index, alerts))
 
 
 def _lowest(
     history: History,
     objective: float,
     burn_down: Sequence[tuple[float, float | None]],
-    stretches: Sequence[Stretch],
+    found: Sequence[Incident],
 ) -> float | None:
     """The least that was left at any point of the burn-down, or after an incident; not while less
     than half of the period (or of history, if that is shorter) was known, when little weighs much.
@@ -152,6 +135,6 @@ def _lowest(
         return when - max(start, history.start) >= half
 
     left = [value for when, value in burn_down if known(when)]
-    ends = [s.end for s in stretches if known(s.end)]
+    ends = [s.end for s in found if known(s.end)]
     left += [remaining(history.ending(when), objective) for when in ends]
     return min((value for value in left if value is not None), default=burn_down[-1][1])

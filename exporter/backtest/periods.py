@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from exporter.backtest.whole import Whole
+from exporter.core.incidents import spent
 from exporter.core.ledger import Counts
 from exporter.core.slo import Period, Window
 
@@ -23,23 +24,9 @@ class History:
         """The events of the period up to a moment, as far as history knows them."""
         return self.ledger.counts(self.period.start(when), when)
 
-    def events(self, when: float) -> float:
-        """How many events a whole period brings: the one up to a moment, or the calendar's.
-
-        Where history does not reach so far, what is there is stretched to a whole one.
-        """
-        length = self.period.length(when)
-        begin = max(self.start, self.period.start(when))
-        until = min(self.end, begin + length)
-        if isinstance(self.period, Window):
-            begin = max(self.start, until - length)
-        known = until - begin
-        return self.ledger.counts(begin, until).total * length / known if known > 0 else 0.0
-
     def spent(self, bad: float, objective: float, when: float) -> float:
-        """The share of a period's budget that so many bad events are."""
-        budget = (1 - objective) * self.events(when)
-        return bad / budget if budget > 0 else 0.0
+        """The share of a period's budget that so many bad events up to a moment are."""
+        return spent(self.ledger, objective, self.period, bad, when) or 0.0
 
     def peak(self, start: float, end: float, seconds: float, objective: float) -> float:
         """The highest burn rate of a window of so many seconds that ends between two moments."""

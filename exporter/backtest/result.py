@@ -33,7 +33,7 @@ class Fired:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A stretch in which errors burned the budget faster than planned.
+    """A burst of errors, see `core/incidents`: the same ones whatever the variant.
 
     `spent`: the share of the period's budget. `detected`: seconds from its start to the first page
     (None: never paged). `reset`: seconds from its end until the last page was over.
@@ -53,9 +53,10 @@ class Outcome:
     """One objective with one alert policy, over the whole history of one SLO instance.
 
     `precision`: share of pages that spent at least 1% of the budget. `recall`: share of the
-    significant incidents that were paged; both None where there were none. `remaining`: the budget
-    at the end, `lowest` at its lowest. `periods`, `met`: whole periods in the history, and in how
-    many of them the objective was met. `burn_down`: (time, budget remaining), a few hundred points.
+    incidents that were paged, of those which are significant under what is configured; both None
+    where there were none. `remaining`: the budget at the end, `lowest` at its
+    lowest. `periods`, `met`: whole periods in the history, and in how many of them the objective
+    was met. `burn_down`: (time, budget remaining), a few hundred points.
     """
 
     objective: float
@@ -65,7 +66,7 @@ class Outcome:
     precision: float | None
     recall: float | None
     detection: float | None
-    """The median seconds to the first page, over incidents that were paged."""
+    """Seconds within which half of those incidents were paged; None where fewer were."""
     reset: float | None
     remaining: float | None
     lowest: float | None

@@ -10,7 +10,7 @@ from exporter.core import words
 from exporter.core.alert import Alert, to_say
 from exporter.core.apart import Failure
 from exporter.core.burn import Condition
-from exporter.core.composite import gather
+from exporter.core.composite import gather, leave_out
 from exporter.core.events import Group
 from exporter.core.exclusion import Exclusion, Span, merged
 from exporter.core.forecast import Forecast
@@ -118,6 +118,7 @@ class Account:
         before = self.memory.polled
         memories = {name: part.memory for name, part in parts.items()}
         self.behind = not gather(self.memory, memories, self.patience)
+        leave_out(self.memory, memories)
         self.fault = None
         if self.memory.polled != before and not self.behind:
             self._dirty = True
@@ -125,6 +126,8 @@ class Account:
 
     def evaluate(self, now: float, show: Show) -> Iterator[Notification]:
         """Step every alert of every instance; yields what is to be said."""
+        if self.memory.watched is None and self.memory.newest > 0 and not self.behind:
+            self.memory.do("watched", now)
         if self._dirty:
             self._dirty = False
             # Fresh samples are not overdue before another interval is over.

@@ -46,7 +46,9 @@ class Part:
 
     `seconds` are those that belong to it. `bad`, `total`: events that count, and `share`, what they
     spent of the budget. `excluded_bad`, `excluded_total`: events that do not count, and
-    `excluded_share`, what those would have spent of it.
+    `excluded_share`, what those would have spent of it. `cost`: what came in all of the cause's
+    time, whoever else it belongs to, as a share of the objective's period's budget
+    (`timeline.cost`); None where that is of no interest.
     """
 
     cause: Cause | None
@@ -57,6 +59,7 @@ class Part:
     excluded_bad: float
     excluded_total: float
     excluded_share: float
+    cost: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

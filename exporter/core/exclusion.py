@@ -40,3 +40,17 @@ def merged(spans: Iterable[Span]) -> tuple[Span, ...]:
         else:
             out.append((start, end))
     return tuple(out)
+
+
+def without(spans: Iterable[Span], others: tuple[Span, ...]) -> tuple[Span, ...]:
+    """The time of some spans that lies in none of the others; both without overlaps, ascending."""
+    out: list[Span] = []
+    for start, end in spans:
+        for begin, until in others:
+            if begin >= end:
+                break
+            if until > start:
+                out.append((start, min(begin, end)))
+                start = until
+        out.append((start, end))
+    return tuple((start, end) for start, end in out if start < end)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from math import inf
 from operator import sub
 
+from exporter.core.excluded import Excluded
 from exporter.core.instance import Instance
 from exporter.core.ledger import Polyline
 from exporter.core.slo import Window
@@ -106,9 +107,9 @@ class History:
         for which in _EVENTS:
             line = self._line(which, starts)
             before, after = interpolated(*line, starts), interpolated(*line, ends)
-            if self._instance.ledger.excludes:
-                before = self._kept(before, starts, which)
-                after = self._kept(after, ends, which)
+            if (exclusion := self._instance.ledger.exclusion) is not None:
+                before = _kept(before, starts, exclusion, which)
+                after = _kept(after, ends, exclusion, which)
             found = list(map(sub, after, before))
             # By the last bit of a sum, or where points are rounded.
             columns.append([max(0.0, v) for v in found] if min(found, default=0.0) < 0 else found)
@@ -120,10 +121,6 @@ class History:
         if not moments or moments[0] >= first:
             return moments
         return [max(first, when) for when in moments]
-
-    def _kept(self, counts: Sequence[float], moments: Sequence[float], which: int) -> list[float]:
-        out = self._instance.ledger.left_out
-        return [c - out(when)[which] for c, when in zip(counts, moments, strict=True)]
 
     def _line(self, which: int, moments: Sequence[float]) -> Polyline:
         if moments and moments[0] < self._since:
@@ -141,6 +138,12 @@ class History:
         known = bisect_right(moments, seen)
         later = map(self._instance.as_of, moments[known:])
         return [*moments[:known], *later]
+
+
+def _kept(
+    counts: Sequence[float], moments: Sequence[float], exclusion: Excluded, which: int
+) -> list[float]:
+    return [c - exclusion.upto(when)[which] for c, when in zip(counts, moments, strict=True)]
 
 
 def burn_rates(columns: Columns, objective: float) -> list[float | None]:

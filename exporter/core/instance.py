@@ -12,6 +12,7 @@ from exporter.core.alert import Alert, to_say
 from exporter.core.arrivals import INTERVALS, Arrivals
 from exporter.core.burn import Condition
 from exporter.core.burn_alerts import BurnAlerts
+from exporter.core.current_incident import Incidents
 from exporter.core.exclusion import Exclusion, merged
 from exporter.core.forecast import Forecast, forecast, past
 from exporter.core.foresight import Foresight
@@ -76,7 +77,10 @@ class Instance:
         period = slo.period
         self._period = self.ledger.since(period.seconds if isinstance(period, Window) else 0.0)
         self._bounds = (0.0, 0.0)
-        self._steps = Steps(slo, self.labels, self.ledger, self._period, self.alerts)
+        self.incidents = Incidents(slo, self.ledger)
+        self._steps = Steps(
+            slo, self.labels, self.ledger, self._period, self.alerts, self.incidents
+        )
         self._foresight = Foresight(slo, self.labels, self.alerts, self._forecast)
         self._keys = self._burns.keys | self._steps.keys | self._foresight.keys
         self._calm = _NEVER
@@ -94,7 +98,8 @@ class Instance:
     def exclude(self, exclusions: Iterable[Exclusion]) -> None:
         """Leave out the time of those that are meant for it; takes the place of earlier ones."""
         labels = {**self.labels, "slo": self.slo.name, "service": self.slo.service}
-        self.ledger.exclude(merged(s for e in exclusions if e.covers(labels) for s in e.spans))
+        spans = merged(s for e in exclusions if e.covers(labels) for s in e.spans)
+        self.ledger.exclude(spans, ex.parts if (ex := self.ledger.exclusion) else ())
         self.configure(self.slo)
 
     def shift(self, seconds: float) -> None:
@@ -256,7 +261,7 @@ class Instance:
         ends = partial(self._exhaustion, left, now, upto)
         self._burns.follow(self.title, left, ends, upto, now, silent, show)
         self._end_orphans(now)
-        self._steps.follow(self.title, left, period, (age, length), upto, now, silent, show)
+        self._steps.follow(self.title, left, (age, length), upto, now, silent, show)
         self._foresight.follow(self.title, left, now, silent, show)
         return to_say(self.alerts.values())
 

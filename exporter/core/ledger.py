@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 from exporter.core.curve import Curve
 from exporter.core.edge import Edge
-from exporter.core.excluded import Excluded
+from exporter.core.excluded import Excluded, Part
 from exporter.core.exclusion import Span
 from exporter.core.thinning import EXACT, Tolerance
+from exporter.core.weave import interpolated
 
 _MAX_POINTS = 8192
 """Past so many points (about 48 KiB) the error bound gives way to memory."""
@@ -63,11 +64,12 @@ class Ledger:
     half of it share a point.
     """
 
-    __slots__ = ("_bad", "_covered", "_excluded", "_since", "_total")
+    __slots__ = ("_bad", "_covered", "_since", "_total", "exclusion")
 
     def __init__(self, horizon: float, interval: float, phase: int = 0) -> None:
         self._since: dict[float, Since] = {}
-        self._excluded: Excluded | None = None
+        self.exclusion: Excluded | None = None
+        """What is left out wherever it is read; None for nothing."""
         total = Tolerance(_TOTAL_EPS, _TOTAL_LOOSE, 2 * horizon)
         self._bad, self._total, self._covered = (
             Curve(
@@ -100,8 +102,8 @@ class Ledger:
 
     def add(self, start: float, end: float, good: float, bad: float) -> None:
         """Events spread evenly over the time from `start` to `end`, in unix seconds."""
-        if self._excluded is not None:
-            self._excluded.changed(start)
+        if self.exclusion is not None:
+            self.exclusion.changed(start)
         self._total.add(start, end, good + bad)
         self._bad.add(start, end, bad)
 
@@ -113,13 +115,19 @@ class Ledger:
         """Move all of it in time, after the clock that dated it was set."""
         for curve in self._curves:
             curve.shift(seconds)
-        if self._excluded is not None:
-            self.exclude(self._excluded.spans)
+        if self.exclusion is not None:
+            self.exclude(self.exclusion.spans, self.exclusion.parts)
 
-    def exclude(self, spans: tuple[Span, ...]) -> None:
-        """Leave out what lies in these spans (and no others) wherever it is read from now on."""
-        self._excluded = Excluded(spans, self._bad, self._total) if spans else None
+    def exclude(self, spans: tuple[Span, ...], parts: tuple[Part, ...] = ()) -> None:
+        """Leave out what lies in these spans (and no others) wherever it is read from now on, and
+        what came from parts of it, see `Excluded`."""
+        left_out = Excluded(spans, self._bad, self._total, parts)
+        self.exclusion = left_out if spans or parts else None
         self.unwatch()
+
+    def events_in(self, spans: tuple[Span, ...]) -> Excluded:
+        """The events in these spans, whether they count or not."""
+        return Excluded(spans, self._bad, self._total)
 
     # --- reading --------------------------------------------------------------------------------
 
@@ -131,9 +139,9 @@ class Ledger:
     @property
     def bad(self) -> float:
         """Every bad event since the beginning that is not excluded."""
-        if self._excluded is None:
+        if self.exclusion is None:
             return self._bad.total
-        return self._bad.total - self._excluded.upto(self._bad.last)[0]
+        return self._bad.total - self.exclusion.upto(self._bad.last)[0]
 
     @property
     def nbytes(self) -> int:
@@ -165,30 +173,30 @@ class Ledger:
 
     def excluded(self, start: float, end: float) -> float:
         """How many seconds from `start` to `end` are excluded."""
-        return self._excluded.seconds(start, end) if self._excluded is not None else 0.0
+        return self.exclusion.seconds(start, end) if self.exclusion is not None else 0.0
 
     def upto(self, now: float) -> tuple[float, float]:
         """Bad and total events up to a moment; only their differences mean anything."""
         bad, total = self._bad.at(now), self._total.at(now)
-        if self._excluded is None:
+        if self.exclusion is None:
             return bad, total
-        out = self._excluded.upto(now)
+        out = self.exclusion.upto(now)
         return bad - out[0], total - out[1]
+
+    def readings(self, moments: Sequence[float]) -> Sequence[tuple[float, float]]:
+        """`upto` at each of some moments, in ascending order; the points are unpacked once."""
+        bad, total = (
+            interpolated(*curve.polyline(moments[0]), moments) for curve in (self._bad, self._total)
+        )
+        if self.exclusion is None:
+            return list(zip(bad, total, strict=True))
+        out = map(self.exclusion.upto, moments)
+        return [(b - o[0], t - o[1]) for b, t, o in zip(bad, total, out, strict=True)]
 
     def polyline(self, which: int, since: float) -> Polyline:
         """Times and counts of bad events (0), of all events (1), or of the seconds with data (2):
         what readings from `since` on need."""
         return self._curves[which].polyline(since)
-
-    @property
-    def excludes(self) -> bool:
-        """Whether anything is left out."""
-        return self._excluded is not None
-
-    def left_out(self, now: float) -> tuple[float, float]:
-        """Bad and total events up to a moment that are excluded."""
-        assert self._excluded is not None
-        return self._excluded.upto(now)
 
     @property
     def first(self) -> float:
@@ -201,11 +209,16 @@ class Ledger:
         firsts = [curve.blocks.first for curve in self._curves if curve.blocks]
         return max([oldest, *(time for time, count in firsts if count > 0.0)])
 
+    @property
+    def last(self) -> float:
+        """When the newest event came; minus infinity before the first."""
+        return self._total.last
+
     def since(self, name: float) -> Since:
         """The events since a moment that moves on; one for each name, a window's length say."""
         since = self._since.get(name)
         if since is None:
-            since = self._since[name] = Since(self._bad.edge(), self._total.edge(), self._excluded)
+            since = self._since[name] = Since(self._bad.edge(), self._total.edge(), self.exclusion)
         return since
 
     def unwatch(self) -> None:

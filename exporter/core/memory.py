@@ -34,9 +34,9 @@ Op = tuple[Any, ...]
 class Memory:
     """All that must survive a restart of one SLO.
 
-    `since`, `polled`: the first and the newest poll, None before the first. `newest`: when data
-    came last to any instance. `missing`: the alert that there is no data. `bucket_known`: the
-    threshold was seen to be a bucket bound.
+    `since`, `polled`: the first and newest poll, `watched`: since when alerts are decided; None
+    before. `newest`: when data came last. `missing`: the alert that there is none. `bucket_known`:
+    the threshold was seen to be a bucket bound.
     """
 
     def __init__(self, slo: SLO) -> None:
@@ -45,6 +45,7 @@ class Memory:
         self.since: float | None = None
         self.polled: float | None = None
         self.newest = 0.0
+        self.watched: float | None = None
         self.bucket_known = False
         self.missing: Alert | None = None
         self.instances: dict[Group, Instance] = {}
@@ -130,6 +131,9 @@ class Memory:
             self.since = at
         self.polled = at
 
+    def _do_watched(self, now: float) -> None:
+        self.watched = now
+
     def _do_bucket(self, known: bool) -> None:
         self.bucket_known = known
 
@@ -180,12 +184,8 @@ class Memory:
     def _do_shift(self, seconds: float) -> None:
         self.polled = self.polled + seconds if self.polled is not None else None
         self.since = self.since + seconds if self.since is not None else None
-        for state in self.targets.values():
-            state.last += seconds
-            for series in state.series:
-                for key, last in series.items():
-                    seen = None if last.seen is None else last.seen + seconds
-                    series[key] = last._replace(time=last.time + seconds, seen=seen)
+        self.watched = self.watched + seconds if self.watched is not None else None
+        target_state.shift_targets(self.targets, seconds)
         self.newest += seconds
         for instance in self.instances.values():
             instance.shift(seconds)
@@ -226,6 +226,7 @@ class Memory:
 
     _operations: Mapping[str, Callable[..., None]] = {
         "polled": _do_polled,
+        "watched": _do_watched,
         "bucket": _do_bucket,
         "target": _do_target,
         "process": _do_process,
@@ -255,6 +256,7 @@ class Memory:
         return {
             "since": self.since,
             "polled": self.polled,
+            "watched": self.watched,
             "bucket_known": self.bucket_known,
             "interval": self._interval,
             "missing": self.missing.values() if self.missing else None,
@@ -276,6 +278,7 @@ class Memory:
         """Take back what `dump` gave; `ValueError` or `TypeError` when it is not that."""
         check_dump(dumped)
         self.since, self.polled = dumped["since"], dumped["polled"]
+        self.watched = dumped.get("watched", self.since)
         self.bucket_known = dumped["bucket_known"]
         self._interval = dumped["interval"]
         self.instances.clear()

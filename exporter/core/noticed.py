@@ -7,7 +7,6 @@ from statistics import median
 from typing import Protocol
 
 from exporter.core.alert import PAGE
-from exporter.core.incidents import Stretch
 
 WORTH_IT = 0.01
 """A page that spent less of the budget was not worth it."""
@@ -29,19 +28,28 @@ class Fired(Protocol):
     def incident(self) -> int | None: ...  # noqa: D102
 
 
-def belongs(stretches: Sequence[Stretch], since: float, start: float) -> int | None:
+class Burst(Protocol):
+    """An incident: bad events between two moments."""
+
+    @property
+    def start(self) -> float: ...  # noqa: D102
+    @property
+    def end(self) -> float: ...  # noqa: D102
+    @property
+    def bad(self) -> float: ...  # noqa: D102
+
+
+def belongs(bursts: Sequence[Burst], since: float, start: float) -> int | None:
     """The index of the incident that an alert belongs to which fired at `start`, having looked at
     what came `since`: of several it is the one that brought most."""
-    seen = [i for i, s in enumerate(stretches) if s.start < start and s.end > since]
-    return max(seen, key=lambda i: stretches[i].bad, default=None)
+    seen = [i for i, burst in enumerate(bursts) if burst.start < start and burst.end > since]
+    return max(seen, key=lambda i: bursts[i].bad, default=None)
 
 
-def noticed(
-    stretch: Stretch, index: int, alerts: Iterable[Fired]
-) -> tuple[float | None, float | None]:
+def noticed(burst: Burst, index: int, alerts: Iterable[Fired]) -> tuple[float | None, float | None]:
     """Seconds from an incident's start to its first page, and from its end to the last page's; None
     where it was never paged, or a page is not over."""
-    start, end = stretch.start, stretch.end
+    start, end = burst.start, burst.end
     pages = [
         a
         for a in alerts
@@ -63,6 +71,16 @@ def precision(alerts: Iterable[Fired]) -> float | None:
 def share(of: Sequence[bool]) -> float | None:
     """How many of them are so; None where there are none."""
     return sum(of) / len(of) if of else None
+
+
+def within(detected: Sequence[float | None]) -> float | None:
+    """The time within which half of the incidents were paged; None where fewer were.
+
+    Over all of them, so that a policy which pages for the worst alone does not look the fastest.
+    """
+    known = sorted(value for value in detected if value is not None)
+    half = (len(detected) + 1) // 2
+    return known[half - 1] if 0 < half <= len(known) else None
 
 
 def middle(of: Iterable[float | None]) -> float | None:

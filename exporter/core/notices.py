@@ -46,6 +46,14 @@ class Notices:
             self._kept[notice.key] = (notice, alert)
             self.changed = True
 
+    def reword(self, key: str, annotations: Mapping[str, str]) -> None:
+        """Say these words from now on, when it is said again or is over."""
+        if key in self._kept and self._kept[key][0].annotations != annotations:
+            notice, alert = self._kept[key]
+            self._kept[key] = (replace(notice, annotations=annotations), alert)
+            alert.annotations = annotations
+            self.changed = True
+
     def end(self, key: str, now: float) -> None:
         """Take it back before its time; one that is over or unknown stays as it is."""
         if key in self._kept:

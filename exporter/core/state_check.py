@@ -104,6 +104,7 @@ _ALERT_LEAST = 7
 # By operation: the checks of its arguments, and how many of them must be there.
 _OPERATIONS: Mapping[str, tuple[Sequence[Check], int]] = {
     "polled": ((_is_time,), 1),
+    "watched": ((_is_time,), 1),
     "bucket": ((_is_flag,), 1),
     "target": ((_is_text, _is_time, _or_none(_is_time), _is_flag), 3),
     "process": ((_is_text, _is_small, _TROUBLED, _list_of(_is_time)), 3),
@@ -154,6 +155,7 @@ def totals(state: Mapping[str, Any]) -> tuple[float, float]:
 _DUMP: Mapping[str, Check] = {
     "since": _or_none(_is_time),
     "polled": _or_none(_is_time),
+    "watched": _or_none(_is_time),
     "bucket_known": _is_flag,
     "interval": lambda value: _is_time(value) and value > 0,
     "missing": _or_none(_row(*_ALERT, least=_ALERT_LEAST)),

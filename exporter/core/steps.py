@@ -11,8 +11,8 @@ from math import inf
 from exporter.core import policy, words
 from exporter.core.alert import Alert
 from exporter.core.burn import Condition
-from exporter.core.incident import Incident
-from exporter.core.ledger import Counts, Ledger, Since
+from exporter.core.current_incident import CurrentIncident, Incidents
+from exporter.core.ledger import Ledger, Since
 from exporter.core.slo import MIN_COVERAGE, SLO, BudgetStep, Window
 from exporter.core.status import StepStatus
 from exporter.core.watch import Ceiling, rolling
@@ -23,7 +23,7 @@ POLICY = "ErrorBudgetPolicy"
 
 class Steps:
     """`labels`: of the instance. `period`: the events of the objective's period. `alerts`: all of
-    the instance's, by key."""
+    the instance's, by key. `incidents`: those of the ledger."""
 
     def __init__(
         self,
@@ -32,12 +32,13 @@ class Steps:
         ledger: Ledger,
         period: Since,
         alerts: dict[str, Alert],
+        incidents: Incidents,
     ) -> None:
         self.keys = {_key(step) for step in slo.steps}
         self._slo = slo
         self._labels = {**labels, "alertname": POLICY, "slo": slo.name, "service": slo.service}
         self._alerts = alerts
-        self._incident = Incident(ledger, slo.objective)
+        self._incident = CurrentIncident(slo, ledger, incidents)
         self._ledger = ledger
         allowed = 1 - slo.objective
         self._burns = {
@@ -81,7 +82,6 @@ class Steps:
         self,
         title: str,
         left: float | None,
-        period: Counts,
         span: tuple[float, float],
         upto: tuple[float, float],
         now: float,
@@ -97,7 +97,7 @@ class Steps:
                 if left is None:
                     condition = Condition.UNKNOWN
             elif step.incident_above is not None:
-                condition = self._judge_incident(step, step.incident_above, period, span, now)
+                condition = self._judge_incident(step, step.incident_above, now)
             else:
                 condition = self._judge_burn(step, upto, now)
             key = _key(step)
@@ -135,26 +135,15 @@ class Steps:
         alert = self._alerts.get(_key(step))
         return alert is not None and alert.firing
 
-    def _judge_incident(
-        self,
-        step: BudgetStep,
-        most: float,
-        period: Counts,
-        span: tuple[float, float],
-        now: float,
-    ) -> Condition:
+    def _judge_incident(self, step: BudgetStep, most: float, now: float) -> Condition:
         """A review that is due stays due until its deadline, also when the incident is over."""
         alert = self._alerts.get(_key(step))
         if alert is not None and alert.firing and step.within is not None:
             if now < alert.since + step.within:
                 return Condition.ABOVE
-        budget = (1 - self._slo.objective) * period.total
-        age, length = span
-        if budget <= 0 or age <= 0:
+        spent = self._incident.spent(now)
+        if spent is None:
             return Condition.UNKNOWN
-        budget *= max(1.0, length / age)
-        start = self._incident.start(now)
-        spent = self._ledger.counts(start, now).bad / budget if start is not None else 0.0
         return Condition.ABOVE if spent > most else Condition.BELOW
 
     def _judge_burn(self, step: BudgetStep, upto: tuple[float, float], now: float) -> Condition:

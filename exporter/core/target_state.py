@@ -31,6 +31,16 @@ class TargetState:
     others: tuple[float, ...] = ()
 
 
+def shift_targets(targets: Mapping[str, TargetState], seconds: float) -> None:
+    """Move everything in time, after the clock that dated it was set."""
+    for state in targets.values():
+        state.last += seconds
+        for series in state.series:
+            for key, last in series.items():
+                seen = None if last.seen is None else last.seen + seconds
+                series[key] = last._replace(time=last.time + seconds, seen=seen)
+
+
 def forget_targets(
     targets: dict[str, TargetState],
     oldest: float,

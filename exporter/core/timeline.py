@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from math import inf
 
 from exporter.core import proportions
+from exporter.core.incidents import spent
 from exporter.core.instance import Instance
 from exporter.core.ledger import Counts
 from exporter.core.slo import SLO
@@ -59,7 +60,8 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What an SLO instance spent in an event's time. `share`: of the period's budget; `seconds`:
+    """What an SLO instance spent in an event's time. `share`: of the period's budget up to its
+    end, see `incidents.spent`; `seconds`:
     the same share of the period, so that 8.1 h of budget are 1.1% of 30d; `more`: how much of the
     share is above what the burn before would have spent, None where that is not known."""
 
@@ -133,18 +135,17 @@ def _end(event: Event, changes: Sequence[float], effect: float) -> float:
 
 
 def cost(slo: SLO, instance: Instance, start: float, end: float, now: float) -> Cost:
-    """What it spent from `start` to `end`, as far as that is past."""
+    """What it spent from `start` to `end`, as far as that is past: the number of every reader."""
     end = min(end, now)
     ledger = instance.ledger
     some = ledger.counts(start, end) if end > start else Counts(0.0, 0.0)
-    length = slo.period.length(now)
-    budget = (1 - slo.objective) * ledger.counts(slo.period.start(now), now).total
-    share = some.bad / budget if budget > 0 else None
+    share = spent(ledger, slo.objective, slo.period, some.bad, end)
     usual = ledger.counts(start - max(end - start, _BEFORE), start).error_ratio
     more = None
-    if share is not None and usual is not None:
-        more = max(0.0, some.bad - usual * some.total) / budget
-    seconds = None if share is None else share * length
+    if usual is not None:
+        above = max(0.0, some.bad - usual * some.total)
+        more = spent(ledger, slo.objective, slo.period, above, end)
+    seconds = None if share is None else share * slo.period.length(end)
     return Cost(slo.name, instance.title, some.bad, some.total, share, seconds, more)
 
 

@@ -197,14 +197,14 @@ def _condition(status: SLOStatus, below: float | None) -> str:
 
 def _beside(detail: Detail) -> str:
     if not detail.beside:
-        return "<p>No alert, event or exclusion in this period.</p>"
+        return "<p>No incident, alert, event or exclusion in this period.</p>"
     newest = sorted(detail.beside, key=lambda one: -one.start)
     rows = "".join(
         f"<tr><td>{figures.when(one.start)}</td><td>{escape(one.lane)}</td>"
         f"<td>{escape(one.said)}</td></tr>"
         for one in newest[:MOST]
     )
-    shown = table(["Begin (UTC)", "Kind", "What"], rows, "Alerts, events and exclusions")
+    shown = table(["Begin (UTC)", "Kind", "What"], rows, "Incidents, alerts, events and exclusions")
     return shown + more(len(newest), MOST, "older ones")
 
 

@@ -76,7 +76,7 @@ def _incident(one: SLOReview, index: int) -> Bar:
 def _cause(one: SLOReview, part: Part, kind: str) -> Bar:
     assert part.cause is not None
     cause = part.cause
-    spent = part.excluded_share if cause.kind == EXCLUSION else part.share
+    spent = part.excluded_share if part.cost is None else part.cost
     would = "would have spent " if cause.kind == EXCLUSION else ""
     said = (
         f"{cause.kind.replace('_', ' ')} {cause.name}: {minute(cause.start)} UTC, "

@@ -18,8 +18,8 @@ NOT_RECORDED = "not recorded"
 class SaidAlert:
     """One alert that was said to receivers; `end` is None while it fires.
 
-    `spent`: the share of the budget of the time reviewed that was spent from the beginning of its
-    long window to its end. `incident`: the index of the incident it belongs to, None for none.
+    `spent`: the share of the period's budget that was spent from the beginning of its long window
+    to its end. `incident`: the index of the incident it belongs to, None for none.
     """
 
     severity: str
@@ -33,11 +33,13 @@ class SaidAlert:
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """A stretch in which errors came faster than the objective allows.
+    """A burst of errors, see `core/incidents`, or one that somebody reported.
 
-    `reported`: the name it has on the timeline; None where nobody reported it. `detected`: seconds
-    from its start to the first page (None: never paged). `reset`: seconds from its end to the
-    page's.
+    `spent`: the share of the period's budget. `reported`: the name it has on the timeline; None
+    where nobody reported it. `detected`: seconds from its start to the first page (None: never
+    paged). `reset`: seconds from its end to the page's. `before_slod`: it began before slod decided
+    about alerts, so nobody could be paged; `would_detect` and `would_reset` are what the rules of
+    now would have made of it.
     """
 
     start: float
@@ -48,6 +50,9 @@ class Incident:
     reported: str | None
     detected: float | None
     reset: float | None
+    before_slod: bool = False
+    would_detect: float | None = None
+    would_reset: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,8 @@ class SLOReview:
     `counted` and `unadjusted`: with exclusions left out, and as if there were none. `remaining`:
     of the objective's own period, now. `burn_down`: (time, share left of the budget of the time
     reviewed). `precision`: share of pages that spent at least 1% of the budget. `detection`: the
-    median seconds from an incident's start to its page. `lowest`: the least of the burn-down.
+    seconds within which half of the incidents over 2% were paged, of those that slod watched.
+    `lowest`: the least of the burn-down.
     """
 
     slo: str

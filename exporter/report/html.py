@@ -109,11 +109,21 @@ _SPENT_BY = (
     "each moment belongs to one cause: an exclusion, else an incident, else the deploy or change "
     "that began last; what no cause covers is the background"
 )
+_COST = (
+    "the share of the budget of the objective's own period, the one up to its end, that went in "
+    "all of its time, whatever else went on: the same number as on the timeline and the page"
+)
+_BURST = (
+    "errors came over twice as often as the objective allows, and as they did before, and cost at "
+    "least 1% of the budget"
+)
 _TERMS = (
     ("Of the budget", "the share of the error budget of the time reviewed that was spent"),
     ("Left now", "what is left of the budget over the objective's own period"),
     ("Spent by", _SPENT_BY),
-    ("Not reported", "errors came faster than the objective allows, and spent over 2%"),
+    ("Cost", _COST),
+    ("Not reported", _BURST),
+    ("Before slod", "it began before slod watched; backtest: what the rules of now do with it"),
     ("Precision", "the share of pages that spent at least 1% of the budget"),
     ("Detected", "from an incident's start to its first page"),
 )  # fmt: skip

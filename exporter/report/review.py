@@ -2,65 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 
 from exporter.config.duration import parse_duration
-from exporter.core.attribution import INCIDENT, Attribution, Cause, Part, attribute
-from exporter.core.incidents import Stretch, incidents
+from exporter.core.attribution import EXCLUSION, INCIDENT, Attribution, Cause, Part, attribute
+from exporter.core.incidents import Stretch, spent
+from exporter.core.instance import Instance
 from exporter.core.ledger import Ledger
-from exporter.core.noticed import belongs, middle, noticed, precision
+from exporter.core.noticed import belongs, noticed, precision, within
 from exporter.core.slo import SLO
 from exporter.core.status import SLOStatus
+from exporter.core.timeline import cost
+from exporter.core.verdict import verdict
 from exporter.report.data import Forecast, Incident, Numbers, SaidAlert, SLOReview
 from exporter.report.history import Span, burns, of_instance, states, told
 from exporter.report.proposals import proposals
 
 SIGNIFICANT = 0.02
-"""An incident that spent more of the budget is told of though nobody reported it."""
+"""The share of the period's budget from which on an incident should have been paged."""
 POINTS = 240
 """Of the burn-down, and a few more at the edges of incidents."""
 UNREPORTED = "not reported"
 
 
 def review(
-    slo: SLO,
-    group: Mapping[str, str],
-    ledger: Ledger,
+    instance: Instance,
     status: SLOStatus,
     span: tuple[float, float],
     causes: Sequence[Cause],
     said: Sequence[Span],
+    watched: float | None,
 ) -> SLOReview:
-    """All about one instance; `causes`: what is known to have gone on, `said`: every alert."""
-    start, end = span
-    reported = [c for c in causes if c.kind == INCIDENT and c.start < end and c.end > start]
-    budget = (1 - slo.objective) * ledger.counts(start, end).total
-    found = [
-        stretch
-        for stretch in incidents(ledger, slo.objective, start, end, slo.interval)
-        if stretch.bad > SIGNIFICANT * budget
-        and not any(c.start < stretch.end and c.end > stretch.start for c in reported)
+    """All about one instance.
+
+    Args:
+        instance: reviewed as it is now.
+        status: its numbers of now.
+        span: from when to when.
+        causes: what is known to have gone on.
+        said: every alert that receivers heard of.
+        watched: since when slod decides about its alerts; None for never.
+    """
+    slo, ledger, (start, end) = instance.slo, instance.ledger, span
+    known = _known(instance, span, causes)
+    unknown = [
+        Cause(INCIDENT, UNREPORTED, s.start, s.end, inferred=True) for s, name in known if not name
     ]
-    unknown = [Cause(INCIDENT, UNREPORTED, s.start, s.end, inferred=True) for s in found]
     spent_by = attribute(ledger, start, end, slo.objective, [*causes, *unknown])
-    own = of_instance(said, slo.name, group, start, end)
-    known = sorted(
-        [(_stretch(ledger, c, start, end), c.name) for c in reported] + [(s, None) for s in found],
-        key=lambda one: one[0].start,
-    )
+    own = of_instance(said, slo.name, instance.group, start, end)
     stretches = [stretch for stretch, _ in known]
-    alerts = [_alert(alert, ledger, budget, stretches, end) for alert in burns(own)]
+    alerts = [_alert(alert, slo, ledger, stretches, end) for alert in burns(own)]
+    since = inf if watched is None else watched
     listed = tuple(
-        Incident(*s, _share(s.bad, budget), name, *noticed(s, i, alerts))
-        for i, (s, name) in enumerate(known)
+        _incident(instance, i, s, name, alerts, since) for i, (s, name) in enumerate(known)
     )
+    seen = [i.detected for i in listed if not i.before_slod and i.spent >= SIGNIFICANT]
     points = _burn_down(ledger, spent_by, stretches)
     counts, every = ledger.counts(start, end), ledger.unadjusted(start, end)
     made = SLOReview(
         slo=slo.name,
         service=slo.service,
-        group=group,
+        group=instance.group,
         objective=slo.objective,
         period=slo.period.label,
         start=start,
@@ -71,15 +75,15 @@ def review(
         excluded_seconds=ledger.excluded(start, end),
         remaining=status.whole_remaining,
         state=status.policy_state,
-        spent_by=_shown(spent_by),
+        spent_by=_shown(spent_by, instance, end),
         burn_down=points,
         lowest=min((left for _, left in points if left is not None), default=None),
         incidents=listed,
         alerts=tuple(alerts),
         precision=precision(alerts),
-        detection=middle(one.detected for one in listed),
+        detection=within(seen),
         states=states(own),
-        told=told(said, slo.name, slo.service, group, start, end),
+        told=told(said, slo.name, slo.service, instance.group, start, end),
         forecast=_forecast(status),
         notes=tuple(_notes(ledger, start, end)),
     )
@@ -91,14 +95,45 @@ def _forecast(status: SLOStatus) -> Forecast:
     return Forecast(status.exhaustion_seconds, *bounds)
 
 
-def _stretch(ledger: Ledger, cause: Cause, start: float, end: float) -> Stretch:
-    begin, until = max(start, cause.start), min(end, cause.end)
-    counts = ledger.counts(begin, until)
-    return Stretch(begin, until, counts.bad, counts.total)
+Known = list[tuple[Stretch, str]]
+"""Incidents with the name they were reported under, empty where they were not."""
+
+
+def _known(instance: Instance, span: tuple[float, float], causes: Sequence[Cause]) -> Known:
+    """The incidents of the time, in ascending time: those that are found in the ledger, and those
+    that somebody reported where nothing is found."""
+    start, end = span
+    reported = [c for c in causes if c.kind == INCIDENT and c.start < end and c.end > start]
+    found = [one for one in instance.incidents.known() if one.start < end and one.end > start]
+    out: Known = []
+    for one in found:
+        names = [c.name for c in reported if c.start < one.end and c.end > one.start]
+        out.append((Stretch(*one[:4]), names[0] if names else ""))
+    for cause in reported:
+        if not any(cause.start < one.end and cause.end > one.start for one in found):
+            counts = instance.ledger.counts(cause.start, cause.end)
+            out.append((Stretch(cause.start, cause.end, counts.bad, counts.total), cause.name))
+    return sorted(out, key=lambda one: one[0].start)
+
+
+def _incident(
+    instance: Instance,
+    index: int,
+    stretch: Stretch,
+    name: str,
+    alerts: Sequence[SaidAlert],
+    watched: float,
+) -> Incident:
+    slo = instance.slo
+    share = spent(instance.ledger, slo.objective, slo.period, stretch.bad, stretch.end) or 0.0
+    detected, reset = noticed(stretch, index, alerts)
+    before = stretch.start < watched and detected is None
+    would = verdict(instance, stretch.start, stretch.end) if before else (None, None)
+    return Incident(*stretch, share, name or None, detected, reset, before, *would)
 
 
 def _alert(
-    alert: Span, ledger: Ledger, budget: float, stretches: Sequence[Stretch], end: float
+    alert: Span, slo: SLO, ledger: Ledger, stretches: Sequence[Stretch], end: float
 ) -> SaidAlert:
     labels = alert.labels
     try:
@@ -113,7 +148,7 @@ def _alert(
         short=labels.get("short_window", ""),
         start=alert.start,
         end=alert.end,
-        spent=_share(bad, budget),
+        spent=spent(ledger, slo.objective, slo.period, bad, until) or 0.0,
         incident=belongs(stretches, alert.start - seconds, alert.start),
     )
 
@@ -137,7 +172,7 @@ def _burn_down(
     return tuple(points)
 
 
-def _shown(found: Attribution) -> Attribution:
+def _shown(found: Attribution, instance: Instance, now: float) -> Attribution:
     """Without causes that lie outside; what spent most first, exclusions after that, and the
     background last."""
 
@@ -145,12 +180,19 @@ def _shown(found: Attribution) -> Attribution:
         begin = part.cause.start if part.cause else 0.0
         return part.cause is None, part.excluded_bad > 0, -part.bad, begin
 
-    kept = [part for part in found.parts if part.seconds > 0 or part.cause is None]
+    kept = [
+        replace(part, cost=_cost(instance, part.cause, now))
+        for part in found.parts
+        if part.seconds > 0 or part.cause is None
+    ]
     return replace(found, parts=tuple(sorted(kept, key=order)))
 
 
-def _share(bad: float, budget: float) -> float:
-    return bad / budget if budget > 0 else 0.0
+def _cost(instance: Instance, cause: Cause | None, now: float) -> float | None:
+    """The one that the timeline tells of an event, and the page of an incident."""
+    if cause is None or cause.kind == EXCLUSION:
+        return None
+    return cost(instance.slo, instance, cause.start, cause.end, max(now, cause.end)).share
 
 
 def _notes(ledger: Ledger, start: float, end: float) -> list[str]:

@@ -20,9 +20,11 @@ from exporter.core.attribution import EXCLUSION, Part
 from exporter.report.data import Incident, Review, SaidAlert, SLOReview
 
 OVERVIEW = ("SLO", "Service", "*Objective", "*SLI", "*Spent", "*Left now", "*Pages", "State")
-SPENT_BY = ("Spent by", "What", "From (UTC)", "*Lasted", "*Bad", "*Of all", "*Of the budget")
-INCIDENTS = ("Incident", "From (UTC)", "*Lasted", "*Bad", "*Of the budget", "Noticed")
-ALERTS = ("Alert", "From (UTC)", "*Lasted", "*Of the budget", "Belongs to")
+SPENT_BY = (
+    "Spent by", "What", "From (UTC)", "*Lasted", "*Bad", "*Of all", "*Of the budget", "*Cost",
+)  # fmt: skip
+INCIDENTS = ("Incident", "From (UTC)", "*Lasted", "*Bad", "*Cost", "Noticed")
+ALERTS = ("Alert", "From (UTC)", "*Lasted", "*Cost", "Belongs to")
 STATES = ("State", "Since (UTC)", "Until (UTC)", "*Lasted")
 TOLD = ("Said", "What", "Since (UTC)", "Until (UTC)")
 PROPOSED = ("Proposed", "What speaks for it")
@@ -89,7 +91,7 @@ def _alerting(one: SLOReview) -> str:
     if one.precision is not None:
         said += f"; precision {share(one.precision)}"
     if one.detection is not None:
-        said += f"; detected after {lasting(one.detection)} (median)"
+        said += f"; half of the incidents paged within {lasting(one.detection)}"
     return said
 
 
@@ -126,6 +128,7 @@ def spent_by(one: SLOReview) -> Iterator[tuple[str, ...]]:
         number(round(found.bad, 1)),
         number(round(found.total, 1)),
         share(found.spent),
+        "",
     )
     for part in left_out:
         would = f"0% (would be {share(part.excluded_share)})"
@@ -142,6 +145,7 @@ def _part(part: Part, bad: float, total: float, said: str) -> tuple[str, ...]:
         number(round(bad, 1)),
         number(round(total, 1)),
         said,
+        "" if part.cost is None else share(part.cost),
     )
 
 
@@ -159,11 +163,17 @@ def incidents(one: SLOReview) -> Iterator[tuple[str, ...]]:
 
 
 def noticed(incident: Incident) -> str:
-    """How it was."""
-    if incident.detected is None:
+    """How it was; of one before slod ran, how the backtest says it would have been."""
+    if incident.before_slod:
+        return f"before slod; backtest: {_paged(incident.would_detect, incident.would_reset)}"
+    return _paged(incident.detected, incident.reset)
+
+
+def _paged(detected: float | None, reset: float | None) -> str:
+    if detected is None:
         return "not paged"
-    over = "page not over" if incident.reset is None else f"reset in {lasting(incident.reset)}"
-    return f"paged after {lasting(incident.detected)}, {over}"
+    over = "page not over" if reset is None else f"reset in {lasting(reset)}"
+    return f"paged after {lasting(detected)}, {over}"
 
 
 def alerts(one: SLOReview) -> Iterator[tuple[str, ...]]:
@@ -215,7 +225,7 @@ def proposed(one: SLOReview) -> Iterator[tuple[str, ...]]:
 def tables(one: SLOReview) -> Iterator[tuple[str, Sequence[str], list[tuple[str, ...]], str]]:
     """All tables: heading, columns (an asterisk before figures), rows, and what stands in place of
     a table without rows; after the one of what the budget was spent by."""
-    yield "Incidents", INCIDENTS, list(incidents(one)), "None spent 2% of the budget."
+    yield "Incidents", INCIDENTS, list(incidents(one)), "None cost 1% of the budget."
     yield "Alerts", ALERTS, list(alerts(one)), "None fired."
     yield "Budget policy", STATES, list(states(one)), "No state was passed through."
     if one.told:

@@ -139,6 +139,8 @@ class _Endpoints:
         return await self._entry(event, *span)
 
     async def _entry(self, event: Event, start: float, end: float) -> dict[str, Any]:
+        costs = await self._timeline.costs(event, start, end)
+        shares = {one.title: one.share for one in costs}
         return {
             "id": event.id,
             "origin": event.origin,
@@ -152,8 +154,8 @@ class _Endpoints:
             "link": event.link,
             "by": event.by,
             "at": rfc3339(event.at),
-            "spent": [_cost(one) for one in await self._timeline.costs(event, start, end)],
-            "blamed": [_blame(one) for one in event.blamed],
+            "spent": [_cost(one) for one in costs],
+            "blamed": [_blame(one, shares.get(one.title, one.spent)) for one in event.blamed],
         }
 
 
@@ -169,7 +171,7 @@ def _cost(one: Cost) -> dict[str, Any]:
     }
 
 
-def _blame(one: Blame) -> dict[str, Any]:
+def _blame(one: Blame, share: float | None) -> dict[str, Any]:
     return {
         "slo": one.slo,
         "instance": one.title,
@@ -177,7 +179,7 @@ def _blame(one: Blame) -> dict[str, Any]:
         "p": one.p,
         "burn_rate_before": one.before,
         "burn_rate_after": one.after,
-        "budget_share": one.spent,
+        "budget_share": share,
     }
 
 

@@ -42,8 +42,8 @@ class Span:
 def read_span(given: Mapping[str, str], now: float, instances: int) -> Span:
     """What was asked for: the last day unless told, in about 240 points. `ValueError` in one line,
     also when that would be too many points for so many instances."""
-    end = _moment(given, "end", now, now)
-    start = _moment(given, "start", now, end - _DAY)
+    end = read_moment(given, "end", now, now)
+    start = read_moment(given, "start", now, end - _DAY)
     if end < start:
         raise ValueError(f"end: {rfc3339(end)} is before the start, {rfc3339(start)}")
     if "step" in given:
@@ -77,7 +77,7 @@ def read_seconds(text: str, name: str, more: str = "") -> float:
     return seconds
 
 
-def _moment(given: Mapping[str, str], name: str, now: float, default: float) -> float:
+def read_moment(given: Mapping[str, str], name: str, now: float, default: float) -> float:
     """RFC 3339, unix seconds (as Prometheus' API takes them, too), `now`, or `-2h`."""
     text = given.get(name)
     if text is None:

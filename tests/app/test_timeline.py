@@ -16,6 +16,7 @@ from aiohttp import web
 
 from exporter.app import event_scale
 from exporter.app.daemon import Daemon
+from exporter.charts import figures
 from exporter.config.moments import rfc3339
 from exporter.web import events_api
 from tests.app.test_daemon import PageServer, all_counted, page, until, write
@@ -86,11 +87,13 @@ async def test_a_deploy_says_what_it_burned(shop: Shop) -> None:
     [found] = await shop.events("?service=shop&kind=deploy")
     assert found["id"] == made["id"] and found["link"] == "http://ci/7"
     [spent] = found["spent"]
-    # 60 of 11,000 are bad and 110 would be allowed.
+    # 60 of 11,000 are bad and 110 would be allowed: a part of what the whole period allows.
+    _, known = await ask(shop.daemon, "GET", "/api/slo/v1/slos/shop")
+    part = known["slos"][0]["age"] / (30 * 86_400)
     assert spent["slo"] == "shop" and spent["bad"] == pytest.approx(50, abs=0.5)
-    assert spent["budget_share"] == pytest.approx(50 / 110, rel=0.01)
-    assert spent["budget_seconds"] == pytest.approx(50 / 110 * 30 * 86_400, rel=0.01)
-    assert spent["budget_share_above_before"] == pytest.approx(49 / 110, rel=0.02)
+    assert spent["budget_share"] == pytest.approx(part * 50 / 110, rel=0.01)
+    assert spent["budget_seconds"] == pytest.approx(part * 50 / 110 * 30 * 86_400, rel=0.01)
+    assert spent["budget_share_above_before"] == pytest.approx(part * 49 / 110, rel=0.02)
     assert await shop.events("?kind=incident") == []
 
 
@@ -132,7 +135,19 @@ async def test_one_that_burns_more_than_before_is_blamed_said_once_and_shown_by_
     firing, resolved = burned()
     assert [firing.reason.value, resolved.reason.value] == ["firing", "resolved"]
     assert firing.labels["event_id"] == made["id"] and firing.labels["severity"] == "ticket"
-    assert firing.annotations["link"] == "http://ci/7" and "budget_spent" in firing.annotations
+    assert firing.annotations["link"] == "http://ci/7"
+    # One number wherever it is told, as of now.
+    [event] = await shop.events()
+    share = event["spent"][0]["budget_share"]
+    assert event["blamed"][0]["budget_share"] == share > 0
+    # The end was told before its last events had come.
+    assert float(resolved.annotations["budget_spent"]) == pytest.approx(share, rel=0.1)
+    _, review = await ask(shop.daemon, "GET", "/api/slo/v1/report?period=1d")
+    parts = review["slos"][0]["spent_by"]["parts"]
+    assert [p["cost"] for p in parts if p["cause"]] == [pytest.approx(share)]
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"http://127.0.0.1:{shop.daemon.port}/slo/shop") as answer:
+            assert f"deploy v2, spent {figures.share(share)} of the budget" in await answer.text()
     assert (await ask(shop.daemon, "GET", "/api/slo/v1/gate/shop"))[1]["warnings"] == []
 
 

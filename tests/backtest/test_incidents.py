@@ -39,12 +39,26 @@ def test_an_outage_is_an_incident_with_sharp_edges_and_its_price() -> None:
     assert incident.reset is not None
 
 
-def test_stretches_less_than_an_hour_apart_are_one_incident() -> None:
+def test_bursts_with_calm_between_them_are_incidents_of_their_own() -> None:
     begin = 35 * DAY
-    near = [(begin, begin + 1800, 0.05), (begin + 5100, begin + 6900, 0.05)]
-    far = [(begin, begin + 1800, 0.05), (begin + 5700, begin + 7500, 0.05)]
-    assert len(outcome(near).incidents) == 1
-    assert len(outcome(far).incidents) == 2
+    two = [(begin, begin + 1800, 0.05), (begin + 5100, begin + 6900, 0.05)]
+    rising = [(begin, begin + 1800, 0.05), (begin + 1800, begin + 6900, 0.02)]
+    assert len(outcome(two).incidents) == 2
+    assert len(outcome(rising).incidents) == 1
+
+
+def test_variants_are_measured_by_the_same_outages() -> None:
+    slow, fast = (20 * DAY, 20 * DAY + 4 * HOUR, 0.02), (35 * DAY, 35 * DAY + 1800, 0.4)
+    loose = Variant(0.99, "same", plain().rules)
+    late = Variant(0.999, "late", (rule("page", "1d", "1h", 2.0),))
+    both = found([slow, fast], 40 * DAY, loose, late).outcomes
+    spans = [[(i.start, i.end, i.bad) for i in o.incidents] for o in both]
+    assert spans[0] == spans[1] == spans[2] and len(spans[0]) == 2
+    # Each at its own budget; and who misses one is not the faster for it.
+    assert both[1].incidents[0].spent == pytest.approx(both[0].incidents[0].spent / 10)
+    assert [o.recall for o in both] == [1.0, 0.5, 1.0]
+    assert [o.detection is not None for o in both] == [True, True, True]
+    assert both[2].detection == min(i.detected for i in both[2].incidents if i.detected)
 
 
 def test_noise_is_no_incident() -> None:

@@ -8,8 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from exporter.core import composite
 from exporter.core.engine import Engine
+from exporter.core.exclusion import Exclusion
 from exporter.core.indicator import describe
+from exporter.core.selector import Matcher, parse_matchers
 from exporter.core.slo import SLO, CompositeSLI
 from tests.core.builders import (
     ERROR,
@@ -119,11 +122,13 @@ def test_whoever_comes_late_and_whatever_restarts_no_event_is_lost_or_comes_twic
 def test_history_that_was_there_before_is_read_off_the_ledgers() -> None:
     parts = slo("a", source="one"), slo("b", source="two")
     e = engine(*parts)
-    for k in range(1000):
-        for source, bad in (("one", 0), ("two", 5)):
-            failed = bad * max(0, min(k, 400) - 300)
-            poll(e, T + 600 * k, source, 100 * k - failed, failed)
-    now = T + 600 * 999
+    failed = 0
+    for k in range(4000):
+        # Errors come and go, so that there are many points.
+        failed += 5 if 300 <= k < 400 or k % 3 == 1 else 0
+        poll(e, T + 60 * k, "one", 100 * k, 0)
+        poll(e, T + 60 * k, "two", 100 * k, failed)
+    now = T + 60 * 3999
     e.configure([*parts, whole(("a", 1.0), ("b", 1.0))], [])
     e.tick(now)
     assert e.accounts["all"].behind
@@ -131,10 +136,119 @@ def test_history_that_was_there_before_is_read_off_the_ledgers() -> None:
     for _ in range(5):
         e.tick(now)
     assert not e.accounts["all"].behind
-    assert counted(e, "all") == pytest.approx((2 * 99_900 - 500, 500))
-    found = e.accounts["all"].memory.instance(()).ledger
-    assert found.counts(T + 600 * 300, T + 600 * 400).bad == pytest.approx(500, abs=10)
-    assert found.counts(T, T + 600 * 299).bad == pytest.approx(0, abs=1e-6)
+    assert counted(e, "all") == pytest.approx((2 * 399_900, failed))
+    mine, part = (e.accounts[name].memory.instance(()).ledger for name in ("all", "b"))
+    # At any moment it says what its parts say, to what thinning it again may lose.
+    for k in range(0, 3990, 7):
+        start, end = T + 60 * k, T + 60 * (k + 5)
+        off = abs(mine.counts(start, end).bad - part.counts(start, end).bad)
+        assert off <= 2e-3 * part.counts(start, now).bad + 1e-6, k
+    assert mine.coverage(T, now) == pytest.approx(1.0)
+
+
+def test_of_hundreds_of_thousands_of_points_some_are_put_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(composite, "_STEPS", 100)
+    e = engine(slo("a", source="one"))
+    for k in range(2000):
+        poll(e, T + 60 * k, "one", 100 * k, 7 * (k // 2))
+    e.configure([slo("a", source="one"), whole(("a", 1.0))], [])
+    e.tick(T + 60 * 1999)
+    assert not e.accounts["all"].behind
+    assert counted(e, "all") == pytest.approx((199_900, 6993))
+    assert len(e.drain()["all"]) < 300
+
+
+def test_what_parts_have_forgotten_is_no_news() -> None:
+    short = slo("a", source="one", period="1h")
+    e = engine(short)
+    for k in range(400):
+        poll(e, T + 60 * k, "one", 100 * k, 50 * min(k, 100))
+    now = T + 60 * 399
+    e.configure([short, whole(("a", 1.0), period="1h", rules=(rule("page", "5m", "1m", 2.0),))], [])
+    for _ in range(5):
+        said = e.tick(now).said
+        assert said == []
+    assert status(e, now, "all").windows[-1].bad == pytest.approx(0.0, abs=1e-6)
+
+
+EVERYBODY: tuple[Matcher, ...] = ()
+OUTAGE = (T + 30 * 60, T + 60 * 60 + 45)
+
+
+def shop() -> Engine:
+    """Three hours of two parts, of which one was down for half an hour; both before `all`."""
+    parts = slo("a", source="one"), slo("b", source="two")
+    e = engine(*parts)
+    sums = {"one": [0, 0], "two": [0, 0]}
+    for k in range(3 * 240):
+        now = T + 15 * (k + 1)
+        for source, both in sums.items():
+            both[source == "one" and OUTAGE[0] < now <= OUTAGE[1]] += 1500
+            poll(e, now, source, *both)
+    e.configure([*parts, whole(("a", 1.0), ("b", 2.0), rules=(rule("page", "3h", "3h", 1.0),))], [])
+    return e
+
+
+def down(*names: str, where: str = "") -> Exclusion:
+    matchers = parse_matchers(where) if where else EVERYBODY
+    return Exclusion("down", matchers, (OUTAGE,))
+
+
+def bad(e: Engine, name: str = "all") -> float:
+    return status(e, T + 3 * HOUR, name).windows[-1].bad
+
+
+def test_what_is_excluded_of_everything_is_excluded_of_its_history() -> None:
+    e = shop()
+    e.exclude([down()])
+    for k in range(5):
+        e.tick(T + 3 * HOUR + k)
+    assert bad(e, "a") == bad(e) == pytest.approx(0.0, abs=1e-6)
+    e.exclude([])
+    e.tick(T + 3 * HOUR + 5)
+    assert bad(e) == pytest.approx(bad(e, "a"))
+
+
+def test_what_is_excluded_of_a_part_alone_is_left_out_and_pages_nobody() -> None:
+    e = shop()
+    e.exclude([down(where='slo="a"')])
+    said = [n for k in range(5) for n in e.tick(T + 3 * HOUR + k).said]
+    assert said == []
+    assert bad(e, "a") == bad(e) == pytest.approx(0.0, abs=1e-6)
+    mine = e.accounts["all"].memory.instance(()).ledger
+    # The other part's events count on, and the counter goes on with all of them.
+    assert mine.counts(*OUTAGE).total == pytest.approx(2 * 100 * 1845)
+    assert counted(e, "all")[1] == pytest.approx(184_500)
+    assert mine.unadjusted(*OUTAGE).bad == pytest.approx(184_500)
+    # It holds for what comes, too, and after a restart; and it can be taken back.
+    again = engine(*(account.slo for account in e.accounts.values()))
+    for name in e.accounts:
+        assert again.restore(name, packed(e.dump(name)), []) is None
+    again.exclude([down(where='slo="a"')])
+    again.tick(T + 3 * HOUR + 6)
+    assert bad(again) == pytest.approx(0.0, abs=1e-6)
+    again.exclude([])
+    [page] = again.tick(T + 3 * HOUR + 7).said
+    assert page.labels["slo"] == "all"
+    assert bad(again) == pytest.approx(184_500)
+
+
+def test_an_exclusion_of_a_part_that_is_added_to_meanwhile_is_read_anew() -> None:
+    e = shop()
+    e.exclude([Exclusion("later", parse_matchers('slo="a"'), ((T + 3 * HOUR, T + 4 * HOUR),))])
+    for _ in range(3):
+        e.tick(T + 3 * HOUR)
+    before = bad(e)
+    for k in range(1, 5):
+        for source in ("one", "two"):
+            poll(e, T + 3 * HOUR + 15 * k, source, 2_000_000, 1_000_000 + 1000 * k)
+    late = e.accounts["all"].memory.instance(()).ledger
+    part = e.accounts["a"].memory.instance(()).ledger
+    assert part.counts(T + 3 * HOUR, T + 3 * HOUR + 60).bad == 0
+    assert late.counts(T + 3 * HOUR + 15, T + 3 * HOUR + 60).bad == pytest.approx(2 * 3000)
+    assert before == pytest.approx(184_500)
 
 
 def test_a_part_that_is_silent_for_long_holds_up_nobody_and_is_not_known() -> None:

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.core.engine import Engine
-from exporter.core.exclusion import Exclusion, Span, merged
+from exporter.core.exclusion import Exclusion, Span, merged, without
 from exporter.core.ledger import Ledger
 from exporter.core.selector import Matcher
 from exporter.core.slo import DAY, Window
@@ -183,6 +183,18 @@ def recount(
     kept = [e for e in events if start <= e[0] < end and e[0] < end and not inside(e[0], excluded)]
     # Beyond the newest event there is nothing, before the first neither.
     return (float(sum(g for _, g, _ in kept)), float(sum(b for _, _, b in kept)))
+
+
+def test_time_without_other_time() -> None:
+    spans = ((0.0, 10.0), (20.0, 30.0))
+    assert without(spans, ()) == spans
+    assert without(spans, ((2.0, 4.0), (8.0, 22.0), (40.0, 50.0))) == (
+        (0.0, 2.0),
+        (4.0, 8.0),
+        (22.0, 30.0),
+    )
+    assert without(spans, ((-5.0, 50.0),)) == ()
+    assert without(spans, ((-5.0, 0.0), (10.0, 20.0), (30.0, 31.0))) == spans
 
 
 @pytest.mark.parametrize(

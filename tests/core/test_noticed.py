@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from exporter.core.incidents import Stretch
-from exporter.core.noticed import belongs, middle, noticed, precision, share
+from exporter.core.noticed import belongs, middle, noticed, precision, share, within
 
 INCIDENT = Stretch(100, 200, 50, 100)
 
@@ -56,3 +56,12 @@ def test_a_page_is_worth_it_that_spent_a_hundredth_of_the_budget() -> None:
 def test_a_median_is_of_what_is_known() -> None:
     assert middle([None, 3, 1, 5]) == 3
     assert middle([None]) is None
+
+
+def test_half_of_the_incidents_were_paged_within_a_time_the_others_included() -> None:
+    assert within([30, 10, 20]) == 20
+    assert within([30, 10]) == 10
+    # One that pages for the worst alone is not the fastest.
+    assert within([5, None, None, 40]) == 40
+    assert within([5, None, None]) is None
+    assert within([]) is None

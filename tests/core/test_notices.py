@@ -101,3 +101,18 @@ def test_one_may_be_for_some_receivers_only_also_after_a_restart() -> None:
         one.tick(T + HOUR)
         assert one.outbox.waiting("am") == 0
     assert (e.outbox.waiting("hook"), again.outbox.waiting("hook")) == (2, 1)
+
+
+def test_it_may_be_put_into_other_words_that_its_end_is_told_with() -> None:
+    e = engine()
+    e.notices.put(ONE)
+    e.tick(T)
+    e.notices.changed = False
+    e.notices.reword("one", ONE.annotations)
+    e.notices.reword("unknown", {"summary": "nobody"})
+    assert not e.notices.changed
+    e.notices.reword("one", {"summary": "more by now"})
+    assert e.notices.changed
+    assert e.tick(T + 1).said == []
+    [over] = e.tick(ONE.until + 1).said
+    assert over.annotations == {"summary": "more by now"}

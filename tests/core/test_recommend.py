@@ -72,8 +72,9 @@ def test_periods_without_events_are_none() -> None:
 
 def test_a_budget_is_that_of_a_whole_period_though_history_is_shorter() -> None:
     young = history(10)
-    assert young.events(young.end) == pytest.approx(30 * 1001.0 * 10 / 10)
+    assert young.spent(30.03, 0.999, young.end) == pytest.approx(1.0)
     assert young.spent(30.03, 0.999, young.start + DAY) == pytest.approx(1.0)
+    assert young.spent(1.0, 0.999, young.start) == 0.0
     month = history(41, period=Calendar("month", "UTC"))
-    assert month.events(NEW_YEAR + DAY) == pytest.approx(31 * 1001.0)
-    assert month.events(NEW_YEAR + 35 * DAY) == pytest.approx(29 * 1001.0)
+    assert month.spent(31.031, 0.999, NEW_YEAR + DAY) == pytest.approx(1.0)
+    assert month.spent(29.029, 0.999, NEW_YEAR + 35 * DAY) == pytest.approx(1.0)

@@ -110,8 +110,9 @@ def test_an_incident_is_found_again_after_a_restart() -> None:
 
 def test_after_a_day_that_nobody_looked_at_the_incident_is_found_from_the_ledger() -> None:
     t = one(REVIEW)
-    t.run(1200, good=0, bad=10)
+    t.run(1200, good=90, bad=10)
     t.now += 3 * DAY
+    t.run(3600, good=100)
     t.run(1200, good=0, bad=100)
     assert ("firing", "review_due") in words(t.log)
 
@@ -137,6 +138,16 @@ def test_without_events_it_is_unknown_whether_it_burns_and_the_state_stays() -> 
     assert holding(t) == ["fast_week", "review_due"]
     t.run(DAY, good=0)
     assert holding(t) == ["fast_week", "review_due"]
+
+
+def test_without_events_it_is_unknown_what_an_incident_spent() -> None:
+    t = one(BudgetStep(None, "review_due", incident_above=0.2))
+    t.run(900, good=0, bad=100)
+    assert holding(t) == ["review_due"]
+    t.run(3600 * 12, good=0)
+    assert holding(t) == ["review_due"]
+    t.run(3600, good=100)
+    assert holding(t) == []
 
 
 def test_of_a_calendar_period_a_burn_rate_is_watched_too() -> None:

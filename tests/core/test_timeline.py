@@ -129,7 +129,8 @@ def test_a_cost_is_a_share_of_the_budget_and_what_is_above_the_burn_before() -> 
     found = cost(one.slo, one, T, T + HOUR, T + HOUR)
     assert (found.slo, found.title) == ("slo", "slo")
     assert found.bad == pytest.approx(18_000) and found.total == pytest.approx(360_000)
-    budget = 0.01 * 25 * 360_000
+    # Of the whole period, at the pace of the 25 hours that are known.
+    budget = 0.01 * 30 * 24 * 360_000
     assert found.share == pytest.approx(18_000 / budget)
     assert found.seconds == pytest.approx(18_000 / budget * 30 * DAY)
     assert found.more == pytest.approx((18_000 - 360) / budget, rel=1e-3)
@@ -162,7 +163,7 @@ def test_a_change_that_burns_significantly_more_is_to_blame() -> None:
     assert (found.slo, found.title, found.at) == ("slo", "slo", T + HOUR)
     assert (found.before, found.after) == pytest.approx((0.1, 5.0), rel=1e-3)
     assert found.p < 1e-6 and found.severity == "ticket"
-    assert found.spent == pytest.approx(0.2)
+    assert found.spent == pytest.approx(0.2 * 25 / (30 * 24))
 
 
 def test_one_that_would_wake_somebody_is_a_page() -> None:

@@ -14,7 +14,7 @@ from exporter.core.slo import SLO
 from exporter.report.data import Review, SLOReview
 from exporter.report.history import spans
 from exporter.report.review import review
-from tests.core.builders import slo
+from tests.core.builders import slo, workbook
 
 DAY, HOUR = 86_400.0, 3600.0
 END = 1_700_006_400.0  # Wednesday, 2023-11-15T00:00:00Z
@@ -54,7 +54,7 @@ def _instance(outages: bool) -> Instance:
 
 def spec(objective: float = 0.999) -> SLO:
     """Of the service `shop`."""
-    return slo("checkout", objective=objective, interval=STEP)
+    return slo("checkout", objective=objective, interval=STEP, rules=workbook())
 
 
 def said(labels: Mapping[str, str], begin: float, end: float | None) -> list[Notification]:
@@ -106,13 +106,15 @@ def one(
     outages: bool = True,
     known: Sequence[Cause] | None = None,
     heard: Sequence[Notification] | None = None,
+    watched: float | None = START,
 ) -> SLOReview:
     """The review of it."""
     of = instance(objective, outages)
     found = causes() if known is None else known
     of.ledger.exclude(tuple((c.start, c.end) for c in found if c.kind == EXCLUSION))
+    of.configure(of.slo)
     listed = spans(alerts() if heard is None else heard)
-    return review(of.slo, {}, of.ledger, of.status(END), SPAN, found, listed)
+    return review(of, of.status(END), SPAN, found, listed, watched)
 
 
 def whole(*slos: SLOReview) -> Review:

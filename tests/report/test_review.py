@@ -8,7 +8,7 @@ from math import inf
 import pytest
 
 from exporter.core.attribution import EXCLUSION, INCIDENT, Cause
-from exporter.core.ledger import Ledger
+from exporter.core.instance import Instance
 from exporter.core.slo import Calendar
 from exporter.report import words
 from exporter.report.data import Forecast, SLOReview
@@ -58,7 +58,7 @@ def test_alerts_belong_to_incidents_and_pages_are_judged() -> None:
     assert [a.incident for a in MONTH.alerts] == [0, 0, None, None, 1, 2]
     assert MONTH.precision == pytest.approx(3 / 5)
     assert [i.detected for i in MONTH.incidents] == [
-        pytest.approx(0.025 * DAY),
+        pytest.approx(0.015 * DAY, abs=301),
         None,
         pytest.approx(0.01 * DAY, abs=301),
     ]
@@ -91,7 +91,8 @@ def test_an_slo_that_was_never_in_danger_may_promise_more() -> None:
 def test_a_calendar_period_that_is_not_over_proves_nothing_yet() -> None:
     of = instance(outages=False)
     spec = slo("checkout", objective=0.99, period=Calendar("month", "UTC"), interval=300.0)
-    found = review(spec, {}, of.ledger, of.status(END), SPAN, [], [])
+    of.configure(spec)
+    found = review(of, of.status(END), SPAN, [], [], START)
     [proposal] = found.proposals
     assert proposal.change == "tighten the objective, or take more risks"
     assert proposal.evidence == "never in danger: 98.0% left at the lowest in 30d"
@@ -129,8 +130,13 @@ def test_groups_hear_only_of_themselves() -> None:
         *said({"alertname": "DeployBurn", "slo": "checkout", "route": "/other"}, 5, 6),
     ]
     of = instance()
-    args = (of.ledger, of.status(END), SPAN, [], spans(heard))
-    pay, other = (review(of.slo, {"route": r}, *args) for r in ("/pay", "/x"))
+
+    def reviewed(route: str) -> SLOReview:
+        of.group = {"route": route}
+        return review(of, of.status(END), SPAN, [], spans(heard), START)
+
+    pay, other = reviewed("/pay"), reviewed("/x")
+    of.group = {}
     assert (len(pay.alerts), len(other.alerts)) == (1, 0)
     assert [t.what for t in pay.told] == ["SLIDataMissing"]
     assert pay.name == "checkout{route=/pay}"
@@ -138,16 +144,43 @@ def test_groups_hear_only_of_themselves() -> None:
     assert pay.alerts[0].long == "" and pay.alerts[0].spent > 0.1
 
 
+def test_what_was_before_slod_is_called_that_with_the_verdict_of_the_backtest_beside() -> None:
+    found = one(known=[], heard=[], watched=at(21))
+    assert [i.before_slod for i in found.incidents] == [True, True, True, False]
+    assert [i.detected for i in found.incidents] == [None] * 4
+    # The slow one, at four times what is allowed, pages nobody.
+    assert [i.would_detect is None for i in found.incidents] == [False, False, True, True]
+    said = [row[-1] for row in words.incidents(found)]
+    assert said[0].startswith("before slod; backtest: paged after ")
+    assert said[2:] == ["before slod; backtest: not paged", "not paged"]
+    [proposal] = [p for p in found.proposals if p.change.startswith("add a page")]
+    assert proposal.evidence.startswith("2 incidents over 2% of the budget never paged")
+    assert found.detection is None
+    # Never started: all of it was before.
+    never = one(known=[], heard=[], watched=None)
+    assert all(i.before_slod for i in never.incidents)
+    # One that slod paged for all the same was not before it.
+    mine = one(known=[], watched=at(3.51))
+    assert not mine.incidents[0].before_slod and mine.incidents[0].detected is not None
+
+
+def test_what_is_reported_where_nothing_is_found_is_listed_too() -> None:
+    quiet = Cause(INCIDENT, "slow pages", at(8.0), at(8.1))
+    outside = Cause(INCIDENT, "last year", at(-400), at(-399))
+    found = one(known=[quiet, outside], heard=[])
+    assert [i.reported for i in found.incidents] == [None, "slow pages", None, None, None]
+    assert (found.incidents[1].start, found.incidents[1].end) == (at(8.0), at(8.1))
+
+
 def test_a_time_without_events_is_unknown_and_not_good() -> None:
-    of = slo("new")
-    empty = Ledger(30 * DAY, 10.0)
-    found = review(of, {}, empty, instance().status(END), SPAN, [], [])
+    empty = Instance(slo("new"), {}, 10.0)
+    found = review(empty, instance().status(END), SPAN, [], [], None)
     assert found.counted.sli is None and found.counted.spent is None and found.lowest is None
     assert {share for _, share in found.burn_down} == {None}
     assert changes(found) == ["look after the source of the data"]
     assert dict(words.facts(found))["SLI"].startswith("-")
     assert words.summary(whole(found)) == "1 SLO reviewed; there were no events"
-    long = review(of, {}, empty, instance().status(END), (START - 30 * DAY, END), [], [])
+    long = review(empty, instance().status(END), (START - 30 * DAY, END), [], [], None)
     assert "longer than its ledger reaches back" in long.notes[0]
 
 

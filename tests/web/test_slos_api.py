@@ -191,6 +191,7 @@ async def test_the_answers_are_as_the_openapi_document_says(shop: Shop) -> None:
         "/api/slo/v1/slos",
         "/api/slo/v1/slos/{name}",
         "/api/slo/v1/slos/{name}/history",
+        "/api/slo/v1/slos/{name}/incidents",
         "/api/slo/v1/alerts",
     ):
         described = document["paths"][path]["get"]
