@@ -5,6 +5,7 @@ Source: Workbook, chapter 5, "Multiwindow, multi-burn-rate alerts".
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import Enum
 from math import erfc, exp, lgamma, log, log1p, sqrt
 
@@ -16,6 +17,17 @@ _PRECISION = 1e-12
 _NORMAL = 1e7
 """From this variance on the normal distribution serves as well as the binomial one (de Moivre), and
 the continued fraction would need too many terms."""
+
+CHANCE = 2.5
+"""Standard deviations by which a window's bad events must be under the end rate. An alert looks
+some hundred times a day; with two, a steady burn at the rate ends and fires anew 14 times in two
+days, with three the recovery of a service that goes on failing a little is noticed hours late."""
+_BURST = 3.0
+_BURST_EVENTS = 2.0
+"""Standard deviations and events above the end rate from which bad events came in a burst: it has
+to be told from the fullest of a dozen stretches in which one or two are usual."""
+_NONE = 0.5
+"""Bad events under this are none: a window's edge inside a sample leaves a part of one."""
 
 
 class Condition(Enum):
@@ -34,19 +46,34 @@ def judge(
     *,
     firing: bool = False,
     coverage: float = 1.0,
+    burst: Callable[[], bool] | None = None,
 ) -> Condition:
     """Both windows above the rate: `ABOVE`. One of them surely not: `BELOW`.
 
-    A window without events is neither, so it decides nothing: silence is not health. `coverage`:
-    the share of the long window that has data; of too little of it nothing is known yet. What must
-    be there for a rule to begin does not matter to one that is `firing`.
+    A window without events is neither, so it decides nothing: silence is not health.
+
+    Args:
+        rule: The rule.
+        objective: The SLO's, a ratio.
+        long: Events of the long window.
+        short: Events of the short window.
+        firing: Whether it fires already. What must be there for a rule to begin does not matter
+            then, and it ends at its end rate.
+        coverage: The share of the long window that has data; of too little nothing is known yet.
+        burst: Whether the bad events of the long window came in a burst, see `is_burst`. Without
+            it a rule ends where the burn rate is at the end rate, by chance or not.
     """
     burns = (long.burn_rate(objective), short.burn_rate(objective))
-    limit = rule.end_rate if firing else rule.rate
-    if any(burn is not None and burn <= limit for burn in burns):
-        return Condition.BELOW
     if firing:
+        if burst is None or rule.hysteresis == 0:
+            over = any(burn is not None and burn <= rule.end_rate for burn in burns)
+        else:
+            over = _is_over(rule.end_rate * (1 - objective), long, short, burst)
+        if over:
+            return Condition.BELOW
         return Condition.UNKNOWN if None in burns else Condition.ABOVE
+    if any(burn is not None and burn <= rule.rate for burn in burns):
+        return Condition.BELOW
     if long.total < rule.min_events or long.bad < rule.min_bad_events:
         return Condition.BELOW if long.total > 0 else Condition.UNKNOWN
     if None in burns:
@@ -56,6 +83,35 @@ def judge(
         if chance > 1 - rule.confidence:
             return Condition.BELOW
     return Condition.ABOVE if coverage >= rule.min_coverage else Condition.UNKNOWN
+
+
+def _is_over(ratio: float, long: Counts, short: Counts, burst: Callable[[], bool]) -> bool:
+    """Whether one of the windows has fewer bad events than this error ratio brings by chance.
+
+    Few events never are: where a window has none at all, it is over when those before it were more
+    than the ratio explains. A steady trickle pauses now and then, an outage ends.
+    """
+    for counts in (long, short):
+        mean = counts.total * ratio
+        if counts.total > 0 and counts.bad <= mean - CHANCE * _deviation(mean, ratio):
+            return True
+    if long.total > 0 and long.bad < _NONE:
+        return True
+    return short.total > 0 and short.bad < _NONE and burst()
+
+
+def is_burst(stretches: Sequence[Counts], ratio: float) -> bool:
+    """Whether a stretch of time has more bad events than the ratio brings by chance."""
+    for counts in stretches:
+        mean = counts.total * ratio
+        if counts.bad >= mean + _BURST * _deviation(mean, ratio) + _BURST_EVENTS:
+            return True
+    return False
+
+
+def _deviation(mean: float, ratio: float) -> float:
+    """The standard deviation of a binomial count with this mean."""
+    return sqrt(mean * max(0.0, 1 - ratio))
 
 
 def chance_of_at_least(bad: float, total: float, ratio: float) -> float:

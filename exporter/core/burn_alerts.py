@@ -10,7 +10,7 @@ from exporter.core.burn import Condition
 from exporter.core.ledger import Ledger
 from exporter.core.slo import SLO, Rule
 from exporter.core.status import RuleStatus
-from exporter.core.watch import Watch
+from exporter.core.watch import Watch, by_chance
 from exporter.core.words import Show
 
 BURN = "ErrorBudgetBurn"
@@ -22,7 +22,9 @@ class BurnAlerts:
     def __init__(
         self, slo: SLO, labels: Mapping[str, str], ledger: Ledger, alerts: dict[str, Alert]
     ) -> None:
-        self.watches = [Watch(rule, slo.objective, ledger) for rule in slo.rules]
+        self.watches = [
+            Watch(rule, slo.objective, ledger, by_chance=by_chance(slo)) for rule in slo.rules
+        ]
         self.keys = {watch.key for watch in self.watches}
         self._slo = slo
         self._labels = {**labels, "alertname": BURN, "slo": slo.name, "service": slo.service}
@@ -110,5 +112,11 @@ class BurnAlerts:
         firing = alert is not None and alert.firing
         since = alert.since if alert is not None and firing else None
         return RuleStatus(
-            rule.severity, rule.long.label, rule.short.label, rule.rate, firing, since
+            rule.severity,
+            rule.long.label,
+            rule.short.label,
+            rule.rate,
+            firing,
+            since,
+            alert.below if alert is not None and firing else None,
         )

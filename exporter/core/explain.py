@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from math import inf, isinf
 
-from exporter.core import events, outage, policy, sure
+from exporter.core import events, policy, sure
 from exporter.core.account import Account
-from exporter.core.burn import Condition, judge
 from exporter.core.explained import (
     BudgetSaid,
     Explanation,
-    OutageSaid,
-    RuleSaid,
     WindowSaid,
 )
+from exporter.core.explained_rule import rule_said
 from exporter.core.explained_series import wants_said
 from exporter.core.gaps import gaps
 from exporter.core.indicator import describe
 from exporter.core.instance import Instance
 from exporter.core.ledger import Counts
 from exporter.core.query_sli import QuerySLI
-from exporter.core.slo import GaugeSLI, Rule
-from exporter.core.status import RuleStatus, SLOStatus, WindowStatus
+from exporter.core.slo import GaugeSLI
+from exporter.core.status import SLOStatus, WindowStatus
 from exporter.core.words import Show
 
 MOST_GAPS = 20
@@ -63,7 +61,7 @@ def explain(account: Account, group: events.Group, now: float, show: Show) -> Ex
         bad_total=status.bad_total,
         windows=tuple(_window(w, slo.objective) for w in status.windows),
         rules=tuple(
-            _rule(rule, said, status, account.behind)
+            rule_said(rule, said, status, account.behind)
             for rule, said in zip(slo.rules, status.rules, strict=True)
         ),
         budget=budget,
@@ -100,86 +98,6 @@ def _window(window: WindowStatus, objective: float) -> WindowSaid:
         counts.burn_rate(objective),
         window.coverage,
     )
-
-
-# --- rules --------------------------------------------------------------------------------------
-
-
-def _rule(rule: Rule, said: RuleStatus, status: SLOStatus, behind: bool) -> RuleSaid:
-    objective = status.slo.objective
-    by_length = {w.seconds: w for w in status.windows[:-1]}
-    window = by_length[rule.long.seconds]
-    long, short = (Counts(w.good, w.bad) for w in (window, by_length[rule.short.seconds]))
-    firing = said.firing
-    condition = judge(rule, objective, long, short, firing=firing, coverage=window.coverage)
-    return RuleSaid(
-        rule.severity,
-        rule.long.label,
-        rule.short.label,
-        rule.rate,
-        long.burn_rate(objective),
-        short.burn_rate(objective),
-        said.firing,
-        said.since,
-        _why(rule, objective, condition, long, short, window.coverage, firing, behind),
-        tuple(
-            OutageSaid(e, outage.detection(rule, objective, e), outage.reset(rule, objective, e))
-            for e in outage.OUTAGES
-        ),
-    )
-
-
-def _why(
-    rule: Rule,
-    objective: float,
-    condition: Condition,
-    long: Counts,
-    short: Counts,
-    coverage: float,
-    firing: bool,
-    behind: bool,
-) -> str:
-    """Why a rule fires, or does not."""
-    empty = [w.label for w, c in ((rule.long, long), (rule.short, short)) if c.total <= 0]
-    limit = rule.end_rate if firing else rule.rate
-    if condition is Condition.UNKNOWN:
-        state = "fires on" if firing else "does not fire"
-        if empty:
-            return f"{state}: no events in {' and '.join(empty)}, which decides nothing"
-        return (
-            f"{state}: only {coverage:.1%} of {rule.long.label} has data, "
-            f"min_coverage is {rule.min_coverage:.0%}"
-        )
-    burning = [
-        (f"{window.label} burns {burn:.3g}x", burn)
-        for window, counts in ((rule.long, long), (rule.short, short))
-        if (burn := counts.burn_rate(objective)) is not None
-    ]
-    if condition is Condition.ABOVE:
-        both = f"{rule.long.label} and {rule.short.label} are both above {rule.rate:g}x"
-        under = [text for text, burn in burning if burn <= rule.rate]
-        if under:
-            return f"fires on: {' and '.join(under)}, and it ends at {limit:.4g}x"
-        if firing:
-            return f"fires: {both}"
-        return f"waits: {both}, but " + (
-            "history is still being fetched" if behind else "it was not evaluated since"
-        )
-    below = [text for text, burn in burning if burn <= limit]
-    if below:
-        why = f"{' and '.join(below)}, not above {limit:.4g}x"
-    elif long.total < rule.min_events:
-        why = f"{long.total:.0f} events in {rule.long.label}, min_events is {rule.min_events:g}"
-    elif long.bad < rule.min_bad_events:
-        why = (
-            f"{long.bad:.0f} bad events in {rule.long.label}, "
-            f"min_bad_events is {rule.min_bad_events:g}"
-        )
-    else:
-        why = f"too few events to be sure at confidence {rule.confidence:g}"
-    if firing and rule.keep_firing_for:
-        return f"fires on for its keep_firing_for: {why}"
-    return f"ends at the next evaluation: {why}" if firing else f"does not fire: {why}"
 
 
 # --- budget -------------------------------------------------------------------------------------

@@ -204,7 +204,8 @@ class Rule:
     To begin, `long` must hold `min_events` and `min_bad_events`, at least the share `min_coverage`
     of it must have data, and with `confidence` (0.95) the lower bound of the error ratio's
     confidence interval over `long` must be above the rate too. It ends once `long` or `short` has
-    been at most `(1 - hysteresis)` of the rate for `keep_firing_for` seconds.
+    been under `(1 - hysteresis)` of the rate, by more than chance, for `keep_firing_for` seconds.
+    Without hysteresis it ends at the rate itself, by chance or not.
     """
 
     severity: str

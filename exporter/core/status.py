@@ -46,7 +46,8 @@ class WindowStatus(NamedTuple):
 
 
 class RuleStatus(NamedTuple):
-    """One alert rule; `since` is when it began to fire, in unix seconds."""
+    """One alert rule; `since` is when it began to fire, in unix seconds, and `below` since when
+    the condition of one that fires is over."""
 
     severity: str
     long: str
@@ -54,6 +55,7 @@ class RuleStatus(NamedTuple):
     rate: float
     firing: bool
     since: float | None
+    below: float | None = None
 
 
 class StepStatus(NamedTuple):

@@ -6,6 +6,7 @@ It reads the ledger at every sample of the incident and judges the rules of now,
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 from exporter.core.alert import PAGE, Alert
@@ -16,6 +17,7 @@ from exporter.core.instance import Instance
 from exporter.core.ledger import Counts
 from exporter.core.noticed import noticed
 from exporter.core.slo import Rule
+from exporter.core.watch import by_chance, had_burst
 
 _MOST = 20_000
 """Moments that one rule is judged at; of a longer time only some samples are looked at."""
@@ -52,6 +54,7 @@ def _pages(
 ) -> list[_Page]:
     """The pages of one rule that began from the incident's beginning to its end."""
     start, end, now = span
+    objective = instance.slo.objective
     step = max(instance.slo.interval, (end - start) / _MOST)
     alert = Alert({}, {})
     pages: list[_Page] = []
@@ -64,8 +67,14 @@ def _pages(
         for when, *counts, share in zip(moments, long, short, known, strict=True):
             if when > end and not alert.firing:
                 return pages
+            burst = partial(had_burst, rule, objective, instance.ledger.readings, when)
             condition = judge(
-                rule, instance.slo.objective, *counts, firing=alert.firing, coverage=share
+                rule,
+                objective,
+                *counts,
+                firing=alert.firing,
+                coverage=share,
+                burst=burst if by_chance(instance.slo) else None,
             )
             if alert.step(condition, when, rule.keep_firing_for):
                 if alert.firing:

@@ -8,15 +8,21 @@ can happen for a while, and until then a tick is two comparisons, however many w
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import pairwise
 from math import inf
 
-from exporter.core.burn import Condition, judge
+from exporter.core.burn import Condition, is_burst, judge
 from exporter.core.ledger import Counts, Ledger, Since
-from exporter.core.slo import Rule
+from exporter.core.query_sli import QuerySLI
+from exporter.core.slo import SLO, CounterSLI, HistogramSLI, Rule
 
 _MARGIN = 0.98
 """Readings of old points change a little when they are thinned; sums and products are rounded."""
 _SOON = 900.0
+_STRETCHES = 48
+"""Parts of a long window that are looked through for a burst, at most."""
 
 
 class Ceiling:
@@ -49,6 +55,18 @@ class Ceiling:
         return self._most
 
 
+def by_chance(slo: SLO) -> bool:
+    """Whether an SLO's numbers are of single events, so that it is known how far chance takes them.
+
+    Samples of a gauge and ratios weigh by time, and the parts of a composite as it is told.
+    """
+    return isinstance(slo.sli, CounterSLI | HistogramSLI) or (
+        isinstance(slo.sli, QuerySLI)
+        and slo.sli.error_ratio is None
+        and all(scale.unit == "events" for scale in slo.sli.scales.values())
+    )
+
+
 def rolling(ratio: float, seconds: float, ledger: Ledger) -> Ceiling:
     """The ceiling of a rolling window."""
     slack = max(seconds / 16, min(seconds / 2, _SOON))
@@ -56,12 +74,27 @@ def rolling(ratio: float, seconds: float, ledger: Ledger) -> Ceiling:
 
 
 class Watch:
-    """An alert rule on a ledger; `key` names it while its windows and severity stay the same."""
+    """An alert rule on a ledger; `key` names it while its windows and severity stay the same.
 
-    __slots__ = ("_ceilings", "_ledger", "_long", "_objective", "_short", "key", "rule")
+    `by_chance`: counts are of single events, so that chance is known.
+    """
 
-    def __init__(self, rule: Rule, objective: float, ledger: Ledger) -> None:
+    __slots__ = (
+        "_by_chance",
+        "_ceilings",
+        "_ledger",
+        "_long",
+        "_objective",
+        "_short",
+        "key",
+        "rule",
+    )
+
+    def __init__(
+        self, rule: Rule, objective: float, ledger: Ledger, *, by_chance: bool = False
+    ) -> None:
         self.rule = rule
+        self._by_chance = by_chance
         self.key = f"{rule.severity}/{rule.long.label}/{rule.short.label}"
         self._ledger = ledger
         self._objective = objective
@@ -83,8 +116,12 @@ class Watch:
     def judge(self, now: float, bad: float, total: float, *, firing: bool) -> Condition:
         """Whether the rule's condition holds; `bad` and `total` as in `Since`."""
         rule, counts = self.rule, self.counts(now, bad, total)
-        found = judge(rule, self._objective, *counts, firing=firing)
-        if firing or found is not Condition.ABOVE:
+        if firing:
+            burst = partial(had_burst, rule, self._objective, self._ledger.readings, now)
+            known = burst if self._by_chance else None
+            return judge(rule, self._objective, *counts, firing=True, burst=known)
+        found = judge(rule, self._objective, *counts)
+        if found is not Condition.ABOVE:
             return found
         # Asked last, since it is seldom what decides.
         coverage = self._ledger.coverage(now - rule.long.seconds, now)
@@ -97,3 +134,22 @@ class Watch:
             self._long.counts(now - rule.long.seconds, bad, total),
             self._short.counts(now - rule.short.seconds, bad, total),
         )
+
+
+Readings = Callable[[Sequence[float]], Sequence[tuple[float, float]]]
+
+
+def had_burst(rule: Rule, objective: float, readings: Readings, now: float) -> bool:
+    """Whether the bad events before the short window came in a burst; see `burn.is_burst`.
+
+    `readings`: bad and total events up to each of some moments, as `Ledger.readings`.
+    """
+    short, before = rule.short.seconds, rule.long.seconds - rule.short.seconds
+    parts = min(_STRETCHES, int(before / short))
+    moments = [now - short - before * k / parts for k in range(parts, -1, -1)] if parts else []
+    upto = readings(moments) if moments else ()
+    stretches = [
+        Counts(total - was_total - (bad - was_bad), bad - was_bad)
+        for (was_bad, was_total), (bad, total) in pairwise(upto)
+    ]
+    return is_burst(stretches, rule.end_rate * (1 - objective))
