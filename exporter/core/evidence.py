@@ -42,6 +42,7 @@ from exporter.core.likelihood import (
     AGE,
     LONG_AGO,
     OF_SIBLINGS,
+    SPREAD,
     among,
     expected_of,
     fit,
@@ -323,7 +324,8 @@ def _new(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
         None if s.value is None else Verdict(Kind.BIRTH if s.last is None else Kind.RESET, evidence)
         for s in seen
     ]
-    return score + of_life([s for s in seen if s.value is not None], seconds), NEW, verdicts
+    spread = OF_SIBLINGS if process.hardly_known else SPREAD
+    return score + of_life([s for s in seen if s.value is not None], seconds, spread), NEW, verdicts
 
 
 def _went_on(process: Process, start: Start) -> float:
