@@ -224,7 +224,8 @@ def _same(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
                 anew.append(s)
                 score -= fit(s.value, expected_of(s, s.idle), s.idle)
     score += of_life(anew, max((s.idle for s in anew), default=0.0))
-    if anew or not any(s.last is not None for s in seen if s.value is not None):
+    others = not any(s.last is not None for s in seen if s.value is not None)
+    if anew or (others and not process.other_form):
         score += _LN["gone_too"] * _gone(seen)
     score += together(gained, process.look - process.before)
     return score + added, SAME, verdicts

@@ -69,6 +69,7 @@ class Process:
     seen. `troubled`: in one of the last looks another process seemed to answer.
     `missed`: looks before this one failed. `incomplete`: a term without which nothing counts had
     no series yet. `hardly_known`: only a few looks told of its pace.
+    `other_form`: a histogram that was there goes on in another form.
     """
 
     look: float
@@ -83,6 +84,7 @@ class Process:
     missed: bool = False
     incomplete: bool = False
     hardly_known: bool = False
+    other_form: bool = False
 
 
 class Decision(NamedTuple):

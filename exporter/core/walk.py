@@ -497,6 +497,7 @@ class Walk:
             troubled=sum(weight for _, weight in self._troubled) > 1,
             incomplete=any(not self._was_ever(index) for index in self._counters.required),
             hardly_known=self._told_pace() < _HARDLY,
+            other_form=any(c.next == look and self._counted_otherwise(c) for c in self._cursors),
         )
         if self._before <= 0:
             met = evidence.meet(process, rows, self._earliest)
