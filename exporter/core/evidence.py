@@ -42,6 +42,7 @@ from exporter.core.likelihood import (
     AGE,
     LONG_AGO,
     OF_SIBLINGS,
+    SPREAD,
     among,
     expected_of,
     fit,
@@ -223,7 +224,8 @@ def _same(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
                 anew.append(s)
                 score -= fit(s.value, expected_of(s, s.idle), s.idle)
     score += of_life(anew, max((s.idle for s in anew), default=0.0))
-    if anew or not any(s.last is not None for s in seen if s.value is not None):
+    others = not any(s.last is not None for s in seen if s.value is not None)
+    if anew or (others and not process.other_form):
         score += _LN["gone_too"] * _gone(seen)
     score += together(gained, process.look - process.before)
     return score + added, SAME, verdicts
@@ -323,7 +325,8 @@ def _new(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
         None if s.value is None else Verdict(Kind.BIRTH if s.last is None else Kind.RESET, evidence)
         for s in seen
     ]
-    return score + of_life([s for s in seen if s.value is not None], seconds), NEW, verdicts
+    spread = OF_SIBLINGS if process.hardly_known else SPREAD
+    return score + of_life([s for s in seen if s.value is not None], seconds, spread), NEW, verdicts
 
 
 def _went_on(process: Process, start: Start) -> float:

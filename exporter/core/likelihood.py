@@ -13,7 +13,7 @@ from statistics import median
 from exporter.core.verdicts import Seen
 
 _FEW_COST = 1.5
-_SPREAD, OF_SIBLINGS = 0.2, 2.2
+SPREAD, OF_SIBLINGS = 0.2, 2.2
 """The variance of the logarithm of a pace: of a series' own, and of another process'."""
 _SELDOM = 0.3
 """Events that may well be expected where the median of the last looks is none."""
@@ -36,12 +36,12 @@ def fit(events: float, expected: float | None, seconds: float) -> float:
         fast = events / (_FASTEST * max(seconds, 1.0))
         return -log(events + 10.0) - 2.0 * log(max(1.0, fast))
     off = log((events + 1.0) / (expected + 1.0))
-    cost = _tail(off, _SPREAD + 1.0 / (max(events, expected) + 1.0))
+    cost = _tail(off, SPREAD + 1.0 / (max(events, expected) + 1.0))
     return -log(expected + 10.0) - (min(cost, _FEW_COST) if off < 0 else cost)
 
 
 def together(
-    events: Sequence[tuple[int, float, float | None]], seconds: float, spread: float = _SPREAD
+    events: Sequence[tuple[int, float, float | None]], seconds: float, spread: float = SPREAD
 ) -> float:
     """How likely all events of a process are, each with its role and beside what was expected: a
     burst is one of all its series, an outage one of all those of a role, and is paid for once."""
@@ -89,7 +89,7 @@ def expected_of(s: Seen, seconds: float) -> float | None:
     return None if s.pace is None else s.pace * seconds
 
 
-def of_life(seen: Sequence[Seen], seconds: float, spread: float = _SPREAD) -> float:
+def of_life(seen: Sequence[Seen], seconds: float, spread: float = SPREAD) -> float:
     """How likely the values are of a life that began so many seconds ago, or any time since."""
     values = [(s.role, s.value or 0.0, expected_of(s, seconds)) for s in seen]
     whole = together(values, seconds, spread)

@@ -68,7 +68,8 @@ class Process:
     at the last look. `passed_on`: another process' page shows it. `met`: any of its series was ever
     seen. `troubled`: in one of the last looks another process seemed to answer.
     `missed`: looks before this one failed. `incomplete`: a term without which nothing counts had
-    no series yet.
+    no series yet. `hardly_known`: only a few looks told of its pace.
+    `other_form`: a histogram that was there goes on in another form.
     """
 
     look: float
@@ -82,6 +83,8 @@ class Process:
     troubled: bool = False
     missed: bool = False
     incomplete: bool = False
+    hardly_known: bool = False
+    other_form: bool = False
 
 
 class Decision(NamedTuple):

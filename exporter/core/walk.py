@@ -22,7 +22,7 @@ from exporter.core.counters import Counters, Line
 from exporter.core.histograms import same_child
 from exporter.core.looks import LONG_AGO, NONE, Cursor, clustered, spacing, unusual_of
 from exporter.core.sample import Target
-from exporter.core.series import LOOKS, Last, pace_of, with_pace
+from exporter.core.series import LOOKS, Last, looks_of, pace_of, with_pace
 from exporter.core.siblings import Siblings
 from exporter.core.target_state import LOST, TargetState
 from exporter.core.verdicts import GOES_ON, Decision, Kind, Process, Seen, Verdict, start_moved
@@ -33,6 +33,8 @@ _FEW = 10
 _TIMES, _EVENTS = 3.0, 10.0
 """Times the usual events, and events, that a process may well have had since the last look."""
 
+_HARDLY = 4
+"""Fewer looks than this tell little of a pace."""
 _MISSED = 2.2
 """So many times the usual time between two looks is a gap: looks failed."""
 
@@ -161,6 +163,11 @@ class Walk:
         """Whether a term ever had series."""
         known = [c.index for c in self._cursors if c.mark is not None]
         return index in known or any(term == index for term, _, _ in self._unwalked())
+
+    def _told_pace(self) -> int:
+        """How many looks told of the pace of a series, at most."""
+        marks = [c.mark for c in self._cursors if c.mark is not None]
+        return max((looks_of(mark.paces) for mark in marks), default=0)
 
     def _may_be_new(self, look: int, present: Sequence[Cursor]) -> bool:
         if start_moved(self._started, self._start_at(look)):
@@ -489,6 +496,8 @@ class Walk:
             missed=self._looks[look] - self._before > _MISSED * self._spacing,
             troubled=sum(weight for _, weight in self._troubled) > 1,
             incomplete=any(not self._was_ever(index) for index in self._counters.required),
+            hardly_known=self._told_pace() < _HARDLY,
+            other_form=any(c.next == look and self._counted_otherwise(c) for c in self._cursors),
         )
         if self._before <= 0:
             met = evidence.meet(process, rows, self._earliest)
