@@ -76,7 +76,6 @@ async def test_restarts_of_exporters_under_load_count_nothing_twice_and_one_of_a
         excuses += await get(f"{sorry.url}/", 4)
         served = await load
 
-
         async def differences() -> dict[str, float]:
             """Events less those that wrk and the exporters made."""
             found = {}
