@@ -20,6 +20,9 @@ from exporter.web.guest import Counting, Guest
 
 MOST = 512
 """Connections at a time; a fleet of Prometheus servers and people's browsers need far fewer."""
+BACKLOG = 2 * MOST
+"""Connections that the system keeps until they are looked at. In a queue of 100, asyncio's default,
+a flood leaves no place for anybody else while the loop is busy, who then tries again in seconds."""
 PATIENCE = 15.0
 """Seconds for a handshake, for a head and for a body."""
 READING = 30.0

@@ -20,7 +20,7 @@ from exporter.errors import SlodError
 from exporter.web.auth import require_bcrypt
 from exporter.web.bodies import MOST as _MAX_BODY
 from exporter.web.callers import Callers
-from exporter.web.door import IDLE, MOST, PATIENCE, READING, Answered, Door
+from exporter.web.door import BACKLOG, IDLE, MOST, PATIENCE, READING, Answered, Door
 from exporter.web.exposition import OPENMETRICS, TEXT, Family
 from exporter.web.guard import Guard, answer_errors, text
 from exporter.web.listen import cannot_listen, parse_listen
@@ -125,7 +125,7 @@ class WebServer:
                 tls=context,
             )
             loop = asyncio.get_running_loop()
-            self._listener = await loop.create_server(self.door, host, port)
+            self._listener = await loop.create_server(self.door, host, port, backlog=BACKLOG)
         except OSError as error:
             await runner.cleanup()
             raise cannot_listen(self._settings.listen, error) from None

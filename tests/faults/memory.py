@@ -233,9 +233,10 @@ async def _attacked(
             while (now := time.monotonic()) - begun < seconds and process.poll() is None:
                 if now - begun > seconds / 3 and not service.outage:
                     service.outage = 500
-                if await _page(session, url) is not None:
-                    answered = time.monotonic()
+                is_answered = await _page(session, url) is not None
                 outcome.unanswered = max(outcome.unanswered, time.monotonic() - answered)
+                if is_answered:
+                    answered = time.monotonic()
                 outcome.peak = max(outcome.peak, _resident(process.pid))
                 await asyncio.sleep(0.2)
         service.freeze()

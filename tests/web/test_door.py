@@ -289,6 +289,16 @@ async def test_who_does_not_read_a_large_answer_is_cut_off_and_others_are_served
                     await asyncio.sleep(0.01)
 
 
+async def test_a_flood_leaves_places_in_the_queue_while_the_loop_is_busy() -> None:
+    async with serving() as server:
+        with contextlib.ExitStack() as stack:
+            # Nothing is awaited, so nobody is let in meanwhile.
+            for _ in range(200):
+                address = ("127.0.0.1", server.port)
+                stack.enter_context(socket.create_connection(address, timeout=BOUND))
+        assert await answered(server.port)
+
+
 async def test_answers_that_nobody_reads_have_room_together_and_the_oldest_gives_way() -> None:
     """Each 20 MB are less than all may have together, which is 64 MiB; whoever reads is served."""
     large = Family.of("large", "gauge", "x" * 20_000_000, [("", 1.0)])
