@@ -76,12 +76,15 @@ class Door:
         self.queued = queued or _queued
         self.most = most
         self._most_of_one = max(1, most // 2)
+        self.drain: Callable[[], None] = _nothing
+        """Lets in who waits in the system's queue."""
         self._left = left
         self._guests: set[Guest] = set()
         self._of_one: Counter[str] = Counter()
 
     def __call__(self) -> asyncio.Protocol:
-        """A protocol for one connection."""
+        """A protocol for one connection, after which those that wait are let in too."""
+        self.drain()
         return Guest(self)
 
     @property
@@ -142,6 +145,10 @@ def guest_of(request: web.BaseRequest) -> Guest | None:
     """The connection that a request came over; None when that is over."""
     transport: object = request.transport
     return transport.guest if isinstance(transport, Counting) else None
+
+
+def _nothing() -> None:
+    pass
 
 
 def _queued(transport: asyncio.Transport) -> int:
