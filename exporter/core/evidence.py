@@ -104,6 +104,7 @@ _LN = {
     "own_reset": log(0.001),
     "with_it": log(0.9),
     "gone_too": log(0.3),
+    "gone_and_moved": log(0.1),
     "returned": log(0.5),
     "born": log(0.1),
     "first": log(0.5),
@@ -225,7 +226,10 @@ def _same(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
                 score -= fit(s.value, expected_of(s, s.idle), s.idle)
     score += of_life(anew, max((s.idle for s in anew), default=0.0))
     others = not any(s.last is not None for s in seen if s.value is not None)
-    if anew or (others and not process.other_form):
+    moved = start not in (Start.NONE, Start.SAME)
+    if moved:
+        score += _LN["gone_and_moved"] * _gone(seen)
+    elif anew or (others and not process.other_form):
         score += _LN["gone_too"] * _gone(seen)
     score += together(gained, process.look - process.before)
     return score + added, SAME, verdicts
@@ -430,7 +434,8 @@ def _born(process: Process, seen: Sequence[Seen]) -> _Option:
 
 def _found(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
     present = [s for s in seen if s.value is not None]
-    score = _LN["found_passed_on" if process.passed_on else "found_process"] + of_age(present)
+    score = _LN["found_passed_on" if process.passed_on else "found_process"]
+    score += of_age(present, own=not process.passed_on)
     if process.down:
         score += _LN["found_series"]
     if start is Start.INSIDE:

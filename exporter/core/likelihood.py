@@ -101,12 +101,18 @@ def of_life(seen: Sequence[Seen], seconds: float, spread: float = SPREAD) -> flo
     return max(whole, part + max(AGE, log(age / seconds)))
 
 
-def of_age(new: Sequence[Seen]) -> float:
+def of_age(new: Sequence[Seen], *, own: bool = False) -> float:
     """How likely series are that were there for an unknown time: what they show is made at the
-    pace of their siblings."""
+    pace of their siblings. `own`: on their process' own page, where what brought nothing lately
+    hardly brought much before; of those that a page passes on little is known."""
     ages = [s.value / s.pace for s in new if s.pace and s.value]
     # What is younger than the last look would not be found, but born.
     age = max(median(ages), 2.0 * max(s.idle for s in new)) if ages else 0.0
-    return AGE + sum(
-        fit(s.value or 0.0, s.pace * age if s.pace and age else None, LONG_AGO) for s in new
-    )
+    return AGE + sum(fit(s.value or 0.0, _by_age(s, age, own=own), LONG_AGO) for s in new)
+
+
+def _by_age(s: Seen, age: float, *, own: bool) -> float | None:
+    """The events that the pace makes in so many seconds; None where nothing tells."""
+    if s.pace is None or not age:
+        return None
+    return (max(s.pace, _SELDOM / max(s.idle, 1.0)) if own else s.pace) * age or None

@@ -720,7 +720,7 @@ def _first_look(s: Seen, verdict: Verdict | None) -> Verdict | None:
 
 def _twice(times: Sequence[float], looks: Sequence[float]) -> bool:
     """Whether two samples of a series are in one look."""
-    if len(times) < 2 or len(looks) == len(times):
+    if len(times) < 2 or times == looks:
         return False
     places = [bisect_left(looks, time) for time in times]
     return any(a == b for a, b in pairwise(places))
