@@ -225,14 +225,18 @@ def _same(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
                 anew.append(s)
                 score -= fit(s.value, expected_of(s, s.idle), s.idle)
     score += of_life(anew, max((s.idle for s in anew), default=0.0))
-    others = not any(s.last is not None for s in seen if s.value is not None)
-    moved = start not in (Start.NONE, Start.SAME)
-    if moved:
-        score += _LN["gone_and_moved"] * _gone(seen)
-    elif anew or (others and not process.other_form):
-        score += _LN["gone_too"] * _gone(seen)
+    score += _of_gone(process, start, seen, anew=bool(anew))
     score += together(gained, process.look - process.before)
     return score + added, SAME, verdicts
+
+
+def _of_gone(process: Process, start: Start, seen: Sequence[Seen], *, anew: bool) -> float:
+    """How likely a process that goes on lost series just now, when others begin anew."""
+    gone = _gone(seen)
+    if start not in (Start.NONE, Start.SAME):
+        return _LN["gone_and_moved"] * gone
+    others = not any(s.last is not None for s in seen if s.value is not None)
+    return _LN["gone_too"] * gone if anew or (others and not process.other_form) else 0.0
 
 
 def _of_new_series(process: Process, seen: Sequence[Seen]) -> tuple[float, Verdict]:
@@ -250,8 +254,10 @@ def _of_new_series(process: Process, seen: Sequence[Seen]) -> tuple[float, Verdi
         late = _LN["found_series"] + AGE + among(values, inf)
     else:
         born = _LN["born"] + (len(new) - 1) * _LN["another"]
-        born += sum(fit(s.value or 0.0, expected_of(s, s.idle), s.idle) for s in new)
-        late = _LN["found_series"] + of_age(new)
+        # Their pace is that of their siblings.
+        first = [(s.role, s.value or 0.0, expected_of(s, s.idle)) for s in new]
+        born += together(first, process.look - process.before, OF_SIBLINGS)
+        late = _LN["found_series"] + of_age(new, own=not process.passed_on)
     return max((born, _BORN), (late, FOUND_LATE), key=lambda option: option[0])
 
 
