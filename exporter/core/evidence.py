@@ -105,6 +105,7 @@ _LN = {
     "with_it": log(0.9),
     "gone_too": log(0.3),
     "gone_and_moved": log(0.1),
+    "back_and_moved": log(0.8),
     "returned": log(0.5),
     "born": log(0.1),
     "first": log(0.5),
@@ -234,7 +235,8 @@ def _of_gone(process: Process, start: Start, seen: Sequence[Seen], *, anew: bool
     """How likely a process that goes on lost series just now, when others begin anew."""
     gone = _gone(seen)
     if start not in (Start.NONE, Start.SAME):
-        return _LN["gone_and_moved"] * gone
+        back = sum(s.value is not None and s.absent for s in seen)
+        return _LN["gone_and_moved"] * gone + _LN["back_and_moved"] * back
     others = not any(s.last is not None for s in seen if s.value is not None)
     return _LN["gone_too"] * gone if anew or (others and not process.other_form) else 0.0
 
