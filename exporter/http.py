@@ -22,6 +22,7 @@ from exporter.config.settings import HTTP, TLS
 from exporter.errors import ConfigError
 from exporter.headers import location
 from exporter.http_errors import TransportError, translated
+from exporter.inflate import BadEncoding, Inflater, encoding_of
 from exporter.lean import aiohttp
 from exporter.printable import printable
 from exporter.redaction import redact
@@ -96,7 +97,7 @@ class Client:
             async with self._ready().get(
                 target,
                 params=params,
-                headers=self._headers(login, headers),
+                headers=self._headers(login, {**(headers or {}), "Accept-Encoding": "identity"}),
                 allow_redirects=False,
                 timeout=options,
                 ssl=self._context(target),
@@ -158,14 +159,21 @@ class Client:
     async def _read(self, response: aiohttp.ClientResponse, body: Body) -> bytes:
         limit, where = self._settings.max_body_bytes, self._shown(str(response.url))
         try:
-            # aiohttp inflates as it reads, so a small bomb stops here too.
+            inflater = Inflater(encoding_of(response.headers))
             async for part in response.content.iter_chunked(_CHUNK):
-                if body.size + len(part) > limit:
-                    raise TransportError(
-                        "too_large", f"the answer of {where} is over max_body_bytes = {limit}"
-                    )
-                await body.add(part)
+                for piece in inflater.pieces(part):
+                    if body.size + len(piece) > limit:
+                        raise TransportError(
+                            "too_large", f"the answer of {where} is over max_body_bytes = {limit}"
+                        )
+                    await body.add(piece)
+                    if not inflater.is_plain:
+                        # A small part may be a bomb: others have their turn between its steps.
+                        await asyncio.sleep(0)
+            inflater.end()
             return body.whole()
+        except BadEncoding as error:
+            raise TransportError("bad_encoding", f"{where}: {error}") from None
         except NoRoom as error:
             raise TransportError("too_large", f"{where}: {error}") from None
 
@@ -174,7 +182,8 @@ class Client:
 
     def _headers(self, login: str | None, more: Mapping[str, str] | None) -> dict[str, str]:
         settings = self._settings
-        headers = {"User-Agent": f"slod/{__version__}", **settings.headers}
+        headers = {"User-Agent": f"slod/{__version__}", "Accept-Encoding": "gzip"}
+        headers |= settings.headers
         if settings.basic_auth is not None:
             login = _basic(settings.basic_auth.username, settings.basic_auth.password.read())
         if login is not None:
@@ -199,6 +208,8 @@ class Client:
                 timeout=aiohttp.ClientTimeout(total=None),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 max_line_size=64 * 1024,
+                # Inflated here, step by step; aiohttp does a whole part at once.
+                auto_decompress=False,
             )
         return self._session
 

@@ -21,8 +21,8 @@ EDGES = frozenset(
 KNOW_EVERYBODY = frozenset({"app", "backtest", "cli", "__main__"})
 SHARED = frozenset(
     {"errors", "clock", "log", "http", "lean", "config", "sdnotify", "charts", "descriptors"}
-    | {"promql_text", "memory_limit", "bodies", "room", "headers", "printable", "redaction"}
-    | {"http_errors", "supervisor"}
+    | {"promql_text", "memory_limit", "bodies", "inflate", "room", "headers", "printable"}
+    | {"http_errors", "supervisor", "redaction"}
 )
 """What stands beside the core: no edge of its own, may be used by every edge."""
 

@@ -16,7 +16,8 @@ from exporter.core.sample import Batch
 from exporter.core.taken import Taken
 
 LARGE = 200
-"""Readings of a batch that are counted at once: for each SLO some 100 us a reading at worst."""
+"""Series of a batch that are counted at once, and those that are gone from it: for each SLO some
+100 us a series at worst."""
 
 
 class Counting:
@@ -36,7 +37,7 @@ class Counting:
     async def ingest(self, batch: Batch) -> Mapping[str, Taken]:
         """As the engine's; it may be changed when this returns, until the next await."""
         await self.idle()
-        if sum(map(len, batch.readings.values())) <= LARGE:
+        if not self._is_large(batch):
             return self._engine.ingest(batch)
         self._free.clear()
         # Cancelled or not, what was begun is counted to its end.
@@ -46,6 +47,16 @@ class Counting:
         except asyncio.CancelledError:
             await asyncio.wait([task])
             raise
+
+    def _is_large(self, batch: Batch) -> bool:
+        """Of a process that is new, all series are touched that were known of the one before."""
+        left = LARGE - sum(map(len, batch.readings.values()))
+        for account in self._engine.accounts.values():
+            if left < 0:
+                break
+            if account.slo.source == batch.source:
+                left -= account.gone(batch)
+        return left < 0
 
     async def _in_steps(self, batch: Batch) -> Mapping[str, Taken]:
         loop, steps = asyncio.get_running_loop(), self._engine.ingesting(batch)

@@ -133,7 +133,10 @@ class Keeper:
 
     async def _taken_back(self, name: str) -> bool:
         with self._engine.apart(name, "restoring"):
-            return await self.removed.take_back(name)
+            if await self.removed.take_back(name):
+                # A save may have come meanwhile, with the ledger that the SLO had till now.
+                self._unsaved.add(name)
+                return True
         return False
 
     def note(self, said: Iterable[Notification], now: float) -> None:

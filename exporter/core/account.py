@@ -82,6 +82,10 @@ class Account:
         """The same as `taking`, at once."""
         return at_once(self.taking(batch))
 
+    def gone(self, batch: Batch) -> int:
+        """How many series of a batch's targets are known and not in it; see `Intake`."""
+        return self._intake.gone(batch)
+
     def taking(self, batch: Batch) -> Steps[Taken]:
         """Count what a batch brings, exactly once however often it is brought; see `Intake`."""
         if self.slo.fault:

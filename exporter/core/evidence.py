@@ -26,7 +26,8 @@ explanation is counted. A look in which nothing is unusual is not weighed: it go
 A series' own created timestamp outranks all of it. What makes an explanation likely is the sum of
 logarithms of: how common it is, what the start time says of it, and how well the events it implies
 fit the pace seen so far. Bursts are real, so the fit has a heavy tail upwards; traffic may always
-stop, so too few events cost little.
+stop, so too few events cost little. What is alike for all series of a process (a burst, a lull), or
+for all that are bad (an outage), is paid for once.
 
 Source: the weights were found by trying them on random worlds (`tests/worlds`).
 """
@@ -35,12 +36,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import log
-from statistics import median
+from math import inf, log, sqrt
 
 from exporter.core.likelihood import (
+    AGE,
     LONG_AGO,
     OF_SIBLINGS,
+    SPREAD,
+    among,
     expected_of,
     fit,
     of_age,
@@ -86,7 +89,11 @@ _CREATED_BEFORE = Verdict(Kind.BASELINE, "created_before_last_look")
 _LN = {
     "renamed": log(0.05),
     "part_left": log(0.002),
-    "little_left": log(0.0002),
+    "little_left": log(0.001),
+    "not_of_most": log(0.1),
+    "unlike": log(0.1),
+    "down_and_left": log(0.05),
+    "away_and_left": log(0.1),
     "other": log(0.01),
     "other_by_falls": log(0.001),
     "all_above": log(0.1),
@@ -95,6 +102,10 @@ _LN = {
     "gap_and_move": log(0.02),
     "behind": log(0.1),
     "own_reset": log(0.001),
+    "with_it": log(0.9),
+    "gone_too": log(0.3),
+    "gone_and_moved": log(0.1),
+    "back_and_moved": log(0.8),
     "returned": log(0.5),
     "born": log(0.1),
     "first": log(0.5),
@@ -112,8 +123,6 @@ _FALL_AND_MOVE = log(0.00001)
 _BELIEF = 2.0
 MOST_BELIEF = 2
 _LITTLE_LEFT = 0.2
-_OUTAGE = 5.0
-"""Times what the known series of a process gained: up to so much new ones may be born with."""
 
 
 def decide(process: Process, seen: Sequence[Seen]) -> Decision:
@@ -125,7 +134,7 @@ def decide(process: Process, seen: Sequence[Seen]) -> Decision:
         return Decision(SAME, verdicts, process.belief)
     start = start_of(process)
     if not process.met:
-        options = [_born(process, some), _found(process, some)]
+        options = [_born(process, some), _found(process, start, some)]
         _, name, found = max(options, key=lambda option: option[0])
         return Decision(name, _merged(verdicts, weighed, found), process.belief)
     options = [_same(process, start, some)]
@@ -134,7 +143,8 @@ def decide(process: Process, seen: Sequence[Seen]) -> Decision:
     gone = [s for s in some if s.value is None and s.last is not None and not s.absent]
     others = not any(s.last is not None for s in present)
     moved = start not in (Start.NONE, Start.SAME)
-    if falls or moved or process.down or (others and gone):
+    away = any(s.value is None and s.absent for s in some)
+    if falls or moved or process.down or (others and (gone or away)):
         options.append(_new(process, start, some))
     if falls and any(s.value and _fell(s) for s in some):
         options.append(_part_left(process, start, some))
@@ -188,15 +198,15 @@ def _same(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
     score = OF_SAME[start]
     if start not in (Start.NONE, Start.SAME):
         score += _BELIEF * process.belief
-        if any(_fell(s) for s in seen):
+        if any(_fell(s) or _is_under(s) for s in seen):
             score += _FALL_AND_MOVE
         elif process.missed and start is Start.INSIDE:
             score += _LN["gap_and_move"]
     score += _went_on(process, start)
-    added, of_new = _of_new_series(seen)
+    added, of_new = _of_new_series(process, seen)
     began = False
     anew: list[Seen] = []
-    gained: list[tuple[float, float | None]] = []
+    gained: list[tuple[int, float, float | None]] = []
     verdicts: list[Verdict | None] = []
     for s in seen:
         if s.value is None:
@@ -209,31 +219,47 @@ def _same(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
             # What fell together began anew together: one of several processes on the page.
             began = began or verdict is _OWN_RESET
             if verdict is GOES_ON:
-                gained.append((s.value - s.last, expected_of(s, s.idle)))
+                gained.append((s.role, s.value - s.last, expected_of(s, s.idle)))
                 continue
             score += best
             if verdict.kind is Kind.RESET:
                 anew.append(s)
                 score -= fit(s.value, expected_of(s, s.idle), s.idle)
     score += of_life(anew, max((s.idle for s in anew), default=0.0))
+    score += _of_gone(process, start, seen, anew=bool(anew))
     score += together(gained, process.look - process.before)
     return score + added, SAME, verdicts
 
 
-def _of_new_series(seen: Sequence[Seen]) -> tuple[float, Verdict]:
+def _of_gone(process: Process, start: Start, seen: Sequence[Seen], *, anew: bool) -> float:
+    """How likely a process that goes on lost series just now, when others begin anew."""
+    gone = _gone(seen)
+    if start not in (Start.NONE, Start.SAME):
+        back = sum(s.value is not None and s.absent for s in seen)
+        return _LN["gone_and_moved"] * gone + _LN["back_and_moved"] * back
+    others = not any(s.last is not None for s in seen if s.value is not None)
+    return _LN["gone_too"] * gone if anew or (others and not process.other_form) else 0.0
+
+
+def _of_new_series(process: Process, seen: Sequence[Seen]) -> tuple[float, Verdict]:
     """Whether the new series of a process that goes on were born, or a collector brought them all:
     they have one age then."""
     new = [s for s in seen if s.last is None and s.value is not None]
     if not new:
         return 0.0, _BORN
-    born = _LN["born"] + (len(new) - 1) * _LN["another"]
-    born += sum(fit(s.value or 0.0, expected_of(s, s.idle), s.idle) for s in new)
-    known = [s for s in seen if s.last is not None and s.value is not None]
-    traffic = sum(max(0.0, (s.value or 0.0) - (s.last or 0.0)) for s in known)
-    if sum(s.value or 0.0 for s in new) <= _OUTAGE * traffic:
-        # An outage: what the process did in this time came of it in other series.
-        return max(born, _LN["born"]), _BORN
-    late = _LN["found_series"] + of_age(new)
+    known = [s for s in seen if s.last is not None and s.value is not None and s.pace is not None]
+    gained = sum(max(0.0, (s.value or 0.0) - (s.last or 0.0)) for s in known)
+    traffic = max(gained, sum(expected_of(s, s.idle) or 0.0 for s in known))
+    if traffic or process.incomplete:
+        values = [s.value or 0.0 for s in new]
+        born = _LN["born"] + among(values, inf if process.incomplete else traffic)
+        late = _LN["found_series"] + AGE + among(values, inf)
+    else:
+        born = _LN["born"] + (len(new) - 1) * _LN["another"]
+        # Their pace is that of their siblings.
+        first = [(s.role, s.value or 0.0, expected_of(s, s.idle)) for s in new]
+        born += together(first, process.look - process.before, OF_SIBLINGS)
+        late = _LN["found_series"] + of_age(new, own=not process.passed_on)
     return max((born, _BORN), (late, FOUND_LATE), key=lambda option: option[0])
 
 
@@ -255,16 +281,27 @@ def _of_series(s: Seen, began: bool = False) -> list[tuple[float, Verdict]]:
     if s.absent:
         out.append((_LN["returned"] + reset, _RETURNED))
     else:
-        out.append((_LN["another" if began else "own_reset"] + reset, _OWN_RESET))
+        out.append((_LN["with_it" if began else "own_reset"] + reset, _OWN_RESET))
     return out
+
+
+def _gone(seen: Sequence[Seen]) -> int:
+    """How many of its series this very look shows no more."""
+    return sum(s.value is None and not s.absent for s in seen)
+
+
+def _is_under(s: Seen) -> bool:
+    """Whether it is under its last value by more than rounding makes, however fast it counts."""
+    return s.value is not None and s.last is not None and s.last - s.value > max(2.0, s.last / 1e5)
 
 
 def _is_behind(s: Seen) -> bool:
     """Whether a fall is so small that a replica or rounding makes it."""
     assert s.value is not None  # the look showed it
     assert s.last is not None  # it is known, and fell
-    # A replica is up to two looks behind; of a restart less is left.
-    look = min(2.0 * (s.pace or 0.0) * s.idle, s.last / 4.0)
+    # A replica is up to two looks behind, in which chance makes more; of a restart less is left.
+    two = 2.0 * (s.pace or 0.0) * s.idle
+    look = min(two + 2.0 * sqrt(two), s.last / 4.0)
     bound = max(look, s.last / (1e5 if s.pace is None else 1e6), 2.0 if s.last >= 10.0 else 0.0)
     return s.last - s.value <= bound and s.value > 0
 
@@ -272,9 +309,11 @@ def _is_behind(s: Seen) -> bool:
 def _new(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
     score = OF_NEW[start]
     away = all(s.absent for s in seen if s.last is not None)
-    if (process.down and start is not Start.SAME) or (away and start is Start.NONE):
+    # A start that is an exporter's says as little as none.
+    none = start is Start.NONE or (start is Start.SAME and process.belief > 0)
+    if (process.down and start is not Start.SAME) or (away and none):
         score = log(0.5)
-    if start is Start.SAME and process.belief > 0:
+    elif start is Start.SAME and process.belief > 0:
         score += _BELIEF * process.belief
     evidence = {
         Start.NONE: "all_fell",
@@ -298,7 +337,8 @@ def _new(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
         None if s.value is None else Verdict(Kind.BIRTH if s.last is None else Kind.RESET, evidence)
         for s in seen
     ]
-    return score + of_life([s for s in seen if s.value is not None], seconds), NEW, verdicts
+    spread = OF_SIBLINGS if process.hardly_known else SPREAD
+    return score + of_life([s for s in seen if s.value is not None], seconds, spread), NEW, verdicts
 
 
 def _went_on(process: Process, start: Start) -> float:
@@ -311,12 +351,19 @@ def _went_on(process: Process, start: Start) -> float:
 
 def _part_left(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
     score = OF_SAME[start] + (_FALL_AND_MOVE if start not in (Start.NONE, Start.SAME) else 0.0)
-    left = [s.value / s.last for s in seen if _fell(s) and s.last and s.value is not None]
-    share = median(left)
-    largest = max(s.last or 0.0 for s in seen if _fell(s))
+    fallen = [(s.last or 0.0, s.value or 0.0) for s in seen if _fell(s)]
+    largest, left = max(fallen)
+    share = left / largest
     little = share < _LITTLE_LEFT
     score += _LN["little_left" if little else "part_left"] + _went_on(process, start)
-    added, of_new = _of_new_series(seen)
+    if any((s.last or 0.0) > largest for s in seen if s.value is not None and not _fell(s)):
+        score += _LN["not_of_most"]
+    if process.down:
+        score += _LN["down_and_left"]
+    if all(s.absent for s in seen if _fell(s)):
+        score += _LN["away_and_left"]
+    score += _LN["gone_too"] * _gone(seen)
+    added, of_new = _of_new_series(process, seen)
     score += added
     verdicts: list[Verdict | None] = []
     for s in seen:
@@ -327,13 +374,16 @@ def _part_left(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
         elif _fell(s):
             # Any share may be left of the largest, and then about the same of the others.
             last, anything = s.last or 0.0, -log((s.last or 0.0) + 10.0)
-            alike = fit(s.value, last * share, s.idle) if last < largest else anything
-            score += max(anything, alike)
+            if last < largest:
+                alike = fit(s.value, last * share, s.idle)
+                anything = max(anything + _LN["unlike"], alike)
+            score += anything
             verdicts.append(_LOST_PART)
         else:
             best, verdict = max(_of_series(s), key=lambda option: option[0])
             score += best
-            verdicts.append(verdict)
+            # What fell a little lost its part as well: nothing of that comes back.
+            verdicts.append(_LOST_PART if s.value < s.last else verdict)
     return score, PART_LEFT, verdicts
 
 
@@ -390,11 +440,14 @@ def _born(process: Process, seen: Sequence[Seen]) -> _Option:
     return score, SAME, [None if s.value is None else verdict for s in seen]
 
 
-def _found(process: Process, seen: Sequence[Seen]) -> _Option:
+def _found(process: Process, start: Start, seen: Sequence[Seen]) -> _Option:
     present = [s for s in seen if s.value is not None]
-    score = _LN["found_passed_on" if process.passed_on else "found_process"] + of_age(present)
+    score = _LN["found_passed_on" if process.passed_on else "found_process"]
+    score += of_age(present, own=not process.passed_on)
     if process.down:
         score += _LN["found_series"]
+    if start is Start.INSIDE:
+        score += OF_SAME[start]
     return score, FOUND, [None if s.value is None else FOUND_LATE for s in seen]
 
 
@@ -425,7 +478,7 @@ def meet(process: Process, seen: Sequence[Seen], earliest: float) -> list[Verdic
         # A start time that is an exporter's would bring the whole past of what it measures.
         seconds = min(process.look - earliest, process.look - (process.start or 0.0) + START_JITTER)
         born = OF_NEW[Start.INSIDE] + of_life(started, max(0.0, seconds), OF_SIBLINGS)
-        other = _found(replace(process, passed_on=True), started)[0] + OF_SAME[Start.INSIDE]
+        other = _found(replace(process, passed_on=True), Start.INSIDE, started)[0]
         began = born >= other
     for s in seen:
         if s.created is not None:

@@ -43,17 +43,18 @@ def pair(sli: HistogramSLI, terms: tuple[Term, ...], readings: Iterable[Wanted])
         series = one.reading.series
         labels = frozenset(pair for pair in series.labels.items() if pair[0] != "le")
         by_role[terms[one.term].role].append((one, (series.target, labels)))
-    buckets = {
-        child: one for one, child in by_role["good"] if sli.is_bucket(one.reading.series.labels)
-    }
+    buckets: dict[Child, list[Wanted]] = {}
+    for one, child in by_role["good"]:
+        if sli.is_bucket(one.reading.series.labels):
+            buckets[child] = [*_before_or_after(one, buckets.get(child, ())), one]
     native = {
         child: one
         for one, child in by_role["native"]
         if isinstance(one.reading.samples[-1][1], NativeHistogram)
     }
     out.found = bool(buckets)
-    for child, one in buckets.items():
-        out.wanted.append(one._replace(twin=child[1], others=natives))
+    for child, spelled in buckets.items():
+        out.wanted += [one._replace(twin=child[1], others=natives) for one in spelled]
     # One form counts for all of a target, or what both show would count twice.
     classic = {target for target, _ in buckets}
     natively = {target for target, _ in native} - classic
@@ -71,6 +72,12 @@ def pair(sli: HistogramSLI, terms: tuple[Term, ...], readings: Iterable[Wanted])
         if target not in natively and not bad_anyway:
             out.without.add(target)
     return out
+
+
+def _before_or_after(bucket: Wanted, others: Iterable[Wanted]) -> list[Wanted]:
+    """Those that are the same bucket in other spellings: shown at other times, never beside it."""
+    times = {time for time, _ in bucket.reading.samples}
+    return [one for one in others if times.isdisjoint(time for time, _ in one.reading.samples)]
 
 
 def same_child(key: str) -> frozenset[str]:

@@ -50,6 +50,13 @@ class Intake:
         self._values = Values(memory, patience)
         self._counts = not isinstance(memory.slo.sli, GaugeSLI | QuerySLI)
 
+    def gone(self, batch: Batch) -> int:
+        """How many series of a batch's targets are known and not in it."""
+        states = (self.memory.targets.get(name) for name in batch.targets)
+        known = sum(len(some) for state in states if state for some in state.series)
+        here = sum(len(batch.readings.get(term.want, ())) for term in self._terms)
+        return max(0, known - here)
+
     def taking(self, batch: Batch) -> Steps[Taken]:
         """Count what a batch brings, exactly once however often it is brought.
 

@@ -58,11 +58,18 @@ def with_pace(paces: bytes, pace: float) -> bytes:
 
 
 def pace_of(paces: bytes) -> float | None:
-    """Events per second: the median of the last looks; None where there was none."""
+    """Events per second: the median of the last looks, or their mean where most brought nothing;
+    None where there was none."""
     if not paces:
         return None
-    count = len(paces) // 4
-    return float(sorted(unpack(f"<{count}f", paces))[count // 2])
+    count = looks_of(paces)
+    found = sorted(unpack(f"<{count}f", paces))
+    return float(found[count // 2] or sum(found) / count)
+
+
+def looks_of(paces: bytes) -> int:
+    """How many looks a pace is of."""
+    return len(paces) // 4
 
 
 class Clean(NamedTuple):

@@ -67,7 +67,9 @@ class Process:
     time turned out to be another process' (above 0) or its own (under 0). `down`: nobody listened
     at the last look. `passed_on`: another process' page shows it. `met`: any of its series was ever
     seen. `troubled`: in one of the last looks another process seemed to answer.
-    `missed`: looks before this one failed.
+    `missed`: looks before this one failed. `incomplete`: a term without which nothing counts had
+    no series yet. `hardly_known`: only a few looks told of its pace.
+    `other_form`: a histogram that was there goes on in another form.
     """
 
     look: float
@@ -80,6 +82,9 @@ class Process:
     met: bool = True
     troubled: bool = False
     missed: bool = False
+    incomplete: bool = False
+    hardly_known: bool = False
+    other_form: bool = False
 
 
 class Decision(NamedTuple):

@@ -22,7 +22,7 @@ from exporter.core.counters import Counters, Line
 from exporter.core.histograms import same_child
 from exporter.core.looks import LONG_AGO, NONE, Cursor, clustered, spacing, unusual_of
 from exporter.core.sample import Target
-from exporter.core.series import LOOKS, Last, pace_of, with_pace
+from exporter.core.series import LOOKS, Last, looks_of, pace_of, with_pace
 from exporter.core.siblings import Siblings
 from exporter.core.target_state import LOST, TargetState
 from exporter.core.verdicts import GOES_ON, Decision, Kind, Process, Seen, Verdict, start_moved
@@ -30,7 +30,11 @@ from exporter.core.verdicts import GOES_ON, Decision, Kind, Process, Seen, Verdi
 _SHARED_FROM = 4
 """Trouble (see `_weight`) within `_FEW` looks from which on several processes share an address."""
 _FEW = 10
+_TIMES, _EVENTS = 3.0, 10.0
+"""Times the usual events, and events, that a process may well have had since the last look."""
 
+_HARDLY = 4
+"""Fewer looks than this tell little of a pace."""
 _MISSED = 2.2
 """So many times the usual time between two looks is a gap: looks failed."""
 
@@ -76,7 +80,8 @@ class Walk:
         """How many looks lie before the last one that counted: a part of the process comes late."""
         self._cursors = [self._cursor(line) for line in lines]
         self._pairs = list(self._paired())
-        """The bucket and the count of each histogram of which both are here."""
+        """The bucket, in each of its spellings, and the count of each histogram of which both are
+        here."""
         self._named = {(c.index, c.key): c for c in reversed(self._cursors)}
         self._held: int | None = None
         self._counted = self._late - 1
@@ -154,6 +159,16 @@ class Walk:
             term == index and last.look >= self._first for term, _, last in self._unwalked()
         )
 
+    def _was_ever(self, index: int) -> bool:
+        """Whether a term ever had series."""
+        known = [c.index for c in self._cursors if c.mark is not None]
+        return index in known or any(term == index for term, _, _ in self._unwalked())
+
+    def _told_pace(self) -> int:
+        """How many looks told of the pace of a series, at most."""
+        marks = [c.mark for c in self._cursors if c.mark is not None]
+        return max((looks_of(mark.paces) for mark in marks), default=0)
+
     def _may_be_new(self, look: int, present: Sequence[Cursor]) -> bool:
         if start_moved(self._started, self._start_at(look)):
             return True
@@ -161,11 +176,19 @@ class Walk:
 
     def _hold(self, look: int, term: int) -> None:
         """Count nothing of a look; the next one that counts bridges it."""
-        for cursor in self._cursors:
-            if cursor.next == look:
-                cursor.at, cursor.look = cursor.at + 1, look
-                cursor.line.verdicts.append(_HELD)
-                self._counters.readings[_HELD] += 1
+        present = [c for c in self._cursors if c.next == look]
+        rows = self._rows(present, look, self._before)
+        met = not self._batch.own_clock and self._is_first_look(
+            look, self._start_at(look), [*rows.values()]
+        )
+        for cursor in present:
+            if met and cursor.mark is None:
+                # It may be as old as the others, whenever it is shown with them.
+                self._count(cursor, evidence.FIRST_LOOK)
+                continue
+            cursor.at, cursor.look = cursor.at + 1, look
+            cursor.line.verdicts.append(_HELD)
+            self._counters.readings[_HELD] += 1
         self._held = term
 
     # --- looks ------------------------------------------------------------------------------------
@@ -179,7 +202,9 @@ class Walk:
         if memory.polled is None:
             # It counts from the time on that was asked for first.
             return max(self._asked()) or inf
-        looked = self._counters.away.looked(min(times), memory.polled)
+        # What reaches an upstream late was not there for the polls since, either.
+        first = min(times)
+        looked = self._counters.away.looked(first, min(first, memory.polled))
         return max(memory.since or 0.0, looked - BIRTH_GRACE)
 
     def _looks_of(self, lines: Sequence[Line]) -> list[float]:
@@ -244,9 +269,9 @@ class Walk:
     def _incomplete(self) -> set[int]:
         """The looks without a bucket of a count, or without any series of a required term."""
         found: set[int] = set()
-        for bucket, count in self._pairs:
-            if bucket.looks != count.looks:
-                odd = set(bucket.looks) ^ set(count.looks)
+        for buckets, count in self._pairs:
+            if any(bucket.looks != count.looks for bucket in buckets):
+                odd = set(count.looks).symmetric_difference(chain(*(b.looks for b in buckets)))
                 found |= odd | {look + 1 for look in odd}
         for index in self._counters.required:
             there = [set(c.looks) for c in self._cursors if c.index == index]
@@ -254,8 +279,11 @@ class Walk:
                 found.update(set(range(len(self._looks))).difference(*there))
         return found
 
-    def _paired(self) -> Iterator[tuple[Cursor, Cursor]]:
-        twins = {c.line.wanted.twin: c for c in self._cursors if c.line.wanted.term == 0}
+    def _paired(self) -> Iterator[tuple[list[Cursor], Cursor]]:
+        twins: dict[frozenset[tuple[str, str]], list[Cursor]] = {}
+        for cursor in self._cursors:
+            if cursor.line.wanted.term == 0 and cursor.line.wanted.twin is not None:
+                twins.setdefault(cursor.line.wanted.twin, []).append(cursor)
         for cursor in self._cursors:
             twin = cursor.line.wanted.twin
             if twin is not None and cursor.index and twin in twins:
@@ -344,7 +372,7 @@ class Walk:
         decision = self._decide(look, start, [*rows.values(), *absent])
         verdicts = dict(zip(rows, decision.verdicts, strict=False))
         fell = any((s.value or 0.0) < (s.last or 0.0) for s in rows.values())
-        self._correct(look, verdicts, decision, fell=fell)
+        self._correct(look, verdicts, decision, fell=fell, young=_young(rows.values()))
         for cursor in present:
             self._count(cursor, verdicts[cursor.key])
         if decision.explanation is _NO_LOOK:
@@ -467,6 +495,9 @@ class Walk:
             met=self._met,
             missed=self._looks[look] - self._before > _MISSED * self._spacing,
             troubled=sum(weight for _, weight in self._troubled) > 1,
+            incomplete=any(not self._was_ever(index) for index in self._counters.required),
+            hardly_known=self._told_pace() < _HARDLY,
+            other_form=any(c.next == look and self._counted_otherwise(c) for c in self._cursors),
         )
         if self._before <= 0:
             met = evidence.meet(process, rows, self._earliest)
@@ -510,10 +541,11 @@ class Walk:
         decision: Decision,
         *,
         fell: bool,
+        young: bool,
     ) -> None:
         """What one decision about the process does not know: addresses that several processes
         share, and histograms that were counted in their other form."""
-        self._note_trouble(decision, look, fell=fell)
+        self._note_trouble(decision, look, fell=fell, young=young)
         if sum(weight for _, weight in self._troubled) >= _SHARED_FROM:
             self._counters.shared.add(self._target)
             verdicts.update(dict.fromkeys(verdicts, _SHARED))
@@ -525,19 +557,21 @@ class Walk:
 
     def _judge_histograms(self, look: int, verdicts: dict[str, Verdict | None]) -> None:
         """Nothing is known of a count without its bucket."""
-        for bucket, count in self._pairs:
+        for buckets, count in self._pairs:
             if count.next != look:
                 continue
-            if bucket.next != look:
+            shown = [bucket for bucket in buckets if bucket.next == look]
+            if not shown:
                 verdicts[count.key] = _NO_BUCKET
                 self._counters.bucketless.add(self._target)
             elif (
-                bucket.look < self._counted
+                max(bucket.look for bucket in buckets) < self._counted
                 and count.look >= self._counted
                 and not _begins(verdicts[count.key])
             ):
                 # The count is known, its bucket is not: what it had before is no news.
-                verdicts[bucket.key], verdicts[count.key] = _FIRST_BUCKET, _NO_BUCKET
+                verdicts.update((bucket.key, _FIRST_BUCKET) for bucket in shown)
+                verdicts[count.key] = _NO_BUCKET
 
     def _counted_otherwise(self, cursor: Cursor) -> bool:
         """Whether the other form of a histogram counted after this one was there last: what came
@@ -564,14 +598,14 @@ class Walk:
         # What began after that shares nothing with it.
         return counted > before and (wanted.reading.created or -inf) <= counted
 
-    def _note_trouble(self, decision: Decision, look: int, *, fell: bool) -> None:
+    def _note_trouble(self, decision: Decision, look: int, *, fell: bool, young: bool) -> None:
         time, start = self._looks[look], self._start_at(look)
         spent = max(time - self._before, 1.0)
         kept = [(when, weight) for when, weight in self._troubled if time - when <= _FEW * spent]
         back = start_moved(self._started, start) and (start or 0.0) < (self._started or 0.0)
         # A start time that wobbles while the counters go on is no process' at all.
         back = back and decision.belief < evidence.MOST_BELIEF
-        weight = _weight(decision, back=back, again=bool(kept))
+        weight = _weight(decision, back=back, again=bool(kept), young=young)
         if fell and self._is_anothers(start):
             weight = 2
         if weight and self._before > 0:
@@ -656,7 +690,8 @@ class Walk:
 
     def _begin_anew(self, look: int, start: float | None) -> None:
         """What a new process has not shown yet will begin at 0, however high it is then."""
-        begun = max(self._before, start if start is not None else 0.0)
+        # Not after this look, where a clock is ahead: what comes next would seem to be older.
+        begun = min(max(self._before, start if start is not None else 0.0), self._looks[look])
         for cursor in self._cursors:
             if cursor.look != look and cursor.mark is not None:
                 cursor.mark = _at_zero(cursor.mark, begun)
@@ -685,7 +720,7 @@ def _first_look(s: Seen, verdict: Verdict | None) -> Verdict | None:
 
 def _twice(times: Sequence[float], looks: Sequence[float]) -> bool:
     """Whether two samples of a series are in one look."""
-    if len(times) < 2 or len(looks) == len(times):
+    if len(times) < 2 or times == looks:
         return False
     places = [bisect_left(looks, time) for time in times]
     return any(a == b for a, b in pairwise(places))
@@ -695,15 +730,25 @@ def _begins(verdict: Verdict | None) -> bool:
     return verdict is not None and verdict.kind in (Kind.BIRTH, Kind.RESET)
 
 
-def _weight(decision: Decision, *, back: bool, again: bool) -> int:
+def _young(rows: Iterable[Seen]) -> bool:
+    """Whether what a look shows may all have come since the last one, by the pace."""
+    known = [s for s in rows if s.pace is not None]
+    room = sum((s.pace or 0.0) * s.idle for s in known)
+    return bool(known) and sum(s.value or 0.0 for s in known) <= _TIMES * room + _EVENTS
+
+
+def _weight(decision: Decision, *, back: bool, again: bool, young: bool) -> int:
     """How much a look speaks for several processes at one address; `back`: its start time moved
-    back, `again`: so did one of the last few looks.
+    back, `again`: so did one of the last few looks; `young`: its values are small, as those of a
+    process are that crashes all the time.
     """
     if decision.explanation is evidence.OTHER:
         return 2
     # The starts of one process that crashes all the time only ever move forward.
     if back or decision.explanation is evidence.PART_LEFT:
         return 1
+    if young:
+        return 0
     unproven = {"all_fell", "process_start_elsewhere"} if again else {"all_fell"}
     found = any(v is not None and v.evidence in unproven for v in decision.verdicts)
     return 1 if decision.explanation is evidence.NEW and found else 0

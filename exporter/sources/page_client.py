@@ -64,7 +64,6 @@ class PageClient:
     async def _ask(self, url: str) -> Response:
         headers = {
             "Accept": self._formats.accept,
-            "Accept-Encoding": "gzip",
             "X-Prometheus-Scrape-Timeout-Seconds": f"{self._timeout:g}",
         }
         try:

@@ -6,16 +6,14 @@ nobody reads it. So that is switched off, and the limit holds for what comes out
 
 from __future__ import annotations
 
-import zlib
 from urllib.parse import parse_qsl
 
 from aiohttp import web
 
+from exporter.inflate import BadEncoding, Inflater
+
 MOST = 256 * 1024
 """Bytes of a body, inflated or not; the longest document is a quarter of it."""
-_GZIP = ("gzip", "x-gzip")
-_DEFLATE = "deflate"
-_GZIP_WINDOW, _ZLIB_WINDOW, _RAW_WINDOW = 31, 15, -15
 _FIELDS = 10_000
 
 
@@ -29,18 +27,23 @@ class BadBody(Exception):
 
 async def read_body(request: web.Request, most: int = MOST) -> bytes:
     """The body, inflated; `BadBody` if it is longer than `most` bytes or cannot be inflated."""
-    encoding = ",".join(request.headers.getall("Content-Encoding", [])).strip().lower()
-    if encoding not in ("", "identity", *_GZIP, _DEFLATE):
-        raise BadBody(415, "the body's Content-Encoding must be gzip, deflate or none")
+    encoding = ",".join(request.headers.getall("Content-Encoding", []))
+    try:
+        inflater = Inflater(encoding)
+    except BadEncoding as error:
+        raise BadBody(415, str(error)) from None
     try:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge:
         body = None
     except web.RequestPayloadError as error:
         raise BadBody(400, f"the body cannot be read: {error}") from None
-    if body is not None and encoding not in ("", "identity"):
-        body = inflated(body, encoding, most)
-    if body is None or len(body) > most:
+    if body is not None:
+        try:
+            body = inflated(body, inflater, most)
+        except BadEncoding as error:
+            raise BadBody(400, str(error)) from None
+    if body is None:
         raise BadBody(413, f"the body is longer than {most} bytes")
     return body
 
@@ -58,39 +61,14 @@ async def read_form(request: web.Request, most: int = MOST) -> list[tuple[str, s
         raise BadBody(413, f"the form has too many fields: {_FIELDS:,} at most") from None
 
 
-def inflated(body: bytes, encoding: str, most: int) -> bytes | None:
-    """None if it is longer than `most`: no more than that is ever inflated."""
-    try:
-        if encoding in _GZIP:
-            return _members(body, most)
-        # Zlib's format by the standard (RFC 9110, 8.4.1.2), and without its head by old clients.
-        try:
-            return _one(body, _ZLIB_WINDOW, most)[0]
-        except zlib.error:
-            return _one(body, _RAW_WINDOW, most)[0]
-    except zlib.error as error:
-        raise BadBody(400, f"the body is not {encoding}: {error}") from None
-
-
-def _members(body: bytes, most: int) -> bytes | None:
-    """A gzip body may be several, one after the other (RFC 1952, 2.2)."""
+def inflated(body: bytes, inflater: Inflater, most: int) -> bytes | None:
+    """None if it is longer than `most`: no more than a step over that is ever inflated."""
     parts: list[bytes] = []
     size = 0
-    while body:
-        part, body = _one(body, _GZIP_WINDOW, most - size)
-        if part is None:
+    for piece in inflater.pieces(body):
+        parts.append(piece)
+        size += len(piece)
+        if size > most:
             return None
-        parts.append(part)
-        size += len(part)
+    inflater.end()
     return b"".join(parts)
-
-
-def _one(body: bytes, window: int, most: int) -> tuple[bytes | None, bytes]:
-    """One compressed stream and what stands after it; None if it is longer than `most`."""
-    inflater = zlib.decompressobj(window)
-    part = inflater.decompress(body, most + 1)
-    if len(part) > most:
-        return None, b""
-    if not inflater.eof:
-        raise zlib.error("it ends too soon")
-    return part, inflater.unused_data

@@ -20,6 +20,9 @@ from exporter.web.guest import Counting, Guest
 
 MOST = 512
 """Connections at a time; a fleet of Prometheus servers and people's browsers need far fewer."""
+BACKLOG = 2 * MOST
+"""Connections that the system keeps until they are looked at. In a queue of 100, asyncio's default,
+a flood leaves no place for anybody else while the loop is busy, who then tries again in seconds."""
 PATIENCE = 15.0
 """Seconds for a handshake, for a head and for a body."""
 READING = 30.0
@@ -73,12 +76,15 @@ class Door:
         self.queued = queued or _queued
         self.most = most
         self._most_of_one = max(1, most // 2)
+        self.drain: Callable[[], None] = _nothing
+        """Lets in who waits in the system's queue."""
         self._left = left
         self._guests: set[Guest] = set()
         self._of_one: Counter[str] = Counter()
 
     def __call__(self) -> asyncio.Protocol:
-        """A protocol for one connection."""
+        """A protocol for one connection, after which those that wait are let in too."""
+        self.drain()
         return Guest(self)
 
     @property
@@ -139,6 +145,10 @@ def guest_of(request: web.BaseRequest) -> Guest | None:
     """The connection that a request came over; None when that is over."""
     transport: object = request.transport
     return transport.guest if isinstance(transport, Counting) else None
+
+
+def _nothing() -> None:
+    pass
 
 
 def _queued(transport: asyncio.Transport) -> int:

@@ -241,5 +241,9 @@ class Counting:
         self.guest.wrote(len(data))
 
     def writelines(self, parts: Any) -> None:
-        """As one piece, which is counted."""
-        self.write(b"".join(parts))
+        """Count, and hand on; joined, each reader of one page would have a copy of its own."""
+        pieces = list(parts)
+        size = sum(map(len, pieces))
+        self.guest.writes(size)
+        self._transport.writelines(pieces)
+        self.guest.wrote(size)

@@ -12,6 +12,7 @@ import logging
 import ssl
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from aiohttp import web
@@ -19,11 +20,13 @@ from aiohttp import web
 from exporter import descriptors
 from exporter.errors import SlodError
 from exporter.web.auth import require_bcrypt
+from exporter.web.backlog import Backlog
 from exporter.web.bodies import MOST as _MAX_BODY
 from exporter.web.callers import Callers
-from exporter.web.door import IDLE, MOST, PATIENCE, READING, Answered, Door
+from exporter.web.door import BACKLOG, IDLE, MOST, PATIENCE, READING, Answered, Door
 from exporter.web.exposition import OPENMETRICS, TEXT, Family
 from exporter.web.guard import Failed, Guard, answer_errors, text, unheard
+from exporter.web.guest import Guest
 from exporter.web.listen import cannot_listen, parse_listen
 from exporter.web.metrics_page import MetricsPage
 from exporter.web.negotiate import accepts_gzip, wants_openmetrics
@@ -96,6 +99,7 @@ class WebServer:
         self._page = MetricsPage(settings.page, settings.version)
         self._runner: web.AppRunner | None = None
         self._listener: asyncio.Server | None = None
+        self._backlog: Backlog | None = None
         self.door: Door | None = None
         self.port = 0
         self.context: ssl.SSLContext | None = None
@@ -127,7 +131,9 @@ class WebServer:
                 tls=context,
             )
             loop = asyncio.get_running_loop()
-            self._listener = await loop.create_server(self.door, host, port)
+            self._listener = await loop.create_server(self.door, host, port, backlog=BACKLOG)
+            self._backlog = Backlog(self._listener, partial(Guest, self.door))
+            self.door.drain = self._backlog.drain
         except OSError as error:
             await runner.cleanup()
             raise cannot_listen(self._settings.listen, error) from None
@@ -141,6 +147,8 @@ class WebServer:
         if runner is not None:
             assert self._listener is not None  # both or none
             self._listener.close()
+            if self._backlog is not None:
+                self._backlog.close()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(runner.cleanup(), self._settings.stop_timeout + 1)
             if self.door is not None:

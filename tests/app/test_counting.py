@@ -87,6 +87,18 @@ async def test_a_small_batch_is_counted_at_once(held: Held) -> None:
     assert held.threads == [threading.current_thread().name]
 
 
+async def test_what_is_gone_from_a_page_makes_its_batch_large_too(held: Held) -> None:
+    of = engine()
+    held.go.set()
+    counting = Counting(of)
+    for at, series in ((T, MANY), (T + 10, 10)):
+        await counting.ingest(page(of, at, 0.0, series))
+    assert all(name.startswith("slod-counting") for name in held.threads)
+    small = batch(of, T + 20, {"b": {'http_requests_total{code="200"}': 1.0}})
+    await counting.ingest(small)
+    assert held.threads[-1] == threading.current_thread().name
+
+
 async def test_what_was_begun_is_counted_also_if_its_source_is_stopped(held: Held) -> None:
     of = engine()
     counting = Counting(of)

@@ -8,6 +8,7 @@ from unittest.mock import patch
 import aiohttp
 import pytest
 
+from exporter.store.database import Store
 from tests.cases.conftest import stage
 from tests.cases.stage import Stage, answer
 from tests.core.builders import aged
@@ -98,6 +99,25 @@ async def test_a_ledger_comes_back_with_its_definition_and_nothing_is_lost_or_do
     edited = [one for one in await removed(stage) if one["slo"] == "case"]
     assert len(edited) == ("4.." in meanwhile)
     await stage.restart()
+    await stage.advance(10)
+    assert (await stage.metrics()).events() == shop.counts()
+
+
+async def test_a_save_while_a_ledger_comes_back_does_not_split_it(stage: Stage) -> None:
+    read = Store.removed
+
+    async def slowly(store: Store, name: str, definition: str) -> bytes | None:
+        assert await stage.daemon._keeper.save() is None  # noqa: SLF001 - as the saving loop does
+        return await read(store, name, definition)
+
+    shop = await begin(stage)
+    await reloads(stage, GONE)
+    await stage.advance(10)
+    with patch.object(Store, "removed", slowly):
+        await reloads(stage, BOTH)
+    await stage.advance(10)
+    await stage.kill()
+    await stage.start()
     await stage.advance(10)
     assert (await stage.metrics()).events() == shop.counts()
 

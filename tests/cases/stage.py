@@ -214,6 +214,14 @@ class Stage:
             self._shutdown.set()
             await task
 
+    async def kill(self) -> None:
+        """Stop slod, as `kill -9` does: the state file stays as it was."""
+        files = [path for path in self._folder.rglob("slod.db*") if path.suffix != ".lock"]
+        written = [(path, path.read_bytes()) for path in files]
+        await self.stop()
+        for path, data in written:
+            path.write_bytes(data)
+
     async def restart(self) -> None:
         """Stop and start again upon the same state file."""
         await self.stop()

@@ -204,3 +204,13 @@ def test_all_series_of_a_target_met_for_the_first_time_are_baselines_not_only_th
     assert counted(e) == (5, 1)
     e.ingest(batch(e, T + 20, {"new": {OK: 701.0, ERROR: 30.0}, "old": later["old"]}))
     assert counted(e) == (6, 1)
+
+
+def test_what_is_gone_from_a_page_is_as_much_work_as_what_is_on_it() -> None:
+    of, name = engine(), 'http_requests_total{{code="200",n="{}"}}'
+    first = batch(of, T, {"a": {name.format(n): 1.0 for n in range(9)}})
+    account = of.accounts["slo"]
+    assert account.gone(first) == 0
+    of.ingest(first)
+    assert account.gone(batch(of, T + 10, {"a": {name.format(0): 2.0}})) == 8
+    assert account.gone(batch(of, T + 10, {"b": {name.format(0): 2.0}})) == 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from exporter.core.engine import Engine
@@ -42,8 +42,8 @@ class Pod:
         self.unseen[code] = self.unseen.get(code, 0.0) + n
 
     def restart(self, now: float) -> None:
-        below = {code: self.seen.get(code, 0.0) for code in CODES}
-        self.started, self.counters, self.unseen, self.below = now, {}, {}, below
+        self.started, self.counters, self.unseen = now, {}, {}
+        self.below = dict(self.seen)
 
     @property
     def page(self) -> dict[str, float]:
@@ -68,8 +68,10 @@ class Service:
         if counts:
             self.bad += sum(n for c, n in pod.unseen.items() if bad(c))
             self.good += sum(n for c, n in pod.unseen.items() if not bad(c))
-        pod.unseen, pod.shown, pod.below = {}, True, {}
-        pod.seen = dict(pod.counters)
+        pod.unseen, pod.shown = {}, True
+        if pod.counters:
+            # An empty page shows nothing of a process.
+            pod.below, pod.seen = {}, dict(pod.counters)
 
 
 STEP = st.fixed_dictionaries(
@@ -141,6 +143,14 @@ UPSTREAM = st.lists(
 
 @settings(max_examples=150, deadline=None)
 @given(UPSTREAM, st.integers(0, 6))
+@example(
+    # As many samples as looks, and yet not one in each.
+    [
+        *(("restart", "200", 1), ("events", "503", 1), ("poll", "200", 1), ("restart", "200", 1)),
+        *(("events", "200", 6), ("events", "503", 6), ("poll again", "200", 1)),
+    ],
+    0,
+)
 def test_an_upstreams_raw_samples_count_what_the_service_counted(
     script: list[tuple[str, str, int]], overlap: int
 ) -> None:

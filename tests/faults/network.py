@@ -164,6 +164,10 @@ async def _loop(
     writer.write(_head(302, kind, 0, f"Location: http://127.0.0.1:{peer.port}/again"))
 
 
+def _packed(kind: str, body: bytes, encoding: str = "gzip") -> bytes:
+    return _head(200, kind, len(body), f"Content-Encoding: {encoding}") + body
+
+
 _BOMB = gzip.compress(b"a" * 50_000_000)
 _CHUNKED = "Transfer-Encoding: chunked"
 
@@ -182,8 +186,10 @@ FAULTS: dict[str, Fault] = {
     "redirect elsewhere": _bytes(lambda k, b: _head(301, k, 0, "Location: http://127.0.0.2:1/")),
     "endless body": _endless(lambda k: _head(200, k, None, "Connection: close"), b"#" * 65536),
     "endless headers": _endless(lambda k: b"HTTP/1.1 200 X\r\n", b"X-More: of it\r\n" * 4096),
-    "gzip bomb": _bytes(lambda k, b: _head(200, k, len(_BOMB), "Content-Encoding: gzip") + _BOMB),
-    "gzip noise": _bytes(lambda k, b: _head(200, k, 20, "Content-Encoding: gzip") + b"\x1f" * 20),
+    "gzip bomb": _bytes(lambda k, b: _packed(k, _BOMB)),
+    "gzip noise": _bytes(lambda k, b: _packed(k, b"\x1f" * 20)),
+    "gzip by half": _bytes(lambda k, b: _packed(k, gzip.compress(b)[:-9])),
+    "packed otherwise": _bytes(lambda k, b: _packed(k, b, "br")),
     "no HTTP": _bytes(lambda k, b: b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n"),
     "closed at once": _silence,
     "refused": _silence,

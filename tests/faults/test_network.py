@@ -38,6 +38,8 @@ SEEN: dict[str, str] = {
     "endless headers": "bad_http",
     "gzip bomb": "too_large",
     "gzip noise": "bad_encoding",
+    "gzip by half": "bad_encoding",
+    "packed otherwise": "bad_encoding",
     "no HTTP": "bad_http",
     "closed at once": "reset",
     "refused": "refused",
@@ -85,7 +87,8 @@ class Service:
 
 
 def config(folder: Path, peers: dict[str, Peer], kind: str) -> str:
-    """One source and one SLO for each peer; they are patient for a third of a second."""
+    """One source and one SLO for each peer; only those whose fault takes all of a source's patience
+    have little."""
     text = f'[server]\nlisten = "127.0.0.1:0"\n[state]\npath = "{folder}/slod.db"\n'
     for name, peer in peers.items():
         key = name.replace(" ", "-")
@@ -93,8 +96,11 @@ def config(folder: Path, peers: dict[str, Peer], kind: str) -> str:
         host = "nothing.invalid" if name == NO_NAME else "127.0.0.1"
         url = f"{scheme}://{host}:{peer.port}"
         where = f'targets = ["{url}/metrics"]' if kind == "scrape" else f'url = "{url}"'
+        slow = SEEN.get(name) == "timeout"
+        interval, timeout = ("200ms", "400ms") if slow else ("500ms", "5s")
         text += (
-            f'[source.{key}]\ntype = "{kind}"\n{where}\ninterval = "200ms"\ntimeout = "400ms"\n'
+            f'[source.{key}]\ntype = "{kind}"\n{where}\ninterval = "{interval}"\n'
+            f'timeout = "{timeout}"\n'
             "max_body_bytes = 1000000\n"
             f'[slo.{key}]\nobjective = 99\nsource = "{key}"\n'
             "sli = { bad = 'bad_total', total = 'all_total' }\n"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from exporter.core.sample import Series
 from exporter.core.selector import parse_selector
 from exporter.errors import SourceError
 from exporter.sources.exposition import PageReader
@@ -43,12 +44,17 @@ def outcome(reader: PageReader, body: bytes, kind: str) -> tuple[object, ...]:
         assert error.reason.isidentifier() and "\n" not in str(error)
         return (error.reason, str(error))
     facts = [
-        (str(want), r.series.key, sorted(r.series.labels.items()), repr(r.samples), r.created)
+        (str(want), r.series.key, _labels(r.series), repr(r.samples), r.created)
         for want, readings in page.readings.items()
         for r in readings
     ]
     assert page.samples <= 300
     return (facts, repr(page.started), page.refused, page.samples)
+
+
+def _labels(series: Series) -> list[tuple[str, str]]:
+    """But for bounds, which the key has: a series keeps the spelling in which it came first."""
+    return sorted((k, v) for k, v in series.labels.items() if k not in ("le", "quantile"))
 
 
 class Readers:

@@ -12,7 +12,7 @@ import bcrypt
 import pytest
 from aiohttp import web
 
-from exporter.web import api, bodies
+from exporter.web import api
 from exporter.web.server import WebServer
 from tests.web.kit import serving
 from tests.web.test_auth import basic
@@ -94,38 +94,6 @@ async def test_a_body_that_cannot_be_used_is_one_line(
     found, text = await post(server, "/api/read", data, encoding)
     assert found == status
     assert why in text and text.count("\n") == 1
-
-
-async def test_a_body_is_inflated_up_to_its_limit_only() -> None:
-    real = zlib.decompressobj
-
-    class Inflating:
-        """zlib's, with an eye on what comes out."""
-
-        most = 0
-
-        def __init__(self, window: int) -> None:
-            self.inner = real(window)
-
-        def decompress(self, data: bytes, most: int) -> bytes:
-            part = self.inner.decompress(data, most)
-            Inflating.most = max(Inflating.most, len(part))
-            return part
-
-        @property
-        def eof(self) -> bool:
-            return self.inner.eof
-
-        @property
-        def unused_data(self) -> bytes:
-            return self.inner.unused_data
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bodies.zlib, "decompressobj", Inflating)
-        many = gzip.compress(bytes(50_000)) * 10  # each of them within the limit
-        assert bodies.inflated(many, "gzip", 65_536) is None
-        assert bodies.inflated(gzip.compress(bytes(10_000_000)), "gzip", 65_536) is None
-    assert Inflating.most == 65_537
 
 
 async def test_nobody_inflates_what_nobody_reads_or_what_comes_without_the_password(

@@ -289,6 +289,37 @@ async def test_who_does_not_read_a_large_answer_is_cut_off_and_others_are_served
                     await asyncio.sleep(0.01)
 
 
+async def test_a_flood_leaves_places_in_the_queue_while_the_loop_is_busy() -> None:
+    async with serving() as server:
+        with contextlib.ExitStack() as stack:
+            # Nothing is awaited, so nobody is let in meanwhile.
+            for _ in range(200):
+                address = ("127.0.0.1", server.port)
+                stack.enter_context(socket.create_connection(address, timeout=BOUND))
+        assert await answered(server.port)
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_who_waits_in_the_queue_is_let_in_within_a_few_turns(loop: str) -> None:
+    """uvloop by itself takes one connection a turn: a flood would keep others waiting for long."""
+
+    async def work() -> None:
+        async with serving() as server:
+            with contextlib.ExitStack() as stack:
+                for _ in range(200):
+                    address = ("127.0.0.1", server.port)
+                    stack.enter_context(socket.create_connection(address, timeout=BOUND))
+                for _ in range(30):
+                    await asyncio.sleep(0)
+                assert server.guests == 200
+                assert await answered(server.port)
+
+    if loop == "uvloop":
+        pytest.importorskip("uvloop").run(work())
+    else:
+        asyncio.run(work())
+
+
 async def test_answers_that_nobody_reads_have_room_together_and_the_oldest_gives_way() -> None:
     """Each 20 MB are less than all may have together, which is 64 MiB; whoever reads is served."""
     large = Family.of("large", "gauge", "x" * 20_000_000, [("", 1.0)])

@@ -198,14 +198,24 @@ class Upstream:
 
 
 def polls(world: World, every: float, phase: float = 0.0) -> list[float]:
-    """Times of polls, the first one right after the first look and one when all has come."""
-    first, last = world.looks[0].at, world.looks[-1].at
+    """Times of polls, the first one right after the first look and one when all has come.
+
+    A range ends at the time of its poll, so a sample that its page dates ahead is asked for when
+    its time has come, and not before: polls go on until then.
+    """
+    first, last = world.looks[0].at, newest(world)
     out, at = [first + 0.001], first + phase
     while at <= last:
         if at > out[-1]:
             out.append(at)
         at += every
     return [*out, last + OVERLAP - 1.0]
+
+
+def newest(world: World) -> float:
+    """The time of the last look, or of the last sample where pages date theirs ahead."""
+    dated = (one.time for look in world.looks for one in look.shown if one.time is not None)
+    return max(world.looks[-1].at, max(dated, default=0.0))
 
 
 # --- the engine -----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ other reading is accepted too if nothing on the page speaks against it, by these
 | --- | --- | --- | --- |
 | page met for the first time, process young, no start of its own | whole | nothing | no |
 | a part of a sum left | gains of the others | the difference that is shown | no |
+| a part of a sum left, and took little | gains of the others | less by what it took | yes |
 | several processes in turn at one address | gains of each | nothing | no |
 | process behind an upstream that passes it on, met first | whole or nothing | either | no |
 | several things happened to the page since the last look | gains | all or nothing | yes |
@@ -16,6 +17,8 @@ other reading is accepted too if nothing on the page speaks against it, by these
 | start moved, process goes on, all of it within the pace | difference | whole | yes |
 | process (or series) met late, within the pace | nothing | whole | yes |
 | process (or series) born, beyond the pace | whole | nothing | yes |
+| process that no look showed any of, though looks could, with no pace | whole | nothing | yes |
+| another process on its page fell, all of this one's within the pace | gains | whole | yes |
 | relabelled, all of it within the pace | difference | whole | yes |
 | relabelled and anew, over the old values, no start of its own | whole | the difference | yes |
 | restart told by a fall, other series over their old values | whole | their difference | yes |
@@ -24,6 +27,12 @@ other reading is accepted too if nothing on the page speaks against it, by these
 
 "Within the pace": at most three times the median pace of the page's last seven looks
 for the seconds since the last one, and ten; anything where no pace is known yet.
+
+"Little" is as much as a replica is behind that answers in place of another one: two looks of the
+median pace, and ten. Such a replica shows the same samples, and what it shows again was counted.
+
+A page whose processes nothing but a label tells apart shows the same samples as one process with
+such a label; where one of them falls, all of the page may have begun anew.
 """
 
 from __future__ import annotations
@@ -40,6 +49,8 @@ from tests.worlds.exposition import Page
 UNSEEN, PART_LEFT = "a restart that nothing shows", "a part of a sum left"
 TURNS = "several processes at one address"
 _TIMES, _FEW = 3.0, 10.0
+_LOOKS = 2.0
+"""Looks by which a replica may be behind another one."""
 _NEAR = 1e-6
 """A fall by less than this share, or by 2, tells nothing: replicas and rounding do that."""
 
@@ -52,7 +63,9 @@ class Sight:
     `told`: it is the process' own and says that it began since. `things`: how many have happened to
     the page since. `anew`: no process of the last look is there. `changed`: series none of whose
     lives were shown under their name before; `left`: those that lost some. `young`: some life began
-    after anybody looked at anything. `counted`: whether a series counts to all events."""
+    after anybody looked at anything. `late`: it was there at the last look, which did not show it.
+    `beside`: another process of the page fell, and all of the page is so many events. `counted`:
+    whether a series counts to all events."""
 
     page: Page
     seconds: float
@@ -68,6 +81,8 @@ class Sight:
     changed: AbstractSet[str]
     left: AbstractSet[str]
     young: bool
+    late: bool
+    beside: float | None
     passed_on: bool
     paces: tuple[float, ...]
     counted: Callable[[str], bool]
@@ -80,6 +95,11 @@ class Sight:
     def room(self) -> float:
         """Events that the pace so far can make since the last look."""
         return _TIMES * median(self.paces) * self.seconds + _FEW if self.paces else inf
+
+    @property
+    def behind(self) -> float:
+        """Events that a replica may be behind."""
+        return _LOOKS * median(self.paces) * self.seconds + _FEW if self.paces else _FEW
 
     def falls(self, series: str) -> bool:
         """Whether a series is clearly under its last value."""
@@ -142,6 +162,8 @@ def _met(sight: Sight, values: Mapping[str, float]) -> Iterator[Reading]:
     whole, gained = sight.events(values), any(sight.gains[series] for series in values)
     if whole and not gained and whole <= sight.room:
         yield Reading("met late, and young", values, True)
+    if gained and sight.late and not sight.paces:
+        yield _nothing("shown late, with no pace", values, ambiguous=True)
     if gained and whole > sight.room:
         yield _nothing("born, with more than the pace makes", values, ambiguous=True)
 
@@ -177,6 +199,15 @@ def _twins(sight: Sight, role: Callable[[str], object]) -> Iterator[Reading]:
         yield Reading("relabelled and anew, over the old values", gains, True)
 
 
+def _took_little(sight: Sight) -> Iterator[Reading]:
+    """A part of a sum left that was small."""
+    took = {s: sight.old[s] - sight.values[s] for s in sight.left if s in sight.old}
+    took = {s: fall for s, fall in took.items() if fall > 0}
+    if took and sight.events(took) <= sight.behind:
+        less = {s: -fall for s, fall in took.items()}
+        yield Reading("a part left, or a replica behind", less, True)
+
+
 def _same(sight: Sight, renamed: bool) -> Iterator[Reading]:
     """The process goes on."""
     little = sight.events(sight.values) <= sight.room
@@ -186,9 +217,12 @@ def _same(sight: Sight, renamed: bool) -> Iterator[Reading]:
         return
     if sight.moved and not sight.fell and little:
         yield Reading("its start moved, and it is young", sight.values, True)
+    if sight.beside is not None and not sight.fell and sight.beside <= sight.room:
+        yield Reading("another one on its page fell, and all is little", sight.values, True)
     if sight.left:
         rises = {series: sight.rises[series] for series in sight.left}
         yield Reading(PART_LEFT, rises, False)
+        yield from _took_little(sight)
     if little and any(sight.falls(series) for series in sight.values if series in sight.keys):
         yield Reading("a fall, and little is left", sight.values, True)
     for series in sight.changed:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from exporter.core.sample import Batch
-from tests.worlds.doors import OVERLAP, Outcome, Upstream, naive, play, polls, scraped
+from tests.worlds.doors import OVERLAP, Outcome, Upstream, naive, newest, play, polls, scraped
 from tests.worlds.kinds import World, world
 from tests.worlds.readings import TURNS
 from tests.worlds.truth import Interval, Reader, Truth
@@ -105,7 +105,7 @@ Played = tuple[list[Batch], Outcome]
 def _again(one: World, out: Checked, scrapes: Played, polled: Played, server: Upstream) -> None:
     """Count it once more in another way, which has to give the same numbers."""
     rng = Random(f"cuts of {one.name}")
-    first, last = one.looks[0].at, one.looks[-1].at
+    first, last = one.looks[0].at, newest(one)
     name = rng.choice(("scrapes, restarted", "upstream, restarted", "polled otherwise", "history"))
     batches, before = scrapes if name == "scrapes, restarted" else polled
     restarts: list[tuple[int, int]] = []

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from tests.worlds.doors import naive
+from tests.worlds.doors import naive, newest, polls
 from tests.worlds.exposition import Look, Page, Shown, Slot
 from tests.worlds.kinds import KINDS, world
 from tests.worlds.readings import PART_LEFT, TURNS, UNSEEN
@@ -149,6 +149,48 @@ def test_an_exporter_that_restarts_before_a_young_process_is_in_doubt() -> None:
         )
         assert truth.total.low == 2
         assert truth.ambiguous is doubt
+
+
+def test_a_small_part_that_left_looks_like_a_replica_that_is_behind() -> None:
+    for small, low in ((5.0, 14), (400.0, 17)):
+        of, one, other = page(summed=True), born(-1e5), born(-1e5)
+        truth = read(
+            look(of, 0, {OK: [(one, 600.0), (other, small)]}),
+            look(of, 10, {OK: [(one, 610.0), (other, small)]}),
+            look(of, 20, {OK: [(one, 612.0)]}),
+            look(of, 30, {OK: [(one, 619.0)]}),
+        )
+        assert numbers(truth)[:2] == (low, 19)
+
+
+def test_a_process_that_no_page_showed_yet_may_be_of_any_age() -> None:
+    for start, doubt in ((None, True), ("own", False)):
+        of, late = page(start=start), born(5)
+        truth = read(
+            look(of, 0, {}, start and -1e5),
+            look(of, 10, {}, start and 5),
+            look(of, 20, {OK: (late, 90_000.0)}, start and 5),
+        )
+        assert truth.total.high == 90_000
+        assert truth.ambiguous is doubt
+
+
+def test_where_one_of_a_page_falls_all_of_it_may_have_begun_anew() -> None:
+    of, old, new, other = page(shared=True), born(-1e5), born(15), born(-1e5)
+    first = look(of, 0, {OK: (old, 30.0)})
+    second = look(of, 10, {OK: (old, 31.0)})
+    third = look(of, 20, {OK: (new, 2.0)})
+    for one, value in ((first, 6.0), (second, 6.0), (third, 7.0)):
+        more = look(of, 0, {ERROR: (other, value)}).shown
+        one.shown += [shown._replace(instance="another") for shown in more]
+    assert numbers(read(first, second, third))[2:] == (1, 7)
+
+
+def test_polls_go_on_until_what_is_dated_ahead_has_come() -> None:
+    one = world("timestamps", 2_000_028)
+    last = one.looks[-1].at
+    assert newest(one) > last + 100
+    assert newest(one) < polls(one, 15.0)[-1]
 
 
 @pytest.mark.parametrize("kind", list(KINDS))

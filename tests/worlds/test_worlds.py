@@ -18,29 +18,14 @@ from tests.worlds.table import Checked, check
 WORLDS = 1000
 FIRST = 1_000_000
 
-EXACT = {
-    "created": 0.98,
-    "no start": 0.92,
-    "own start": 0.94,
-    "exporters": 0.85,
-    "sums": 0.8,
-    "collectors": 0.9,
-    "relabelled": 0.85,
-    "replicas": 0.88,
-    "expiring": 0.9,
-    "relays": 0.88,
-    "clocks": 0.88,
-    "timestamps": 0.5,
-    "bad looks": 0.92,
-    "pods": 0.9,
-    "shared": 0.88,
-    "turns": 0.0,
-    "layouts": 0.8,
-    "bursts": 0.9,
-    "mixed": 0.82,
-}
-"""Share of the worlds that can be known which slod has to count exactly, by kind."""
-DIFFERENT = {"polled otherwise": 0.12, "history": 0.3}
+OVERALL = {"slod": 0.985, "upstream": 0.975}
+"""Share of all worlds that can be known which slod has to count exactly, by door."""
+EXACT = {"exporters": 0.9, "timestamps": 0.85, "turns": 0.0}
+"""The same of one kind, where it is not `LEAST`: nobody can count processes that answer in turn."""
+LEAST = 0.92
+SILENT = 0.01
+"""Share of worlds that may be wrong by over 1% without a word."""
+DIFFERENT = {"polled otherwise": 0.04, "history": 0.12}
 """Share of worlds whose numbers may be others when an upstream's history is cut elsewhere."""
 
 
@@ -54,14 +39,30 @@ def checked() -> list[Checked]:
         return list(pool.map(check, kinds, numbers, chunksize=20))
 
 
-@pytest.mark.parametrize("reader", ["slod", "upstream"])
+def judged(checked: list[Checked], reader: str) -> list[Checked]:
+    """The worlds that can be known; of those that fit two readings, what is neither."""
+    return [o for o in checked if not o.ambiguous[reader] or not o.verdicts[reader].exact]
+
+
+@pytest.mark.parametrize("reader", list(OVERALL))
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_what_can_be_known_is_counted_exactly(
     checked: list[Checked], kind: str, reader: str
 ) -> None:
-    worlds = [one for one in checked if one.kind == kind and not one.ambiguous[reader]]
+    worlds = judged([one for one in checked if one.kind == kind], reader)
     wrong = [one.name for one in worlds if not one.verdicts[reader].exact]
-    assert len(wrong) <= (1 - EXACT[kind]) * len(worlds), wrong[:10]
+    assert len(wrong) <= (1 - EXACT.get(kind, LEAST)) * len(worlds), wrong
+
+
+@pytest.mark.parametrize("reader", list(OVERALL))
+def test_over_all_kinds_it_is_exact_but_for_a_few_and_hardly_ever_wrong_in_silence(
+    checked: list[Checked], reader: str
+) -> None:
+    worlds = judged([one for one in checked if one.knowable], reader)
+    wrong = [one.name for one in worlds if not one.verdicts[reader].exact]
+    assert len(wrong) <= (1 - OVERALL[reader]) * len(worlds), wrong
+    silent = [one.name for one in worlds if one.verdicts[reader].silent]
+    assert len(silent) <= SILENT * len(worlds), silent
 
 
 def test_the_numbers_do_not_depend_on_cuts_or_restarts(checked: list[Checked]) -> None:

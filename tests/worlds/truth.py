@@ -121,6 +121,7 @@ class Reader:
         self._seen: dict[Life, float] = {}
         self._known: dict[tuple[Page, str], _Known] = {}
         self._paces: dict[Page, deque[float]] = {}
+        self._fell: set[str] = set()
 
     def read(self, look: Look) -> None:
         """Count one look."""
@@ -134,6 +135,7 @@ class Reader:
         if look.outcome != "page":
             return
         before = self._told.get(page)
+        self._fell = self._fell_by(look)
         for instance in dict.fromkeys(one.instance for one in look.shown):
             self._process(look, instance, before)
         self._told[page] = max(before or 0.0, look.moment)
@@ -223,6 +225,7 @@ class Reader:
         last = self._starts.get((page, owned))
         own = page.start == "own" or bool(owned)
         paces = known.paces or self._paces.get(page)
+        everything = sum(one.value for one in look.shown if self._role(one.series)[0])
         sight = Sight(
             page=page,
             seconds=look.at - (known.at or before or look.at),
@@ -249,6 +252,8 @@ class Reader:
                 if _part_left(known.parts.get(one.series, frozenset()), one, page.summed)
             },
             young=any(life.began > (self._since or 0.0) for life in lives),
+            late=not own and any(life.began < (before or 0.0) for life in lives),
+            beside=everything if self._fell - {instance} else None,
             paces=tuple(paces or ()),
             counted=lambda series: self._role(series)[0],
         )
@@ -261,6 +266,14 @@ class Reader:
             self.truth.open[reading.why] += 1
             if reading.ambiguous:
                 self._doubt(gains, reading)
+
+    def _fell_by(self, look: Look) -> set[str]:
+        """The processes of a page of which a series is under its last value, where nothing but a
+        label tells them apart."""
+        if not look.page.shared:
+            return set()
+        known = ((one, self._known.get((look.page, one.instance))) for one in look.shown)
+        return {one.instance for one, k in known if k and one.value < k.values.get(one.series, 0)}
 
     def _twin(self, series: str) -> object:
         """What two series have in common that may be one under other labels."""
