@@ -281,7 +281,8 @@ def burning(**more: Any) -> Traffic:
 def test_a_rule_ends_at_a_share_of_its_rate_and_not_before() -> None:
     t = burning()
     assert t.run(1200, good=805, bad=195) == []
-    assert t.run(60, good=811, bad=189)[-1][1:] == ("resolved", f"{BURN} 10m")
+    assert t.run(60, good=811, bad=189) == []  # That can be chance.
+    assert t.run(60, good=830, bad=170)[-1][1:] == ("resolved", f"{BURN} 10m")
     # Between both it does not begin either.
     assert t.run(1200, good=805, bad=195) == []
     t = burning(hysteresis=0.0)
@@ -299,20 +300,41 @@ def test_its_words_say_at_which_rate_it_ends() -> None:
     assert "it ends when one was at most 1.9x for 300s." in one.annotations["description"]
 
 
-@pytest.mark.parametrize(("more", "pages"), [({}, 176), ({"keep_firing_for": 900.0}, 15)])
+@pytest.mark.parametrize(
+    ("events", "more", "most"),
+    [
+        (25, {}, 10),
+        (25, {"keep_firing_for": 900.0}, 5),
+        (25, {"hysteresis": 0.0}, 400),
+        (3, {}, 10),
+    ],
+)
 def test_a_burn_at_just_the_rate_pages_a_handful_of_times_in_two_days(
-    more: dict[str, float], pages: int
+    events: int, more: dict[str, float], most: int
 ) -> None:
-    """100 requests a minute, of which 1.44% fail; the rule begins above 14.4x. Five minutes
-    hold 7 errors, give or take 3: that is more than a margin of 5%, and time does the rest."""
+    """Some requests at each poll, of which 1.44% fail; the rule begins above 14.4x. Of 100 a minute
+    five minutes hold 7 errors, give or take 3: that is more than a margin of 5%."""
     rng = random.Random(7)
     t = Traffic(engine(slo(rules=workbook(**more)[:2], interval=15.0)), 15.0)
     for _ in range(4 * 1440 * 2):
-        bad = sum(rng.random() < 0.0144 for _ in range(25))
-        t.run(15, good=25 - bad, bad=bad)
+        bad = sum(rng.random() < 0.0144 for _ in range(events))
+        t.run(15, good=events - bad, bad=bad)
     found = [what for _, reason, what in t.log if reason == "firing"]
-    assert len(found) == pytest.approx(pages, rel=0.2)
-    assert found.count(f"{BURN} 6h") == 1
+    assert most / 10 <= len(found) <= most
+
+
+@pytest.mark.parametrize(("events", "seconds"), [(3, 300), (25, 60), (25, 1800), (1000, 300)])
+def test_an_outage_that_ends_ends_its_page_when_the_short_window_is_past_it(
+    events: int, seconds: int
+) -> None:
+    t = Traffic(engine(slo(rules=workbook()[:1], interval=15.0)), 15.0)
+    t.run(7200, good=events)
+    t.run(seconds, good=0, bad=events)
+    assert [reason for _, reason, _ in t.log] == ["firing"]
+    t.run(3600, good=events)
+    when, reason, _ = t.log[-1]
+    assert reason == "resolved"
+    assert 280 <= when - 7200 - seconds <= 330
 
 
 def test_a_rule_fires_on_for_as_long_as_it_is_told_and_forgets_a_short_calm() -> None:
