@@ -81,7 +81,7 @@ def test_a_rule_is_shown_with_its_windows_and_since_when_it_fires() -> None:
     (quiet,) = status(t.engine, t.now).rules
     assert (quiet.severity, quiet.long, quiet.short, quiet.rate) == ("page", "10m", "1m", 14.4)
     assert (quiet.firing, quiet.since) == (False, None)
-    t.run(20, good=1, bad=1)
+    t.run(20, good=1, bad=5)
     (firing,) = status(t.engine, t.now).rules
     assert (firing.firing, firing.since) == (True, T + 10)
     t.run(120, good=1)
