@@ -22,7 +22,7 @@ from exporter.core.counters import Counters, Line
 from exporter.core.histograms import same_child
 from exporter.core.looks import LONG_AGO, NONE, Cursor, clustered, spacing, unusual_of
 from exporter.core.sample import Target
-from exporter.core.series import LOOKS, Last, looks_of, pace_of, with_pace
+from exporter.core.series import LOOKS, Last, lately_of, looks_of, pace_of, with_pace
 from exporter.core.siblings import Siblings
 from exporter.core.target_state import LOST, TargetState
 from exporter.core.verdicts import GOES_ON, Decision, Kind, Process, Seen, Verdict, start_moved
@@ -454,6 +454,7 @@ class Walk:
             absent=cursor.look < self._counted,
             created=cursor.line.wanted.reading.created,
             was_created=mark.created,
+            lately=lately_of(mark.paces),
         )
 
     def _absent(self, look: int, shown: Iterable[str]) -> Iterator[Seen]:
