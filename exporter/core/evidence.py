@@ -487,6 +487,14 @@ def _believe(process: Process, name: str, start: Start, seen: Sequence[Seen]) ->
     return max(-MOST_BELIEF, min(MOST_BELIEF, belief))
 
 
+def goes_on_in(gained: float, total: float, pace: float | None, seconds: float) -> bool:
+    """Whether a histogram that shows its other form goes on, rather than that this form began at
+    another time. `gained`: over the newest count of the other form, which had that pace."""
+    expected = None if pace is None else pace * seconds
+    late = _LN["found_series"] + AGE + fit(total, None, LONG_AGO)
+    return fit(gained, expected, seconds) >= late
+
+
 # --- a process that is met for the first time ----------------------------------------------------
 
 
@@ -496,8 +504,9 @@ def meet(process: Process, seen: Sequence[Seen], earliest: float) -> list[Verdic
     began = process.start is not None and earliest < process.start <= process.look + CLOCKS_APART
     verdicts: list[Verdict] = []
     started = [s for s in seen if s.created is None]
-    if began and started and any(s.pace is not None for s in started):
-        # A start time that is an exporter's would bring the whole past of what it measures.
+    if began and any(s.pace for s in started):
+        # A start time that is an exporter's would bring the whole past of what it measures. Where
+        # siblings have no traffic, they tell nothing of it.
         seconds = min(process.look - earliest, process.look - (process.start or 0.0) + START_JITTER)
         born = OF_NEW[Start.INSIDE] + of_life(started, max(0.0, seconds), OF_SIBLINGS)
         other = _found(replace(process, passed_on=True), Start.INSIDE, started)[0]

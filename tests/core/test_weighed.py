@@ -98,6 +98,16 @@ def test_a_restart_may_bring_less_traffic_with_it(begin: Begin) -> None:
     assert r.counted == (7 * 3600 + 360, 0)
 
 
+def test_a_new_pod_beside_idle_ones_began_at_zero(begin: Begin) -> None:
+    """Siblings without traffic tell nothing of its past."""
+    r = begin()
+    for k in range(8):
+        r.poll(10.0 * k, {OK: 5000.0}, started={"a": LONG_AGO})
+    pages = {"a": {OK: 5000.0}, "b": {OK: 3000.0}}
+    r.polls(80, pages, started={"a": LONG_AGO, "b": T + 71})
+    assert r.counted == (3000, 0)
+
+
 def test_a_restart_right_after_traffic_came_is_no_replica_that_is_behind(begin: Begin) -> None:
     """The pace that fits is that of the last look, not yet the usual one."""
     r = begin(slo(interval=300.0))
