@@ -16,6 +16,8 @@ from email.utils import parsedate_to_datetime
 
 from yarl import URL
 
+from exporter.address import parsed
+
 LONGEST_WAIT = 86_400.0
 """Seconds; a longer `Retry-After` counts as this. Whoever waits has a shorter bound of its own."""
 _LONGEST = 8192
@@ -75,7 +77,7 @@ def location(headers: Mapping[str, str], base: URL) -> URL | None:
     if not text:
         return None
     try:
-        there = base.join(URL(text))
+        there = base.join(parsed(text))
         usable = there.scheme in ("http", "https") and bool(there.host) and there.port is not None
     except (ValueError, TypeError):
         return None

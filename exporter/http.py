@@ -17,6 +17,7 @@ from functools import lru_cache
 from yarl import URL
 
 from exporter import __version__
+from exporter.address import parsed
 from exporter.bodies import Bodies, Body, NoRoom
 from exporter.config.settings import HTTP, TLS
 from exporter.errors import ConfigError
@@ -217,7 +218,7 @@ class Client:
 @lru_cache(maxsize=4096)
 def _split_login(text: str) -> tuple[URL, str | None]:
     """The URL without user and password, and what they become in the request's header."""
-    url = URL(text)
+    url = parsed(text)
     if url.user is None and url.password is None:
         return url, None
     return url.with_user(None), _basic(url.user or "", url.password or "")

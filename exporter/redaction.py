@@ -11,6 +11,8 @@ import re
 
 from yarl import URL
 
+from exporter.address import parsed
+
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*://")
 _LONGEST_SCHEME = 32
 _TAIL = re.compile(r"[?#]")
@@ -28,20 +30,20 @@ def redact(url: str, *, paths: bool = True) -> str:
     Targets are named so in the state file: an address without user, @ and query stays as it is.
     """
     try:
-        parsed = URL(url)
-        scheme = f"{parsed.scheme}://" if parsed.scheme else ""
-        if "@" in parsed.path or (_at_in_tail(url) and not _has_path(url)):
+        address = parsed(url)
+        scheme = f"{address.scheme}://" if address.scheme else ""
+        if "@" in address.path or (_at_in_tail(url) and not _has_path(url)):
             # Most likely a password or a token with a slash or a question mark in it.
-            host = parsed.path.rpartition("@")[2] if paths and "@" in parsed.path else ""
+            host = address.path.rpartition("@")[2] if paths and "@" in address.path else ""
             return f"{scheme}{_MASK}" + (f"@{host}" if host else "")
-        shown = parsed.with_user(None) if parsed.host else parsed
+        shown = address.with_user(None) if address.host else address
         text = str(shown.with_query(None).with_fragment(None))
     except ValueError:
         return UNREADABLE
-    if not paths and parsed.host:
-        more = parsed.path not in ("", "/") or parsed.raw_query_string or parsed.raw_fragment
+    if not paths and address.host:
+        more = address.path not in ("", "/") or address.raw_query_string or address.raw_fragment
         return f"{shown.origin()}/" + (_MASK if more else "")
-    return text + _query(parsed) + (f"#{_MASK}" if parsed.raw_fragment else "")
+    return text + _query(address) + (f"#{_MASK}" if address.raw_fragment else "")
 
 
 def _query(url: URL) -> str:

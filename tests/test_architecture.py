@@ -22,7 +22,7 @@ KNOW_EVERYBODY = frozenset({"app", "backtest", "cli", "__main__"})
 SHARED = frozenset(
     {"errors", "clock", "log", "http", "lean", "config", "sdnotify", "charts", "descriptors"}
     | {"promql_text", "memory_limit", "bodies", "inflate", "room", "headers", "printable"}
-    | {"http_errors", "supervisor", "redaction"}
+    | {"http_errors", "supervisor", "redaction", "address"}
 )
 """What stands beside the core: no edge of its own, may be used by every edge."""
 

@@ -26,8 +26,9 @@ explanation is counted. A look in which nothing is unusual is not weighed: it go
 A series' own created timestamp outranks all of it. What makes an explanation likely is the sum of
 logarithms of: how common it is, what the start time says of it, and how well the events it implies
 fit the pace seen so far. Bursts are real, so the fit has a heavy tail upwards; traffic may always
-stop, so too few events cost little. What is alike for all series of a process (a burst, a lull), or
-for all that are bad (an outage), is paid for once.
+stop, so too few events cost little. Traffic that came or went in the last look may stay so: each
+explanation is weighed at the usual pace and at the last look's. What is alike for all series of a
+process (a burst, a lull), or for all that are bad (an outage), is paid for once.
 
 Source: the weights were found by trying them on random worlds (`tests/worlds`).
 """
@@ -100,6 +101,7 @@ _LN = {
     "proxy": log(0.01),
     "exporter_away": log(0.03),
     "gap_and_move": log(0.02),
+    "lately": log(0.2),
     "behind": log(0.1),
     "own_reset": log(0.001),
     "with_it": log(0.9),
@@ -125,6 +127,9 @@ MOST_BELIEF = 2
 _LITTLE_LEFT = 0.2
 
 
+_Option = tuple[float, str, list[Verdict | None]]
+
+
 def decide(process: Process, seen: Sequence[Seen]) -> Decision:
     """Explain one look at a process that was looked at before."""
     verdicts: list[Verdict | None] = [_by_created(process, s) for s in seen]
@@ -137,6 +142,28 @@ def decide(process: Process, seen: Sequence[Seen]) -> Decision:
         options = [_born(process, some), _found(process, start, some)]
         _, name, found = max(options, key=lambda option: option[0])
         return Decision(name, _merged(verdicts, weighed, found), process.belief)
+    options = _options(process, start, some)
+    # The last look of an address that several processes share is of another one.
+    if not process.troubled and (lately := _as_lately(some)) is not None:
+        options += [
+            (score + _LN["lately"], name, found)
+            for score, name, found in _options(process, start, lately)
+        ]
+    _, name, found = max(options, key=lambda option: option[0])
+    belief = _believe(process, name, start, some)
+    return Decision(name, _merged(verdicts, weighed, found), belief)
+
+
+def _as_lately(seen: Sequence[Seen]) -> list[Seen] | None:
+    """The same series at the pace of their last look: traffic that came or went may stay so. None
+    where that was the usual pace."""
+    if all(s.lately is None or s.lately == s.pace for s in seen):
+        return None
+    return [s if s.lately is None else replace(s, pace=s.lately) for s in seen]
+
+
+def _options(process: Process, start: Start, some: Sequence[Seen]) -> list[_Option]:
+    """The explanations of a known process that are considered, each with its weight."""
     options = [_same(process, start, some)]
     falls = any(_fell(s) for s in some)
     present = [s for s in some if s.value is not None]
@@ -152,9 +179,7 @@ def decide(process: Process, seen: Sequence[Seen]) -> Decision:
         options += _renamed(start, some, gone)
     if not process.down and (start in _ELSEWHERE or process.troubled):
         options.append(_other(process, start, some))
-    _, name, found = max(options, key=lambda option: option[0])
-    belief = _believe(process, name, start, some)
-    return Decision(name, _merged(verdicts, weighed, found), belief)
+    return options
 
 
 def _merged(
@@ -163,9 +188,6 @@ def _merged(
     for i, verdict in zip(places, found, strict=True):
         verdicts[i] = verdict
     return verdicts
-
-
-_Option = tuple[float, str, list[Verdict | None]]
 
 
 def _by_created(process: Process, s: Seen) -> Verdict | None:
@@ -465,6 +487,14 @@ def _believe(process: Process, name: str, start: Start, seen: Sequence[Seen]) ->
     return max(-MOST_BELIEF, min(MOST_BELIEF, belief))
 
 
+def goes_on_in(gained: float, total: float, pace: float | None, seconds: float) -> bool:
+    """Whether a histogram that shows its other form goes on, rather than that this form began at
+    another time. `gained`: over the newest count of the other form, which had that pace."""
+    expected = None if pace is None else pace * seconds
+    late = _LN["found_series"] + AGE + fit(total, None, LONG_AGO)
+    return fit(gained, expected, seconds) >= late
+
+
 # --- a process that is met for the first time ----------------------------------------------------
 
 
@@ -474,8 +504,9 @@ def meet(process: Process, seen: Sequence[Seen], earliest: float) -> list[Verdic
     began = process.start is not None and earliest < process.start <= process.look + CLOCKS_APART
     verdicts: list[Verdict] = []
     started = [s for s in seen if s.created is None]
-    if began and started and any(s.pace is not None for s in started):
-        # A start time that is an exporter's would bring the whole past of what it measures.
+    if began and any(s.pace for s in started):
+        # A start time that is an exporter's would bring the whole past of what it measures. Where
+        # siblings have no traffic, they tell nothing of it.
         seconds = min(process.look - earliest, process.look - (process.start or 0.0) + START_JITTER)
         born = OF_NEW[Start.INSIDE] + of_life(started, max(0.0, seconds), OF_SIBLINGS)
         other = _found(replace(process, passed_on=True), Start.INSIDE, started)[0]

@@ -7,14 +7,19 @@ not known; they are never all bad.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from exporter.core.counters import Wanted
 from exporter.core.events import Term
 from exporter.core.sample import NativeHistogram
+from exporter.core.series import Last
 from exporter.core.slo import HistogramSLI
 from exporter.core.verdicts import pairs
+
+_GOOD, _TOTAL, _NATIVE = range(3)
+"""The terms of a histogram, as in its `wants`."""
 
 Child = tuple[str, frozenset[tuple[str, str]]]
 """The target, and the labels but for `le`: one histogram of a family."""
@@ -35,10 +40,9 @@ def pair(sli: HistogramSLI, terms: tuple[Term, ...], readings: Iterable[Wanted])
     count without its bucket only where `good_if` calls all of it bad."""
     out = Paired()
     by_role: dict[str, list[tuple[Wanted, Child]]] = {"good": [], "total": [], "native": []}
-    places = {term.role: index for index, term in enumerate(terms)}
-    natives, classics = (places["native"],), (places["good"],)
+    natives, classics = (_NATIVE,), (_GOOD,)
     # Of errors, which are bad without a bucket, the count alone is a form.
-    bare = (*classics, places["total"])
+    bare = (_GOOD, _TOTAL)
     for one in readings:
         series = one.reading.series
         labels = frozenset(pair for pair in series.labels.items() if pair[0] != "le")
@@ -84,3 +88,44 @@ def same_child(key: str) -> frozenset[str]:
     """What the series of one histogram have in common in their keys, in both forms: the labels but
     for `le`."""
     return frozenset(pair for pair in pairs(key) if pair and not pair.startswith('le="'))
+
+
+def other_form(term: int) -> tuple[int, ...]:
+    """The terms of the form of a histogram that a term is not of."""
+    return (_GOOD, _TOTAL) if term == _NATIVE else (_NATIVE,)
+
+
+class Continued(NamedTuple):
+    """A series of a histogram that goes on from the other form: `mark` is that one's newest sample
+    as one of this series, `total` what the histogram has counted, `gained` how much since then.
+    `exact`: the two forms agree; not so where the threshold is inside a native bucket."""
+
+    mark: Last
+    total: float
+    gained: float
+    exact: bool
+
+
+def continued(
+    shown: Mapping[int, tuple[float, float]], marks: Mapping[int, Last], term: int
+) -> Continued | None:
+    """How a term of a histogram goes on from the histogram's other form.
+
+    `shown`: by term, what a look shows of this form, and the part at or under the threshold;
+    `marks`: the newest samples of the other form. None where one of the two has no count.
+    """
+    natively = term == _NATIVE
+    last = marks.get(_TOTAL if natively else _NATIVE)
+    if last is None or (_NATIVE if natively else _TOTAL) not in shown:
+        return None
+    total, under = shown[_NATIVE if natively else _TOTAL]
+    gained, fast, exact = total - last.value, 0.0, True
+    # Errors are bad without a bucket.
+    if _GOOD in (marks if natively else shown):
+        fast = marks[_GOOD].value if natively else last.under
+        under = under if natively else shown[_GOOD][0]
+        # A part of a bucket is no whole number, or hardly ever.
+        whole = (under if natively else fast).is_integer()
+        exact = whole and 0.0 <= under - fast <= gained
+    value = fast if term == _GOOD else last.value
+    return Continued(last._replace(value=value, under=fast), total, gained, exact)

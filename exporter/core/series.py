@@ -67,6 +67,11 @@ def pace_of(paces: bytes) -> float | None:
     return float(found[count // 2] or sum(found) / count)
 
 
+def lately_of(paces: bytes) -> float | None:
+    """Events per second of the last look alone; None where there was none."""
+    return float(unpack("<f", paces[-4:])[0]) if paces else None
+
+
 def looks_of(paces: bytes) -> int:
     """How many looks a pace is of."""
     return len(paces) // 4

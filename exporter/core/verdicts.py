@@ -42,7 +42,8 @@ class Seen:
 
     `value`: None where the look did not show it. `last`: the newest value before, None where it was
     never met. `pace`: events per second of its own looks, or of its siblings where it has none yet;
-    None where nothing is known. `idle`: seconds since it was seen last, or since the last look at
+    None where nothing is known. `lately`: events per second of its very last look, None where it
+    has none of its own. `idle`: seconds since it was seen last, or since the last look at
     the process where it is new. `absent`: the last look did not show it. `created`,
     `was_created`: its own created timestamps, in unix seconds.
     """
@@ -56,6 +57,7 @@ class Seen:
     absent: bool = False
     created: float | None = None
     was_created: float | None = None
+    lately: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

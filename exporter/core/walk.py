@@ -14,15 +14,15 @@ from dataclasses import replace
 from heapq import heapify, heappop, heappush
 from itertools import chain, pairwise
 from math import inf
-from operator import itemgetter, sub
+from operator import attrgetter, itemgetter, sub
 
 from exporter.core import evidence
 from exporter.core.away import BIRTH_GRACE
 from exporter.core.counters import Counters, Line
-from exporter.core.histograms import same_child
+from exporter.core.histograms import Continued, continued, other_form, same_child
 from exporter.core.looks import LONG_AGO, NONE, Cursor, clustered, spacing, unusual_of
 from exporter.core.sample import Target
-from exporter.core.series import LOOKS, Last, looks_of, pace_of, with_pace
+from exporter.core.series import LOOKS, Last, lately_of, looks_of, pace_of, with_pace
 from exporter.core.siblings import Siblings
 from exporter.core.target_state import LOST, TargetState
 from exporter.core.verdicts import GOES_ON, Decision, Kind, Process, Seen, Verdict, start_moved
@@ -42,6 +42,7 @@ _HELD = Verdict(Kind.UNKNOWN, "required_term_missing")
 _NO_BUCKET = Verdict(Kind.UNKNOWN, "no_bucket")
 _FIRST_BUCKET = Verdict(Kind.BASELINE, "no_bucket_before")
 _OTHER_FORM = Verdict(Kind.BASELINE, "other_form_before")
+_WENT_OVER = Verdict(Kind.INCREASE, "other_form")
 _SHARED = Verdict(Kind.REFUSED, "several_processes")
 _ZERO = Verdict(Kind.RESET, "created_zero")
 _FORKED = 0.02
@@ -95,6 +96,8 @@ class Walk:
         self._troubled = list(state.troubled) if state is not None else []
         self._others = state.others if state is not None else ()
         self._siblings = Siblings(self._memory.targets)
+        self._over: dict[tuple[int, str], Continued] = {}
+        """Series of the look that is explained which go on from a histogram's other form."""
         self._usual: tuple[int, float | None] = (NONE, None)
         """A look, and the usual pace by then."""
         self._page = lines[0].wanted.reading.series.page
@@ -167,6 +170,7 @@ class Walk:
     def _told_pace(self) -> int:
         """How many looks told of the pace of a series, at most."""
         marks = [c.mark for c in self._cursors if c.mark is not None]
+        marks += [last for _, _, last in self._unwalked()]
         return max((looks_of(mark.paces) for mark in marks), default=0)
 
     def _may_be_new(self, look: int, present: Sequence[Cursor]) -> bool:
@@ -186,7 +190,7 @@ class Walk:
                 # It may be as old as the others, whenever it is shown with them.
                 self._count(cursor, evidence.FIRST_LOOK)
                 continue
-            cursor.at, cursor.look = cursor.at + 1, look
+            cursor.at += 1
             cursor.line.verdicts.append(_HELD)
             self._counters.readings[_HELD] += 1
         self._held = term
@@ -367,14 +371,17 @@ class Walk:
         time = self._looks[look]
         present = [c for c in self._cursors if c.next == look]
         start = self._start_at(look)
+        self._over = self._gone_over(present)
         rows = self._rows(present, look, self._before)
         absent = [] if self._before <= 0 else list(self._absent(look, rows))
         decision = self._decide(look, start, [*rows.values(), *absent])
         verdicts = dict(zip(rows, decision.verdicts, strict=False))
         fell = any((s.value or 0.0) < (s.last or 0.0) for s in rows.values())
         self._correct(look, verdicts, decision, fell=fell, young=_young(rows.values()))
+        self._take_over(present, verdicts)
         for cursor in present:
             self._count(cursor, verdicts[cursor.key])
+        self._over = {}
         if decision.explanation is _NO_LOOK:
             return self._next_if_troubled(look)
         if decision.explanation is evidence.NEW and present:
@@ -433,7 +440,8 @@ class Walk:
         return rows
 
     def _seen(self, cursor: Cursor, look: int, before: float) -> Seen:
-        mark, time = cursor.mark, self._looks[look]
+        over = self._over.get((cursor.index, cursor.key))
+        mark, time = over.mark if over else cursor.mark, self._looks[look]
         value = cursor.line.values[cursor.at]
         if mark is None:
             idle = time - before if before > 0 else 0.0
@@ -451,9 +459,10 @@ class Walk:
             mark.value,
             self._usual_pace(look) if own is None else own,
             max(0.0, time - mark.look),
-            absent=cursor.look < self._counted,
+            absent=over is None and cursor.look < self._counted,
             created=cursor.line.wanted.reading.created,
             was_created=mark.created,
+            lately=lately_of(mark.paces),
         )
 
     def _absent(self, look: int, shown: Iterable[str]) -> Iterator[Seen]:
@@ -465,8 +474,12 @@ class Walk:
         known = [(c.index, c.key, c.mark, c.look) for c in self._cursors]
         for index, key, last in self._unwalked():
             known.append((index, key, last, self._shown_last(last)))
+        went_on = {(term, same_child(key)) for term, key in self._over}
         for index, key, mark, newest in sorted(known, key=itemgetter(0, 1)):
             if mark is None or key in done:
+                continue
+            if went_on and not went_on.isdisjoint((o, same_child(key)) for o in other_form(index)):
+                # Its histogram is there in the other form.
                 continue
             done.add(key)
             pace, idle = pace_of(mark.paces), time - mark.look
@@ -497,7 +510,7 @@ class Walk:
             troubled=sum(weight for _, weight in self._troubled) > 1,
             incomplete=any(not self._was_ever(index) for index in self._counters.required),
             hardly_known=self._told_pace() < _HARDLY,
-            other_form=any(c.next == look and self._counted_otherwise(c) for c in self._cursors),
+            other_form=any(c.next == look and self._is_other_form(c) for c in self._cursors),
         )
         if self._before <= 0:
             met = evidence.meet(process, rows, self._earliest)
@@ -551,7 +564,7 @@ class Walk:
             verdicts.update(dict.fromkeys(verdicts, _SHARED))
         if decision.explanation is not evidence.NEW:
             for cursor in self._cursors:
-                if cursor.next == look and self._counted_otherwise(cursor):
+                if cursor.next == look and self._is_other_form(cursor):
                     verdicts[cursor.key] = _OTHER_FORM
         self._judge_histograms(look, verdicts)
 
@@ -573,12 +586,60 @@ class Walk:
                 verdicts.update((bucket.key, _FIRST_BUCKET) for bucket in shown)
                 verdicts[count.key] = _NO_BUCKET
 
-    def _counted_otherwise(self, cursor: Cursor) -> bool:
-        """Whether the other form of a histogram counted after this one was there last: what came
-        between is in both, as they count the same observations."""
+    def _gone_over(self, present: Sequence[Cursor]) -> dict[tuple[int, str], Continued]:
+        """Histograms whose other form was there last, and from what the series of this form go on:
+        both count the same observations."""
+        out: dict[tuple[int, str], Continued] = {}
+        for cursor in present:
+            if not (marks := self._counted_otherwise(cursor)):
+                continue
+            after = continued(self._form(cursor), marks, cursor.index)
+            if after is None:
+                continue
+            spent = max(0.0, self._looks[cursor.next] - after.mark.look)
+            pace = pace_of(after.mark.paces)
+            if after.gained < 0.0 or evidence.goes_on_in(after.gained, after.total, pace, spent):
+                out[cursor.index, cursor.key] = after
+        return out
+
+    def _take_over(self, present: Sequence[Cursor], verdicts: dict[str, Verdict | None]) -> None:
+        """Go on from the other form, where a histogram did."""
+        for cursor in present:
+            after = self._over.get((cursor.index, cursor.key))
+            if after is None:
+                continue
+            if verdicts[cursor.key] == GOES_ON:
+                verdicts[cursor.key] = _WENT_OVER if after.exact else _OTHER_FORM
+                if not after.exact:
+                    continue
+            cursor.mark = after.mark
+            if cursor.line.data:
+                # It counted in this very batch, before the other form did.
+                cursor.line.gain_nothing(self._date(after.mark.time))
+
+    def _form(self, cursor: Cursor) -> dict[int, tuple[float, float]]:
+        """What a look shows of a histogram in the form of one of its series: by term, values and
+        the part at or under the threshold."""
+        child = same_child(cursor.key)
+        return {
+            c.index: (c.line.values[c.at], c.line.unders[c.at])
+            for c in self._cursors
+            if c.next == cursor.next
+            and c.index not in cursor.line.wanted.others
+            and same_child(c.key) == child
+        }
+
+    def _is_other_form(self, cursor: Cursor) -> bool:
+        """Whether the other form counted after this one, which does not go on from it."""
+        over = (cursor.index, cursor.key) in self._over
+        return not over and bool(self._counted_otherwise(cursor))
+
+    def _counted_otherwise(self, cursor: Cursor) -> dict[int, Last]:
+        """The newest samples of the other form of a histogram, by term, where it counted after this
+        one; else none."""
         wanted = cursor.line.wanted
         if not wanted.others or cursor.look >= self._counted:
-            return False
+            return {}
         # One that is only followed has not counted in this batch.
         known = [
             (c.index, c.key, c.line.last if c.line.wanted.followed else c.mark)
@@ -586,17 +647,14 @@ class Walk:
         ]
         known += self._unwalked()
         child = same_child(cursor.key)
-        counted = max(
-            (
-                mark.look
-                for index, key, mark in known
-                if mark is not None and index in wanted.others and same_child(key) == child
-            ),
-            default=-inf,
-        )
+        marks: dict[int, Last] = {}
+        for index, key, mark in known:
+            if mark is not None and index != cursor.index and same_child(key) == child:
+                marks[index] = max(mark, marks.get(index, mark), key=_look_of)
+        counted = max((marks[k].look for k in wanted.others if k in marks), default=-inf)
         before = cursor.mark.look if cursor.mark is not None else -inf
         # What began after that shares nothing with it.
-        return counted > before and (wanted.reading.created or -inf) <= counted
+        return marks if counted > before and (wanted.reading.created or -inf) <= counted else {}
 
     def _note_trouble(self, decision: Decision, look: int, *, fell: bool, young: bool) -> None:
         time, start = self._looks[look], self._start_at(look)
@@ -724,6 +782,9 @@ def _twice(times: Sequence[float], looks: Sequence[float]) -> bool:
         return False
     places = [bisect_left(looks, time) for time in times]
     return any(a == b for a, b in pairwise(places))
+
+
+_look_of = attrgetter("look")
 
 
 def _begins(verdict: Verdict | None) -> bool:

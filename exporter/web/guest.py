@@ -27,6 +27,7 @@ _LOOKS = 3
 """A connection is looked at so many times in the shorter of its two limits."""
 _LARGE = 16 * 1024
 """Bytes of a part from which on it may be too much for the memory of all answers."""
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _END_OF_HEAD = b"\r\n\r\n"
 
 
@@ -92,7 +93,14 @@ class Guest(asyncio.Protocol):
         self._ends_clean = data.endswith(_END_OF_HEAD)
         if self.phase is Phase.IDLE:
             self._enter(Phase.HEAD)
-        self._inner.data_received(data)
+        try:
+            self._inner.data_received(data)
+        except Exception as error:  # noqa: BLE001 - see below
+            # What the server chokes on is the stranger's affair: no traceback, and one answer.
+            log.debug("http.unreadable", error=repr(error))
+            if self._transport is not None:
+                self._transport.write(_BAD_REQUEST)
+                self._transport.close()
 
     def eof_received(self) -> bool | None:
         """Hand it on."""

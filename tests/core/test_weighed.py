@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.core.builders import ERROR, LONG_AGO, OK, Reader, T, told
+from tests.core.builders import ERROR, LONG_AGO, OK, Reader, T, slo, told
 from tests.core.conftest import Begin
 from tests.core.test_evidence import FUTURE, MISSING, STARTED, gained, page, steady
 from tests.core.test_held_back import GOOD_OF_TOTAL
@@ -96,6 +96,25 @@ def test_a_restart_may_bring_less_traffic_with_it(begin: Begin) -> None:
         r.poll(10.0 * k, {text: n * (3000 + k) for text, n in shares.items()})
     r.poll(80, {text: n / 10 for text, n in shares.items()})
     assert r.counted == (7 * 3600 + 360, 0)
+
+
+def test_a_new_pod_beside_idle_ones_began_at_zero(begin: Begin) -> None:
+    """Siblings without traffic tell nothing of its past."""
+    r = begin()
+    for k in range(8):
+        r.poll(10.0 * k, {OK: 5000.0}, started={"a": LONG_AGO})
+    pages = {"a": {OK: 5000.0}, "b": {OK: 3000.0}}
+    r.polls(80, pages, started={"a": LONG_AGO, "b": T + 71})
+    assert r.counted == (3000, 0)
+
+
+def test_a_restart_right_after_traffic_came_is_no_replica_that_is_behind(begin: Begin) -> None:
+    """The pace that fits is that of the last look, not yet the usual one."""
+    r = begin(slo(interval=300.0))
+    for k in range(12):
+        r.poll(300.0 * k, {OK: 0.0 if k < 11 else 320.0}, started={"a": T - 1})
+    r.poll(3600, {OK: 319.0, ERROR: 1.0}, started={"a": T + 3301})
+    assert r.counted == (639, 1)
 
 
 def test_a_process_that_crashes_again_and_again_without_a_start_time_counts(begin: Begin) -> None:

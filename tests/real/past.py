@@ -134,7 +134,7 @@ class Month:
     def _serve(self, pod: Pod, now: float, sums: dict[str, list[int]]) -> None:
         """The traffic of the step that ends now."""
         middle = now - self.step / 2
-        hour = middle / 3600 % 24
+        hour = ((middle - self.end) / 3600 + 10.5) % 24
         # Nobody comes between two and four.
         rate = 0.0 if 2 <= hour < 4 else 5 * (1 + 0.8 * math.sin((hour - 9) / 24 * math.tau))
         events = round(rate * self.step * self.rng.uniform(0.8, 1.2))

@@ -274,6 +274,21 @@ async def test_a_request_that_does_not_end_in_time_is_cut_off(sent: bytes) -> No
         writer.close()
 
 
+@pytest.mark.parametrize(
+    "target", [b"http://[]@/metrics", b"//[]@/metrics", b"p://[]@", b"http://[", b"*", b"\xff"]
+)
+async def test_a_target_that_is_no_address_gets_an_answer_and_no_traceback(
+    target: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+    assert answer.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4"))
+    assert not [one for one in caplog.records if one.exc_info and one.name != "aiohttp.server"]
+
+
 async def test_who_does_not_read_a_large_answer_is_cut_off_and_others_are_served_meanwhile() -> (
     None
 ):

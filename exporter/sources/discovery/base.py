@@ -14,8 +14,7 @@ from hashlib import blake2b
 from typing import Protocol
 from urllib.parse import urlencode
 
-from yarl import URL
-
+from exporter.address import parsed
 from exporter.config.settings import ScrapeSource
 from exporter.errors import ConfigError, SourceError
 from exporter.redaction import redact
@@ -63,11 +62,11 @@ def target_url(address: str, labels: Mapping[str, str], scheme: str, path: str) 
 def instance_of(url: str) -> str | None:
     """`host:port`, the port always there, as Prometheus writes it; None for what is no such URL."""
     try:
-        parsed = URL(url)
-        host, port = parsed.host, parsed.port
+        address = parsed(url)
+        host, port = address.host, address.port
     except ValueError:
         return None
-    if parsed.scheme not in ("http", "https") or not host or not port or " " in host:
+    if address.scheme not in ("http", "https") or not host or not port or " " in host:
         return None
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
@@ -77,7 +76,7 @@ def shown(url: str) -> str:
     but tell targets apart (`/probe?target=...`), so a hash stands for them."""
     name = redact(url)
     # A name that hides the host is told apart by all of the address.
-    told_by = url if "://..." in name else URL(url).raw_query_string
+    told_by = url if "://..." in name else parsed(url).raw_query_string
     digest = blake2b(told_by.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
     return f"{name}#{digest}" if told_by else name
 
