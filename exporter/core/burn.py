@@ -28,6 +28,8 @@ _BURST_EVENTS = 2.0
 to be told from the fullest of a dozen stretches in which one or two are usual."""
 _NONE = 0.5
 """Bad events under this are none: a window's edge inside a sample leaves a part of one."""
+_ONE = 1.0
+"""Fewer events tell nothing: they are a part of what came over a much longer time."""
 
 
 class Condition(Enum):
@@ -95,9 +97,9 @@ def _is_over(ratio: float, long: Counts, short: Counts, burst: Callable[[], bool
         mean = counts.total * ratio
         if counts.total > 0 and counts.bad <= mean - CHANCE * _deviation(mean, ratio):
             return True
-    if long.total > 0 and long.bad < _NONE:
+    if long.total >= _ONE and long.bad < _NONE:
         return True
-    return short.total > 0 and short.bad < _NONE and burst()
+    return short.total >= _ONE and short.bad < _NONE and burst()
 
 
 def is_burst(stretches: Sequence[Counts], ratio: float) -> bool:

@@ -2,7 +2,7 @@
 
 It is one of those that `incidents` finds in all of history. Since budget policies ask at every
 tick, and all of history takes a while, it is looked for every few minutes, and only where the last
-day alone has a burst that fresh.
+day alone has a burst that fresh. One that no event came after goes on: silence is not health.
 """
 
 from __future__ import annotations

@@ -180,7 +180,10 @@ class Search:
 
     def is_fresh(self, start: float, now: float, within: float) -> bool:
         """Whether errors since `start` alone have a burst that was over less than `within` seconds
-        ago: over twice what the objective allows."""
+        ago: over twice what the objective allows. Silence for as long tells nothing, so then too.
+        """
+        if self._ledger.counts(now - within, now).total <= _NOTHING:
+            return True
         found, _ = self._first_pass(start, now)
         return any(one.end > now - within and self._burns(one) for one in found)
 

@@ -40,6 +40,7 @@ url = "{url}/hook"
 [slo.shop]
 source = "app"
 objective = 99
+window = "1h"
 alert_policy = "quick"
 sli = {{ bad = 'req{{code="500"}}', total = 'req' }}
 group_by = ["route"]
