@@ -181,6 +181,15 @@ def test_a_rule_says_why_it_does_not_fire_and_why_it_does() -> None:
     assert not one_rule(traffic.engine, traffic.now).firing
 
 
+def test_a_rule_that_chance_does_not_end_says_so() -> None:
+    """Of a steady trickle a minute without any is no recovery."""
+    traffic = Traffic(quick())
+    traffic.run(1800, good=3, bad=1)
+    traffic.run(60, good=4)
+    said = one_rule(traffic.engine, traffic.now)
+    assert (said.firing, said.why) == (True, "fires on: 1m burns 0x, which can be chance")
+
+
 def test_a_rule_that_fires_on_for_a_while_says_so() -> None:
     traffic = Traffic(quick(keep_firing_for=300.0))
     traffic.run(600, good=0, bad=100)

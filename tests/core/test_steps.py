@@ -144,10 +144,21 @@ def test_without_events_it_is_unknown_what_an_incident_spent() -> None:
     t = one(BudgetStep(None, "review_due", incident_above=0.2))
     t.run(900, good=0, bad=100)
     assert holding(t) == ["review_due"]
-    t.run(3600 * 12, good=0)
-    assert holding(t) == ["review_due"]
+    for hours in (5, 7):
+        # The second time no event of the period is left.
+        t.run(3600 * hours, good=0)
+        assert holding(t) == ["review_due"]
     t.run(3600, good=100)
     assert holding(t) == []
+
+
+def test_a_burn_rate_of_minutes_is_none_of_an_hour() -> None:
+    of = slo(objective=0.9, period="10h", steps=(BURNS,), interval=60.0)
+    t = Traffic(engine(of), interval=60.0)
+    t.run(900, good=0, bad=100)
+    assert holding(t) == []
+    t.run(2700, good=0, bad=100)
+    assert holding(t) == ["fast_week"]
 
 
 def test_of_a_calendar_period_a_burn_rate_is_watched_too() -> None:
