@@ -155,9 +155,9 @@ def test_without_events_it_is_unknown_what_an_incident_spent() -> None:
 def test_a_burn_rate_of_minutes_is_none_of_an_hour() -> None:
     of = slo(objective=0.9, period="10h", steps=(BURNS,), interval=60.0)
     t = Traffic(engine(of), interval=60.0)
-    t.run(900, good=0, bad=100)
+    t.run(300, good=0, bad=100)
     assert holding(t) == []
-    t.run(2700, good=0, bad=100)
+    t.run(300, good=0, bad=100)
     assert holding(t) == ["fast_week"]
 
 
