@@ -35,5 +35,6 @@ def make_receivers(config: Config, count: Count = ignore) -> list[Receiver]:
 
     `count` hears, by the receiver's name, of what went wrong besides delivery.
     """
-    url = config.server.external_url
+    # Texts and links go on from it with a slash of their own.
+    url = (config.server.external_url or "").rstrip("/") or None
     return [made for one in config.receivers.values() for made in make_receiver(one, url, count)]

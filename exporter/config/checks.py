@@ -42,6 +42,11 @@ def check_server(server: Server, path: Path, findings: Findings) -> None:
         )
     if server.external_url is not None:
         check_url(server.external_url, (*path, "external_url"), findings)
+        if set(server.external_url) & set("?#"):
+            findings.error(
+                (*path, "external_url"),
+                "has a query or a fragment, after which no link can go on; leave it out",
+            )
     for i, host in enumerate(server.hosts):
         if _HOST.fullmatch(host) is None:
             findings.error(

@@ -15,9 +15,9 @@ def where(external_url: str | None, labels: Mapping[str, str]) -> str:
     how slod is reached from outside."""
     if not external_url:
         return ""
-    root, name = external_url.rstrip("/"), labels.get("slo")
+    name = labels.get("slo")
     if not name:
-        return f"{root}/"
+        return f"{external_url}/"
     # The page takes of these what the SLO is grouped by.
     more = {key: value for key, value in labels.items() if key not in _OWN}
-    return f"{root}/slo/{quote(name, safe='')}" + (f"?{urlencode(more)}" if more else "")
+    return f"{external_url}/slo/{quote(name, safe='')}" + (f"?{urlencode(more)}" if more else "")

@@ -34,7 +34,7 @@ class WebhookReceiver:
         self.severities: Sequence[str] = settings.severities
         self._settings = settings
         self._client = client
-        self._external = external_url.rstrip("/") if external_url else ""
+        self._external = external_url or ""
 
     async def send(self, notifications: Sequence[Notification], now: float) -> None:
         """Deliver them one after the other; `DeliveryError` at the first that is not taken."""

@@ -267,6 +267,10 @@ def test_a_faulty_key_of_an_slo_is_named(line: str, finding: str) -> None:
         ('[server]\nlisten = "a:99999"', "2: server.listen: not an address"),
         ('[server]\ncompat = ["slot"]', "2: server.compat[0]: unknown value 'slot'; did you mean"),
         ('[server]\nexternal_url = "x"', "2: server.external_url: not an http or https URL"),
+        (
+            '[server]\nexternal_url = "https://slod.example/?a=1"',
+            "2: server.external_url: has a query or a fragment",
+        ),
         ('[state]\npath = ""', "2: state.path: is empty"),
         ('[log]\nlevel = "warn"', "2: log.level: unknown value 'warn'; did you mean 'warning'?"),
         ("slo = 3", "1: slo: must be tables with a name: [slo.NAME]"),

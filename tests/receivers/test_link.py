@@ -12,7 +12,7 @@ from exporter.receivers.link import where
     [
         (None, {"slo": "a"}, ""),
         ("", {"slo": "a"}, ""),
-        ("https://x/slod/", {"alertname": "ReliabilityReview"}, "https://x/slod/"),
+        ("https://x/slod", {"alertname": "ReliabilityReview"}, "https://x/slod/"),
         ("https://x", {"slo": "a b?", "severity": "page"}, "https://x/slo/a%20b%3F"),
         ("https://x", {"slo": "a", "route": "/p&q"}, "https://x/slo/a?route=%2Fp%26q"),
     ],

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
+from exporter.app.parts import make_receivers
+from exporter.config.load import parse
 from exporter.config.receivers import AlertmanagerReceiver as AlertmanagerSettings
 from exporter.config.receivers import WebhookReceiver as WebhookSettings
 from exporter.config.settings import Duration
@@ -63,6 +65,20 @@ async def hook(listener: Listener) -> AsyncIterator[WebhookReceiver]:
     receiver = WebhookReceiver(settings, Client(settings), external_url="https://slod.example")
     yield receiver
     await receiver.close()
+
+
+@pytest.mark.parametrize("outside", ["https://slod.example/slod", "https://slod.example/slod/"])
+async def test_links_go_on_from_the_outside_address_with_one_slash(
+    listener: Listener, outside: str
+) -> None:
+    text = f'[server]\nexternal_url = "{outside}"\n[receiver.hook]\ntype = "webhook"\n'
+    [hook] = make_receivers(parse(f'{text}url = "{listener.url}/hook"\n', "slod.toml"))
+    await hook.send([FIRING], 1_700_000_001.0)
+    await hook.close()
+    [(_, _, body)] = listener.requests
+    told = json.loads(body)
+    assert told["externalURL"] == "https://slod.example/slod"
+    assert told["alerts"][0]["generatorURL"] == "https://slod.example/slod/slo/checkout"
 
 
 async def test_a_webhook_hears_alertmanagers_json_version_4(
