@@ -68,7 +68,7 @@ class Desk:
         self.store = store
         self.pages = Pages(self.engine, heard, self, details)
         series = Series(
-            self.engine, heard, clock, self.snapshot, lambda: unread(self.families()), ()
+            self.engine, heard, clock, self.snapshot, lambda: unread(self.families()), (), store
         )
         self.prom = Prom(self.engine, clock, series, list, lambda: "bench", lambda: None)
         self._snapshot: Snapshot | None = None

@@ -93,6 +93,7 @@ class Desk:
             snapshot,
             lambda: unread(host.families()),
             host.config.server.compat,
+            store,
         )
         self._prom = Prom(
             engine,
@@ -132,6 +133,7 @@ class Desk:
             "exclusions": lambda: self._exclusions.start(config.exclusions),
             "gates": self._gates.start,
             "timeline": self._timeline.start,
+            "series": self._series.start,
         }
         for room, start in list(self._unstarted.items()):
             with self._supervisor.part(room):

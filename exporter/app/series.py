@@ -12,6 +12,7 @@ from time import perf_counter
 from weakref import WeakKeyDictionary
 
 from exporter.app.heard import Heard
+from exporter.app.remembering import Remembering
 from exporter.clock import Clock
 from exporter.core.apart import Apart
 from exporter.core.engine import Engine
@@ -29,6 +30,7 @@ from exporter.series.grid import Grid, Ticks
 from exporter.series.readable import Computed, Readable, Remembered
 from exporter.series.recorded import EVERY, Recorded, labels_of
 from exporter.series.row import Row
+from exporter.store.database import Store
 
 MOST_SERIES = 20_000
 """Series that one selector may have."""
@@ -97,6 +99,7 @@ class Series:
         snapshot: Callable[[], Snapshot],
         lines: Lines,
         compat: Sequence[str],
+        store: Store,
     ) -> None:
         self._engine = engine
         self._heard = heard
@@ -105,12 +108,18 @@ class Series:
         self._lines = lines
         self._compat = compat
         self._recorded = Recorded()
+        self._remembering = Remembering(self._recorded, store)
         self._rows: WeakKeyDictionary[Instance, tuple[SLO, Rows]] = WeakKeyDictionary()
+
+    async def start(self) -> None:
+        """Remember what was shown before slod was started."""
+        await self._remembering.load(self._clock.now())
 
     async def run(self) -> None:
         """Remember what no ledger knows, again and again."""
         while True:
             self._recorded.add(self._clock.now(), self._lines())
+            await self._remembering.keep()
             await self._clock.sleep(EVERY)
 
     async def read(

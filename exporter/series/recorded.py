@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 from typing import NamedTuple
 
 from exporter.core.selector import parse_selector
@@ -36,6 +37,16 @@ class Recorded:
 
     def __init__(self) -> None:
         self._looks: deque[Look] = deque()
+
+    @property
+    def first(self) -> float:
+        """When the oldest look was; infinity without any."""
+        return self._looks[0].at if self._looks else inf
+
+    @property
+    def last(self) -> Look | None:
+        """The newest look."""
+        return self._looks[-1] if self._looks else None
 
     def add(self, at: float, samples: Iterable[tuple[str, float]]) -> None:
         """Remember a look; a sample is a line of the metrics page, and its value."""

@@ -1,0 +1,88 @@
+"""What was shown about a moment before a restart is shown after it: gates and forecasts too."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.cases.pages import TEXT, render
+from tests.cases.stage import Request, Stage, answer
+
+CONFIG = """
+[source.x]
+type = "scrape"
+targets = ["http://app:80/metrics"]
+interval = "10s"
+[slo.case]
+objective = 99
+window = "1h"
+source = "x"
+sli = { bad = 'bad_total', total = 'all_total' }
+"""
+ASKED = (
+    "slo_gate_open",
+    "slo_error_budget_exhaustion_seconds",
+    'slo_budget_policy_since_timestamp_seconds{state="exhausted"}',
+)
+
+
+class Service:
+    """Half of its ten events a second are bad."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage, self.total = stage, 5000.0
+        stage.network.hosts["app:80"] = self._page
+
+    def _page(self, request: Request) -> object:  # type: ignore[override]
+        return answer(render({"all_total": self.total, "bad_total": self.total / 2}, TEXT))
+
+    async def run(self, seconds: int) -> None:
+        for _ in range(seconds // 10):
+            self.total += 100
+            await self.stage.advance(10)
+
+    async def shown(self, when: float) -> dict[str, list[str]]:
+        """The values that a moment has."""
+        return {
+            text: [row["value"][1] for row in await self.stage.query(f"{text} @ {when}")]
+            for text in ASKED
+        }
+
+
+@pytest.mark.parametrize("how", ["restart", "kill"])
+async def test_the_past_of_a_gate_outlives_a_restart(stage: Stage, how: str) -> None:
+    service = Service(stage)
+    await stage.start(CONFIG)
+    await service.run(1800)
+    moments = [stage.now - back for back in (15, 300, 900, 1500)]
+    before = [await service.shown(when) for when in moments]
+    assert before[0]["slo_gate_open"] == ["0"]
+    assert all(one["slo_gate_open"] for one in before)
+    for _ in range(2):
+        await (stage.kill() if how == "kill" else stage.stop())
+        await stage.start()
+        await service.run(60)
+        assert [await service.shown(when) for when in moments] == before
+
+
+async def test_it_is_kept_for_an_hour_and_damage_costs_what_is_damaged(
+    stage: Stage, tmp_path: Path
+) -> None:
+    service = Service(stage)
+    await stage.start(CONFIG)
+    await service.run(5400)
+    await stage.stop()
+    [file] = tmp_path.rglob("slod.db")
+    with sqlite3.connect(file) as db:
+        rows = db.execute("SELECT origin, id FROM document WHERE kind = 'shown'").fetchall()
+        looks = sorted(float(name) for origin, name in rows if origin == "look")
+        assert 200 <= len(looks) <= 241
+        assert len(rows) - len(looks) <= 4
+        where = "WHERE kind = 'shown' AND id = ?"
+        db.execute(f"UPDATE document SET body = x'00' {where}", (repr(looks[-9]),))
+    db.close()
+    await stage.start()
+    assert (await service.shown(stage.now - 600))["slo_gate_open"] == ["0"]
+    await service.run(30)
