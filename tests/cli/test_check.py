@@ -88,3 +88,25 @@ def test_the_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         slod("check", "--help")
     assert stopped.value.code == 0
     assert "slod check -c /etc/slod/config.toml --strict" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("basic_auth_users:\n  me: not-a-hash\n", "basic_auth_users"),
+        ("rate_limit: {}\nx: 1\n", "rate_limit"),
+        ("tls_server_config:\n  cert_file: none.pem\n  key_file: none.key\n", "none.pem"),
+        (None, "web.yml"),
+    ],
+)
+def test_a_web_config_that_run_refuses_is_an_error(
+    config: Path, text: str | None, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if text is not None:
+        (config.parent / "web.yml").write_text(text)
+    config.write_text('[server]\nweb_config = "web.yml"\n' + CLEAN, "utf-8")
+    assert slod("check") == 2
+    err = capsys.readouterr().err
+    assert "server.web_config: " in err
+    assert said in err
+    assert err.count("\n") == 1

@@ -1,0 +1,80 @@
+"""What slod says of alerts and of the far past, as somebody who asks it hears it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cases.pages import TEXT, render
+from tests.cases.stage import Request, Stage, answer
+
+CONFIG = """
+[source.x]
+type = "scrape"
+targets = ["http://app:80/metrics"]
+interval = "10s"
+[alert_policy.quick]
+rules = [{ severity = "page", burn_rate = 10, long = "10m", short = "1m" }]
+[slo.case]
+objective = 99
+window = "1h"
+source = "x"
+alert_policy = "quick"
+sli = { bad = 'bad_total', total = 'all_total' }
+"""
+
+
+class Service:
+    """Ten events a second, read every so many seconds."""
+
+    def __init__(self, stage: Stage, every: int = 10) -> None:
+        self.stage, self.every = stage, every
+        self.total, self.bad = 5000.0, 50.0
+        stage.network.hosts["app:80"] = self._page
+
+    def _page(self, request: Request) -> object:  # type: ignore[override]
+        return answer(render({"all_total": self.total, "bad_total": self.bad}, TEXT))
+
+    async def run(self, seconds: int, share: float) -> None:
+        for _ in range(seconds // self.every):
+            self.total += 10 * self.every
+            self.bad += 10 * self.every * share
+            await self.stage.advance(self.every)
+
+
+async def test_the_value_of_an_alert_is_its_burn_rate(stage: Stage) -> None:
+    service = Service(stage)
+    await stage.start(CONFIG)
+    await service.run(900, 0.17)
+    [burns] = await stage.query('slo_burn_rate{window="10m"}')
+    alerts = [a for a in await stage.fetch_alerts() if "long_window" in a["labels"]]
+    _, found = await stage.fetch("/api/v1/rules")
+    rules = [r for group in json.loads(found)["data"]["groups"] for r in group["rules"]]
+    alerts += [a for r in rules for a in r.get("alerts", ()) if "long_window" in a["labels"]]
+    assert len(alerts) == 2
+    for alert in alerts:
+        assert float(alert["value"]) == pytest.approx(float(burns["value"][1]))
+        assert float(alert["value"]) == pytest.approx(17, rel=0.01)
+
+
+@pytest.mark.parametrize("window", ["10m", "1h"])
+async def test_of_what_the_ledger_has_forgotten_nothing_is_said(stage: Stage, window: str) -> None:
+    """A hundredth of all events was bad at any time, so nobody may hear of a better past."""
+    service = Service(stage, every=60)
+    await stage.start(CONFIG.replace('"10s"', '"1m"'))
+    began = stage.now
+    await service.run(4 * 3600, 0.01)
+    known = 0
+    for back in range(0, 6 * 3600, 1800):
+        when = stage.now - back
+        rows = await stage.query(f'slo_sli_ratio{{window="{window}"}} @ {when}')
+        known += len(rows)
+        for row in rows:
+            assert when > began
+            assert float(row["value"][1]) == pytest.approx(0.99, abs=0.001), back
+        for row in await stage.query(f"slo_error_budget_remaining_ratio @ {when}"):
+            assert float(row["value"][1]) == pytest.approx(0, abs=0.1), back
+        for row in await stage.query(f'slo_coverage_ratio{{window="{window}"}} @ {when}'):
+            assert when > began or float(row["value"][1]) == 0
+    assert known >= 4
