@@ -23,7 +23,7 @@ from tests.real.test_prom_api import lived
 pytestmark = pytest.mark.real
 
 HERE = Path(__file__).parent
-POLLS = 30
+POLLS = 60
 WITHIN = 60.0
 """Seconds after which a client that hangs is ended."""
 OBJECTIVES = {"checkout": 0.999, "search": 0.99, "login": 0.95}
