@@ -11,58 +11,36 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.cases.pages import TEXT, render
+from tests.cases.service import QUICK, SOURCE, Service
 from tests.cases.stage import Hook, Request, Stage, T, answer
 from tests.cases.upstream import Upstream, series
 
 HOUR, DAY = 3600.0, 86_400.0
 STEPS = [-3 * DAY, -HOUR, -20.0, 20.0, HOUR, 3 * DAY]
-CONFIG = """
-[source.x]
-type = "scrape"
-targets = ["http://app:80/metrics"]
-interval = "10s"
-[alert_policy.quick]
-rules = [{ severity = "page", burn_rate = 10, long = "10m", short = "1m" }]
+CONFIG = f"""{SOURCE}{QUICK}
 [slo.case]
 objective = 99
 window = "1d"
 source = "x"
 alert_policy = "quick"
-sli = { bad = 'bad_total', total = 'all_total' }
+sli = {{ bad = 'bad_total', total = 'all_total' }}
 [receiver.hook]
 type = "webhook"
 url = "http://hook:80/"
 """
 
 
-class World:
-    """A service with 10 events a second, and who hears of it. Its time is not this machine's."""
+class World(Service):
+    """A service, and who hears of it. Its time is not this machine's."""
 
     def __init__(self, stage: Stage) -> None:
-        self.stage = stage
+        super().__init__(stage)
         self.hook = Hook()
-        self.total, self.bad = 5000.0, 7.0
         stage.network.hosts["hook:80"] = self.hook
-        stage.network.hosts["app:80"] = self._page
-
-    def _page(self, request: Request) -> object:  # type: ignore[override]
-        return answer(render({"all_total": self.total, "bad_total": self.bad}, TEXT))
-
-    async def run(self, seconds: float, share: float = 0.0) -> None:
-        """So long, with this share of bad events."""
-        for _ in range(round(seconds / 10)):
-            self.total += 100
-            self.bad += round(100 * share)
-            await self.stage.advance(10)
 
     async def counted(self) -> tuple[float, float]:
         """Good and bad events, by slod."""
         return (await self.stage.metrics()).events()
-
-    @property
-    def truth(self) -> tuple[float, float]:
-        """Good and bad events since the first page."""
-        return self.total - 5000 - (self.bad - 7), self.bad - 7
 
 
 @pytest.fixture

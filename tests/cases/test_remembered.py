@@ -7,20 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.cases.pages import TEXT, render
-from tests.cases.stage import Request, Stage, answer
+from tests.cases.service import SOURCE, Service
+from tests.cases.stage import Stage
 
-CONFIG = """
-[source.x]
-type = "scrape"
-targets = ["http://app:80/metrics"]
-interval = "10s"
+CONFIG = f"""{SOURCE}
 [slo.case]
 objective = 99
 window = "1h"
 source = "x"
-sli = { bad = 'bad_total', total = 'all_total' }
+sli = {{ bad = 'bad_total', total = 'all_total' }}
 """
+HALF = 0.5
+"""The share of events that are bad."""
 ASKED = (
     "slo_gate_open",
     "slo_error_budget_exhaustion_seconds",
@@ -28,43 +26,27 @@ ASKED = (
 )
 
 
-class Service:
-    """Half of its ten events a second are bad."""
-
-    def __init__(self, stage: Stage) -> None:
-        self.stage, self.total = stage, 5000.0
-        stage.network.hosts["app:80"] = self._page
-
-    def _page(self, request: Request) -> object:  # type: ignore[override]
-        return answer(render({"all_total": self.total, "bad_total": self.total / 2}, TEXT))
-
-    async def run(self, seconds: int) -> None:
-        for _ in range(seconds // 10):
-            self.total += 100
-            await self.stage.advance(10)
-
-    async def shown(self, when: float) -> dict[str, list[str]]:
-        """The values that a moment has."""
-        return {
-            text: [row["value"][1] for row in await self.stage.query(f"{text} @ {when}")]
-            for text in ASKED
-        }
+async def shown(stage: Stage, when: float) -> dict[str, list[str]]:
+    """The values that a moment has."""
+    return {
+        text: [row["value"][1] for row in await stage.query(f"{text} @ {when}")] for text in ASKED
+    }
 
 
 @pytest.mark.parametrize("how", ["restart", "kill"])
 async def test_the_past_of_a_gate_outlives_a_restart(stage: Stage, how: str) -> None:
     service = Service(stage)
     await stage.start(CONFIG)
-    await service.run(1800)
+    await service.run(1800, HALF)
     moments = [stage.now - back for back in (15, 300, 900, 1500)]
-    before = [await service.shown(when) for when in moments]
+    before = [await shown(stage, when) for when in moments]
     assert before[0]["slo_gate_open"] == ["0"]
     assert all(one["slo_gate_open"] for one in before)
     for _ in range(2):
         await (stage.kill() if how == "kill" else stage.stop())
         await stage.start()
-        await service.run(60)
-        assert [await service.shown(when) for when in moments] == before
+        await service.run(60, HALF)
+        assert [await shown(stage, when) for when in moments] == before
 
 
 async def test_it_is_kept_for_an_hour_and_damage_costs_what_is_damaged(
@@ -72,7 +54,7 @@ async def test_it_is_kept_for_an_hour_and_damage_costs_what_is_damaged(
 ) -> None:
     service = Service(stage)
     await stage.start(CONFIG)
-    await service.run(5400)
+    await service.run(5400, HALF)
     await stage.stop()
     [file] = tmp_path.rglob("slod.db")
     with sqlite3.connect(file) as db:
@@ -84,5 +66,5 @@ async def test_it_is_kept_for_an_hour_and_damage_costs_what_is_damaged(
         db.execute(f"UPDATE document SET body = x'00' {where}", (repr(looks[-9]),))
     db.close()
     await stage.start()
-    assert (await service.shown(stage.now - 600))["slo_gate_open"] == ["0"]
-    await service.run(30)
+    assert (await shown(stage, stage.now - 600))["slo_gate_open"] == ["0"]
+    await service.run(30, HALF)

@@ -6,41 +6,17 @@ import json
 
 import pytest
 
-from tests.cases.pages import TEXT, render
-from tests.cases.stage import Request, Stage, answer
+from tests.cases.service import QUICK, SOURCE, Service
+from tests.cases.stage import Stage
 
-CONFIG = """
-[source.x]
-type = "scrape"
-targets = ["http://app:80/metrics"]
-interval = "10s"
-[alert_policy.quick]
-rules = [{ severity = "page", burn_rate = 10, long = "10m", short = "1m" }]
+CONFIG = f"""{SOURCE}{QUICK}
 [slo.case]
 objective = 99
 window = "1h"
 source = "x"
 alert_policy = "quick"
-sli = { bad = 'bad_total', total = 'all_total' }
+sli = {{ bad = 'bad_total', total = 'all_total' }}
 """
-
-
-class Service:
-    """Ten events a second, read every so many seconds."""
-
-    def __init__(self, stage: Stage, every: int = 10) -> None:
-        self.stage, self.every = stage, every
-        self.total, self.bad = 5000.0, 50.0
-        stage.network.hosts["app:80"] = self._page
-
-    def _page(self, request: Request) -> object:  # type: ignore[override]
-        return answer(render({"all_total": self.total, "bad_total": self.bad}, TEXT))
-
-    async def run(self, seconds: int, share: float) -> None:
-        for _ in range(seconds // self.every):
-            self.total += 10 * self.every
-            self.bad += 10 * self.every * share
-            await self.stage.advance(self.every)
 
 
 async def test_the_value_of_an_alert_is_its_burn_rate(stage: Stage) -> None:
