@@ -29,10 +29,8 @@ _NOT_BY_STRANGERS = (
     "exporter/app/running.py",
     " _change",
     " restore",
-    "process_collector",
 )
-"""In the stack of a start or a reload, which no stranger can ask for, or of what waits for the
-kernel's /proc. A module is imported once."""
+"""In the stack of a start or a reload, which no stranger can ask for. A module is imported once."""
 
 
 def slowness() -> float:
