@@ -300,6 +300,7 @@ def test_its_words_say_at_which_rate_it_ends() -> None:
     assert "it ends when one was at most 1.9x for 300s." in one.annotations["description"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("events", "more", "most"),
     [
@@ -371,6 +372,7 @@ def test_an_alert_of_an_earlier_state_file_knows_no_such_moment() -> None:
     assert [what[1] for what in t.run(20, good=1000)] == ["resolved"]
 
 
+@pytest.mark.long
 def test_no_rule_fires_before_a_tenth_of_its_long_window_has_data() -> None:
     t = Traffic(engine(slo(rules=workbook())))
     log = t.run(86_400, good=0, bad=5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exporter.core import composite
@@ -82,6 +82,11 @@ def test_time_without_events_is_known_and_holds_none() -> None:
 Round = tuple[str, int, int, float, str]
 
 
+@example(
+    [("one", 0, 0, 1.0, "x")] * 3
+    + [("two", 0, bad, 1.0, target) for target, bad in (("x", 0), ("y", 0), ("y", 1), ("x", 1))],
+    False,
+)
 @given(
     st.lists(
         st.tuples(

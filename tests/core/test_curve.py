@@ -76,6 +76,28 @@ def test_with_a_grain_a_reading_is_off_by_no_more_than_two_grains_in_time(
         assert low - 2e-3 <= curve.at(BEGIN + when) <= high + 2e-3
 
 
+@given(ramps, st.integers(1, 200))
+def test_whatever_comes_first_all_of_it_lies_after_the_first_point(
+    rows: list[tuple[float, float, float]], grain: int
+) -> None:
+    curve = Curve(grain=float(grain))
+    for start, length, amount in rows:
+        curve.add(BEGIN + start, BEGIN + start + length, amount)
+    if len(curve):
+        assert curve.at(curve.first) == pytest.approx(0.0, abs=2e-3)
+        assert curve.first >= BEGIN + min(start for start, _, amount in rows if amount) - 0.01
+
+
+def test_what_comes_late_from_before_the_oldest_block_is_in_the_windows_that_hold_it() -> None:
+    curve = Curve(grain=5.0)
+    for i in range(100):
+        curve.add(BEGIN + 20 * i, BEGIN + 20 * i + 10, 1.0 + i % 2)
+    assert curve.blocks
+    curve.add(BEGIN - 1000, BEGIN - 900, 7.0)
+    assert curve.between(BEGIN - 1000, BEGIN - 900) == 7.0
+    assert curve.between(BEGIN - 1000, BEGIN + 2000) == curve.total == 157.0
+
+
 def history(seed: int, samples: int, rate: float) -> list[int]:
     """Events per sample: quiet noise, bursts and silences."""
     rng = random.Random(seed)
@@ -309,6 +331,7 @@ PERIOD = 30 * 86_400.0
 OBJECTIVE = 0.999
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rate", [0.01, 1.0, 100.0])
 def test_budget_and_burn_rates_keep_their_bounds_in_24_kib_while_outages_come_and_leave(
     rate: float,

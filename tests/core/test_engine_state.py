@@ -108,6 +108,7 @@ def batches(steps: list[dict[str, Any]], of: Engine) -> list[Batch]:
     return out
 
 
+@pytest.mark.long
 @settings(max_examples=80, deadline=None)
 @given(st.lists(STEP, max_size=16), st.lists(STEP, max_size=8), st.data())
 def test_a_dump_and_the_operations_since_are_the_engine_itself(

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
+import pytest
+
 from exporter.backtest.whole import Whole
 from exporter.core.incidents import Incident, incidents
 from exporter.core.ledger import Ledger
@@ -64,6 +66,7 @@ def find(ledger: Ledger, truth: Month) -> list[Incident]:
     return incidents(ledger, truth.objective, PERIOD, MINUTE, ledger.last)
 
 
+@pytest.mark.long
 def test_the_bursts_of_months_are_found_once_and_nothing_else() -> None:
     minutes, thinned = Score(), Score()
     same = found = 0
