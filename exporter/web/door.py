@@ -6,9 +6,11 @@ A stranger can hold no more than that: see `guest` for the deadlines of a connec
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import ssl
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import structlog
@@ -32,6 +34,8 @@ IDLE = 75.0
 _MOST_UNTAKEN = 64 * 2**20
 """Bytes of all answers that wait for their readers; a quarter of what a cgroup leaves, if less."""
 _LEAST_UNTAKEN = 4 * 2**20
+_UNSENT = 128 * 1024
+"""Bytes of an answer that the system keeps for one connection and has not sent yet."""
 
 log = structlog.get_logger()
 
@@ -110,18 +114,27 @@ class Door:
 
     def make_room(self, newest: Guest) -> None:
         """Cut off who has had an answer for longest, while those that wait to be taken are too many
-        bytes together; never the one that was given its answer just now."""
-        held = sum(guest.untaken for guest in self._guests)
+        bytes together; never the one that was given its answer just now. A body that many read
+        counts once."""
+        guests = [guest for guest in self._guests if not guest.is_leaving]
+        readers = Counter(id(guest.body) for guest in guests)
+        bodies = {id(guest.body): guest.body for guest in guests}
+        held = sum(guest.untaken for guest in guests) + sum(map(len, bodies.values()))
         if held <= _LEAST_UNTAKEN:
             return
         left = self._left()
         limit = memory_share(_MOST_UNTAKEN, None if left is None else left + held)
         limit = max(_LEAST_UNTAKEN, limit)
-        others = (guest for guest in self._guests if guest is not newest and guest.untaken)
+        others = (
+            guest for guest in guests if guest is not newest and (guest.untaken or guest.body)
+        )
         for guest in sorted(others, key=lambda one: one.since):
             if held <= limit:
                 return
-            held -= guest.untaken
+            if guest is newest:
+                continue
+            readers[id(guest.body)] -= 1
+            held -= guest.untaken + (0 if readers[id(guest.body)] else len(guest.body))
             log.warning("http.cut_off", reason="answers that are not read take too much memory")
             guest.cut()
 
@@ -145,6 +158,15 @@ def guest_of(request: web.BaseRequest) -> Guest | None:
     """The connection that a request came over; None when that is over."""
     transport: object = request.transport
     return transport.guest if isinstance(transport, Counting) else None
+
+
+def keep_little(listening: Iterable[Any]) -> None:
+    """Let the system take little of an answer beyond what is on its way to the reader: what is in
+    its buffers is this process' memory, too, and a cgroup counts it. For sockets that listen, whose
+    connections inherit it."""
+    for one in listening:
+        with contextlib.suppress(AttributeError, OSError):  # no such option on this system
+            one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, _UNSENT)
 
 
 def _nothing() -> None:

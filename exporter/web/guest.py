@@ -61,6 +61,10 @@ class Guest(asyncio.Protocol):
         self._moved = 0.0
         self.since = 0.0
         """When it was given the oldest answer that it has not taken yet."""
+        self.body = b""
+        """The answer that it is reading, which others may read, too; empty if it is small."""
+        self.is_leaving = False
+        """True once it is cut off."""
 
     # --- what the transport tells -------------------------------------------------------------
 
@@ -139,6 +143,7 @@ class Guest(asyncio.Protocol):
     def answered(self) -> None:
         """A request was answered, as far as the transport's buffer."""
         self._answered = True
+        self.body = b""
         if self.phase is not Phase.BODY:
             self._enter(Phase.IDLE)
 
@@ -147,10 +152,16 @@ class Guest(asyncio.Protocol):
         """Bytes of answers that wait in this process' memory."""
         return self._transport.get_write_buffer_size() if self._transport is not None else 0
 
+    def reads(self, body: bytes) -> None:
+        """An answer begins that is given to the transport in pieces."""
+        self.body = body
+        self.since = self._door.loop.time()
+        self._door.make_room(self)
+
     def writes(self, size: int) -> None:
         """So many bytes are about to be given to the transport."""
         self._written += size
-        if not self.untaken:
+        if not self.untaken and not self.body:
             self.since = self._door.loop.time()
 
     def wrote(self, size: int) -> None:
@@ -160,6 +171,7 @@ class Guest(asyncio.Protocol):
 
     def cut(self) -> None:
         """End the connection at once."""
+        self.is_leaving = True
         if self._raw is not None:
             self._raw.abort()
         if self._shaking is not None and self._inner is None:
@@ -227,6 +239,7 @@ class Guest(asyncio.Protocol):
 
     def _over(self) -> None:
         self._raw = None
+        self.body = b""
         self._door.let_out(self)
         if self._timer is not None:
             self._timer.cancel()
@@ -249,7 +262,7 @@ class Counting:
         self.guest.wrote(len(data))
 
     def writelines(self, parts: Any) -> None:
-        """Count, and hand on; joined, each reader of one page would have a copy of its own."""
+        """Count, and hand on."""
         pieces = list(parts)
         size = sum(map(len, pieces))
         self.guest.writes(size)

@@ -23,13 +23,23 @@ from exporter.web.auth import require_bcrypt
 from exporter.web.backlog import Backlog
 from exporter.web.bodies import MOST as _MAX_BODY
 from exporter.web.callers import Callers
-from exporter.web.door import BACKLOG, IDLE, MOST, PATIENCE, READING, Answered, Door
+from exporter.web.door import (
+    BACKLOG,
+    IDLE,
+    MOST,
+    PATIENCE,
+    READING,
+    Answered,
+    Door,
+    keep_little,
+)
 from exporter.web.exposition import OPENMETRICS, TEXT, Family
 from exporter.web.guard import Failed, Guard, answer_errors, text, unheard
 from exporter.web.guest import Guest
 from exporter.web.listen import cannot_listen, parse_listen
 from exporter.web.metrics_page import MetricsPage
 from exporter.web.negotiate import accepts_gzip, wants_openmetrics
+from exporter.web.pieces import in_pieces
 from exporter.web.tls import Listener
 from exporter.web.web_config import WebConfig, WebConfigFile
 
@@ -132,6 +142,7 @@ class WebServer:
             )
             loop = asyncio.get_running_loop()
             self._listener = await loop.create_server(self.door, host, port, backlog=BACKLOG)
+            keep_little(self._listener.sockets)
             self._backlog = Backlog(self._listener, partial(Guest, self.door))
             self.door.drain = self._backlog.drain
         except OSError as error:
@@ -169,7 +180,7 @@ class WebServer:
             middlewares=[answer_errors(self._settings.failed), self._guard.middleware],
             client_max_size=_MAX_BODY,
         )
-        app.on_response_prepare.append(self._guard.add_headers)
+        app.on_response_prepare.extend((self._guard.add_headers, in_pieces))
         app.add_routes(
             [
                 web.get("/metrics", self._metrics),
