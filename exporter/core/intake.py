@@ -17,7 +17,7 @@ from exporter.core.away import Away
 from exporter.core.counters import Counters, Line, Wanted
 from exporter.core.events import Debt, Gain, Group
 from exporter.core.histograms import pair
-from exporter.core.long_work import Steps
+from exporter.core.long_work import Step, Steps
 from exporter.core.looked import observe
 from exporter.core.memory import Memory
 from exporter.core.notes import judge_kind, notes_of, nowhere_fault, surplus_fault, total_is_nowhere
@@ -52,10 +52,14 @@ class Intake:
 
     def gone(self, batch: Batch) -> int:
         """How many series of a batch's targets are known and not in it."""
+        return max(0, self._known(batch) - self._here(batch))
+
+    def _known(self, batch: Batch) -> int:
         states = (self.memory.targets.get(name) for name in batch.targets)
-        known = sum(len(some) for state in states if state for some in state.series)
-        here = sum(len(batch.readings.get(term.want, ())) for term in self._terms)
-        return max(0, known - here)
+        return sum(len(some) for state in states if state for some in state.series)
+
+    def _here(self, batch: Batch) -> int:
+        return sum(len(batch.readings.get(term.want, ())) for term in self._terms)
 
     def taking(self, batch: Batch) -> Steps[Taken]:
         """Count what a batch brings, exactly once however often it is brought.
@@ -125,7 +129,7 @@ class Intake:
                 tally.took(target, found)
                 lines.extend(found)
 
-        yield explain
+        yield Step(explain, max(self._known(batch), self._here(batch)))
         for one in untold:
             taken.fault = nowhere_fault(one)
         for line in () if untold else lines:

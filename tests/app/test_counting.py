@@ -12,6 +12,8 @@ from exporter.app.counting import LARGE, Counting
 from exporter.core.counters import Counters
 from exporter.core.engine import Engine
 from exporter.core.sample import Batch
+from exporter.core.selector import parse_selector
+from exporter.core.slo import SLO, CounterSLI
 from tests.core.builders import T, batch, counted, engine, slo
 
 MANY = LARGE + 1
@@ -133,3 +135,34 @@ async def test_a_failure_there_is_that_of_its_slo(monkeypatch: pytest.MonkeyPatc
     monkeypatch.undo()
     await counting.ingest(page(of, T + 10, 1.0))
     assert of.accounts["slo"].fault is None
+
+
+def numbered(n: int) -> SLO:
+    total, bad = (
+        parse_selector(f'http_requests_total{{n="{n}"{code}}}') for code in ("", ',code="500"')
+    )
+    return slo(f"slo{n}", CounterSLI(bad=bad, total=total))
+
+
+async def test_many_slos_with_few_series_are_counted_without_a_thread_and_the_loop_goes_on(
+    held: Held, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held.go.set()
+    monkeypatch.setattr("exporter.app.counting._SLICE", 0.0)
+    of = engine(*map(numbered, range(MANY)))
+    counting = Counting(of)
+    turns = 0
+
+    async def turn() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    turning = asyncio.create_task(turn())
+    for n in range(2):
+        await counting.ingest(page(of, T + 10 * n, float(n)))
+    turning.cancel()
+    assert turns > MANY
+    assert set(held.threads) == {threading.current_thread().name}
+    assert all(counted(of, name) == (1, 0) for name in of.accounts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from exporter.core.counters import Counters
-from exporter.core.long_work import Steps, at_once
+from exporter.core.long_work import Step, Steps, at_once
 from tests.core.builders import engine, feed, slo
 
 
@@ -14,7 +14,7 @@ def steps(*numbers: int) -> Steps[list[float]]:
     found: list[float] = []
     for number in numbers:
         try:
-            yield lambda n=number: found.append(12 / n)
+            yield Step(lambda n=number: found.append(12 / n), 1)
         except ZeroDivisionError:
             found.append(0.0)
     return found
@@ -27,7 +27,7 @@ def test_each_step_is_done_in_its_place_and_fails_there() -> None:
 
 def test_what_nobody_catches_ends_it() -> None:
     def fails() -> Steps[None]:
-        yield lambda: int("none")
+        yield Step(lambda: int("none"), 1)
 
     with pytest.raises(ValueError, match="none"):
         at_once(fails())
