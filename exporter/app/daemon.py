@@ -23,7 +23,8 @@ from exporter.app.running import Running, cancel, unchanged, warn_of_restart
 from exporter.app.work import Work
 from exporter.clock import Clock
 from exporter.config.duration import approximate
-from exporter.config.load import Config, reload
+from exporter.config.load import Config
+from exporter.config.reload import reload
 from exporter.config.settings import Source
 from exporter.core.apart import one_line
 from exporter.core.engine import Engine
@@ -232,13 +233,12 @@ class Daemon:
         sdnotify.reloading()
         try:
             await self._change(allow_empty)
-        except SlodError as error:
-            self.metrics.reloaded(False, self._clock.now())
-            log.error("config.reload_failed", error=str(error))
-            return str(error)
         except Exception as error:  # noqa: BLE001 - it is the reload's failure
-            self.supervisor.failed("reload", error)
             self.metrics.reloaded(False, self._clock.now())
+            if isinstance(error, SlodError):
+                log.error("config.reload_failed", error=str(error))
+                return str(error)
+            self.supervisor.failed("reload", error)
             return f"internal error; the log says more: {one_line(error)}"
         finally:
             sdnotify.ready()
@@ -248,6 +248,8 @@ class Daemon:
     async def _change(self, allow_empty: bool) -> None:
         # In a thread: thousands of SLOs take a second to read.
         config = await asyncio.to_thread(reload, self.config, allow_empty=allow_empty)
+        if config is self.config:
+            return self._reloaded_unchanged()
         receivers = make_receivers(config, self.metrics.notification)
         try:
             await self.running.leave(config, receivers)
@@ -256,12 +258,16 @@ class Daemon:
             self.running.start(self.config, self._receivers)
             self.changed()
 
+    def _reloaded_unchanged(self) -> None:
+        self.metrics.reloaded(True, self._clock.now())
+        log.info("config.unchanged")
+        self.changed()
+
     async def _take(self, config: Config, receivers: list[Receiver]) -> None:
         before, self.config, self._receivers = self.config, config, receivers
         warn_of_restart(config, before)
         if unchanged(config, before):
-            self.metrics.reloaded(True, self._clock.now())
-            log.info("config.unchanged")
+            self._reloaded_unchanged()
             return
         await self.counting.idle()
         change = self.engine.configure(config.slos, routes(receivers))

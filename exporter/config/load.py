@@ -5,6 +5,7 @@ Source: TOML 1.0.0 by tomli. The domain never sees the file's shape, only `core.
 
 from __future__ import annotations
 
+import hashlib
 import pathlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -74,11 +75,12 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What a lint needs of the file itself: lines, the plain values, warnings found on the way, and
-    the errors of single SLOs, which `SLO.fault` names too."""
+    """What a lint or a reload needs of the file itself: lines, the plain values, a digest of its
+    text, warnings found on the way, and the errors of single SLOs, which `SLO.fault` names too."""
 
     lines: Mapping[Path, int]
     document: Mapping[str, Any]
+    digest: bytes
     warnings: tuple[Finding, ...] = ()
     faults: tuple[Finding, ...] = ()
 
@@ -106,8 +108,13 @@ class Config:
 
 def load(path: str | pathlib.Path) -> Config:
     """The configuration in this file; `ConfigError` with every finding when it cannot be used."""
+    return parse(read_text(path), str(path))
+
+
+def read_text(path: str | pathlib.Path) -> str:
+    """The text of a configuration file; `ConfigError` where there is none."""
     try:
-        text = pathlib.Path(path).read_bytes().decode("utf-8")
+        return pathlib.Path(path).read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise ConfigError(
             f"{path}: there is no such file; name the configuration with -c"
@@ -117,33 +124,16 @@ def load(path: str | pathlib.Path) -> Config:
         raise ConfigError(f"{path}:{line}: not UTF-8; save the file as UTF-8") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
-    return parse(text, str(path))
 
 
-def reload(running: Config, *, allow_empty: bool = False) -> Config:
-    """Load the file of a running configuration again, to take its place.
-
-    A file without any SLO in place of one with some is most likely one whose writing was cut
-    short: `ConfigError`, unless `allow_empty`.
-
-    An SLO that counts today must not be replaced by one that cannot: `ConfigError`. One that was
-    faulty before may stay so, since the rest of the file is wanted all the same.
-    """
-    config = load(running.path)
-    if running.slos and not config.slos and not allow_empty:
-        raise ConfigError(
-            f"{config.path}: has no SLO any more, and {len(running.slos)} count now; if that is "
-            "meant, reload with slod reload --allow-empty (or POST /-/reload?allow_empty=1)"
-        )
-    before = {slo.name for slo in running.slos if slo.fault}
-    new = [slo.fault for slo in config.slos if slo.fault and slo.name not in before]
-    if new:
-        raise ConfigError(*(f"{config.path}: {fault}" for fault in new))
-    return config
+def digest_of(text: str) -> bytes:
+    """What tells one text of a file from another."""
+    return hashlib.sha256(text.encode()).digest()
 
 
 def parse(text: str, path: str) -> Config:
     """The same from the file's text; `path` is what findings call it."""
+    digest = digest_of(text)
     text = text.removeprefix("\ufeff")
     try:
         document = tomli.loads(text)
@@ -209,7 +199,9 @@ def parse(text: str, path: str) -> Config:
         timeline=timeline,
         watches=tuple(w for w in watches.values() if w is not None),
         grafana=grafana,
-        keys=Keys(findings.lines, document, tuple(findings.warnings), tuple(findings.faults)),
+        keys=Keys(
+            findings.lines, document, digest, tuple(findings.warnings), tuple(findings.faults)
+        ),
     )
 
 

@@ -52,11 +52,9 @@ class Intake:
 
     def gone(self, batch: Batch) -> int:
         """How many series of a batch's targets are known and not in it."""
-        return max(0, self._known(batch) - self._here(batch))
-
-    def _known(self, batch: Batch) -> int:
         states = (self.memory.targets.get(name) for name in batch.targets)
-        return sum(len(some) for state in states if state for some in state.series)
+        known = sum(len(some) for state in states if state for some in state.series)
+        return max(0, known - self._here(batch))
 
     def _here(self, batch: Batch) -> int:
         return sum(len(batch.readings.get(term.want, ())) for term in self._terms)
@@ -129,7 +127,7 @@ class Intake:
                 tally.took(target, found)
                 lines.extend(found)
 
-        yield Step(explain, max(self._known(batch), self._here(batch)))
+        yield Step(explain, self._here(batch) + self.gone(batch))
         for one in untold:
             taken.fault = nowhere_fault(one)
         for line in () if untold else lines:

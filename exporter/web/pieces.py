@@ -38,9 +38,12 @@ class Pieces(Payload):
 async def in_pieces(request: web.BaseRequest, response: web.StreamResponse) -> None:
     """Send a large body in pieces, and have its memory counted. To be called before an answer's
     head is written."""
-    if isinstance(response, web.Response) and isinstance(response.body, bytes):
-        body = response.body
-        if len(body) > PIECE:
-            response.body = Pieces(body)
-            if (guest := guest_of(request)) is not None:
-                guest.reads(body)
+    if not isinstance(response, web.Response) or not isinstance(response.body, bytes):
+        return
+    if response.compression and "Content-Encoding" in response.headers:
+        return  # a page for people, which aiohttp has made small already
+    body = response.body
+    if len(body) > PIECE:
+        response.body = Pieces(body)
+        if (guest := guest_of(request)) is not None:
+            guest.reads(body)

@@ -8,7 +8,8 @@ import pytest
 
 from exporter.backtest.choice import chosen
 from exporter.config.lint import lint
-from exporter.config.load import Config, load, parse, reload
+from exporter.config.load import Config, load, parse
+from exporter.config.reload import reload
 from exporter.core.query_sli import QuerySLI, Scale
 from exporter.errors import ConfigError
 
@@ -185,6 +186,16 @@ def test_a_reload_keeps_what_counts_today(tmp_path: Path) -> None:
     assert reload(started).slos[0].objective == 0.98
     file.write_text(SOURCE + SOUND + whole)
     assert not any(slo.fault for slo in reload(started).slos)
+
+
+def test_a_reload_of_the_same_text_reads_nothing_anew(tmp_path: Path) -> None:
+    file = tmp_path / "c.toml"
+    file.write_text(SOURCE + SOUND)
+    running = load(file)
+    assert reload(running) is running
+    file.write_text(SOURCE + SOUND + "# a note\n")
+    again = reload(running)
+    assert again is not running and again.keys.document == running.keys.document
 
 
 def test_a_backtest_replays_no_faulty_query() -> None:

@@ -12,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+import aiohttp
 import pytest
+from aiohttp import web
 
 from exporter.web.door import Door
 from exporter.web.exposition import Family
@@ -450,3 +452,21 @@ async def test_a_stopped_server_holds_no_connection_not_even_one_in_its_handshak
         assert await is_cut_off(reader)
         assert server.guests == 0
         writer.close()
+
+
+@pytest.mark.parametrize("accepts", ["", "gzip", "deflate"])
+async def test_a_large_answer_is_the_same_packed_or_not(accepts: str) -> None:
+    text = "".join(f"{n}\n" for n in range(50_000))
+
+    async def large(_: web.Request) -> web.Response:
+        response = web.Response(text=text)
+        response.enable_compression()
+        return response
+
+    async with serving(routes=[web.get("/large", large)]) as server:
+        async with aiohttp.ClientSession(headers={"Accept-Encoding": accepts}) as session:
+            for method, body in (("GET", text), ("HEAD", "")):
+                url = f"http://127.0.0.1:{server.port}/large"
+                async with session.request(method, url) as answer:
+                    assert answer.headers.get("Content-Encoding", "") == accepts
+                    assert await answer.text() == body
