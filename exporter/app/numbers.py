@@ -102,7 +102,7 @@ def _incident(instance: Instance, found: Incident, watched: float | None) -> Inc
         bad=round(found.bad),
         total=round(found.total),
         budget_share=found.spent,
-        seconds=found.spent * instance.slo.period.length(found.end),
+        seconds=found.end - found.start,
         before_slod=watched is None or found.start < watched,
     )
 

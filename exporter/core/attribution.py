@@ -104,6 +104,7 @@ def attribute(
     cuts = sorted({start, end, *begins, *(until for begin, until in spans if until > begin)})
     sums = [_Sum() for _ in range(len(causes) + 1)]
     counted, every = ledger.counts(start, start), ledger.unadjusted(start, start)
+    shown = 0.0
     going: list[tuple[int, float, int]] = []
     """A heap of the causes that began, the one that a moment belongs to first; those that are over
     leave it when they come to its top."""
@@ -115,13 +116,18 @@ def attribute(
         owner = going[0][2] if going else -1
         # Always from the same beginning on, so that the differences sum up.
         counted_then, every_then = ledger.counts(start, until), ledger.unadjusted(start, until)
-        bad, total = counted_then.bad - counted.bad, counted_then.total - counted.total
+        bad = counted_then.bad - counted.bad
+        counts = counted_then.total - counted.total
+        # Errors are remembered more exactly than all events (see `ledger`). Where a piece has more
+        # of them than events, it takes the missing ones from the next pieces.
+        total = max(bad, counted_then.total - shown)
+        shown += total
         to = sums[owner]
         to.seconds += until - begin
         to.bad += bad
         to.total += total
         to.excluded_bad += every_then.bad - every.bad - bad
-        to.excluded_total += every_then.total - every.total - total
+        to.excluded_total += every_then.total - every.total - counts
         counted, every = counted_then, every_then
     budget = (1 - objective) * counted.total
     parts = (_part(c, s, budget) for c, s in zip((*causes, None), sums, strict=True))

@@ -64,6 +64,23 @@ def test_what_is_excluded_is_told_apart_with_what_it_would_have_cost() -> None:
     assert found.bad == pytest.approx(220)
 
 
+@pytest.mark.parametrize("at", [300, 2000, 4075, 5800, 7900])
+def test_nothing_has_more_errors_than_events_however_long_ago_it_was(at: int) -> None:
+    made = Ledger(30 * 24 * HOUR, 300.0)
+    days = 30
+    for k in range(days * 288):
+        events = 1000 + round(800 * math.sin(k / 288 * math.tau)) + k * 7919 % 101
+        bad = events if k in (at, at + 1) else 0
+        made.add(T + 300 * k, T + 300 * (k + 1), events - bad, bad)
+    outage = Cause("incident", "all failed", T + 300 * at, T + 300 * (at + 2))
+    found = attribute(made, T, T + days * 24 * HOUR, 0.99, [outage])
+    first, rest = found.parts
+    assert first.bad == pytest.approx(found.bad)
+    assert first.total >= first.bad and rest.total >= rest.bad
+    assert first.total + rest.total == pytest.approx(found.total)
+    assert first.excluded_total == pytest.approx(0.0, abs=1e-6)
+
+
 def test_causes_are_cut_to_the_time_asked_for() -> None:
     found = attribute(ledger(), T + 2 * HOUR, T + 4 * HOUR, 0.9, [cause("deploy", -5, 3)])
     assert by_name(found) == {"deploy -5": 10, "": 10}
