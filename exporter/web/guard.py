@@ -5,7 +5,7 @@ the headers of an answer, and one line for whatever goes wrong.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
@@ -17,6 +17,8 @@ from exporter.web.auth import BasicAuth, TooManyGuesses, parse_basic
 from exporter.web.callers import SAFE, Callers
 from exporter.web.door import guest_of
 from exporter.web.web_config import WebConfig, WebConfigFile
+
+_CONTINUE = "100-continue"
 
 log = structlog.get_logger()
 
@@ -115,6 +117,20 @@ def answer_errors(failed: Failed) -> Middleware:
         return say(500, "internal error; the log says more")
 
     return answer
+
+
+def expecting(
+    inner: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+) -> Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]:
+    """Answer an expectation that nobody knows. aiohttp does so before any middleware, and fails at
+    one that is no text."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if request.headers.get("Expect", _CONTINUE).lower() != _CONTINUE:
+            return text(417, f"Expect: only {_CONTINUE} is known")
+        return await inner(request)
+
+    return handle
 
 
 def text(status: int, line: str, headers: dict[str, str] | None = None) -> web.Response:

@@ -21,7 +21,7 @@ PATH = f"{ONE}/incidents"
 class IncidentSaid(msgspec.Struct, frozen=True):
     """A burst of errors of one SLO instance. `end`: of the errors so far, while it is `ongoing`.
     `bad` and `total` are whole events. `budget_share`: what it cost of the budget of the period up
-    to its end. `seconds`: from its start to its end. `before_slod`: it began before slod watched."""
+    to its end. `seconds`: how long it lasted. `before_slod`: it began before slod watched."""
 
     group: dict[str, str]
     start: str

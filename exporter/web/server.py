@@ -34,7 +34,7 @@ from exporter.web.door import (
     keep_little,
 )
 from exporter.web.exposition import OPENMETRICS, TEXT, Family
-from exporter.web.guard import Failed, Guard, answer_errors, text, unheard
+from exporter.web.guard import Failed, Guard, answer_errors, expecting, text, unheard
 from exporter.web.guest import Guest
 from exporter.web.listen import cannot_listen, parse_listen
 from exporter.web.metrics_page import MetricsPage
@@ -133,6 +133,7 @@ class WebServer:
         await runner.setup()
         try:
             assert runner.server is not None  # made by setup
+            runner.server.request_handler = expecting(runner.server.request_handler)
             self.door = Door(
                 runner.server,
                 most=min(self._settings.connections, descriptors.limit() // _OF_DESCRIPTORS),

@@ -193,3 +193,19 @@ async def test_stop_lets_a_running_request_end_and_frees_the_port() -> None:
         await stopping
         with pytest.raises(aiohttp.ClientConnectorError):
             await ask(server, "/-/healthy")
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/nowhere"])
+@pytest.mark.parametrize("expect", [b"nothing", b"\xff", b"\xc3\xa4, \x80"])
+async def test_an_expectation_that_nobody_knows_is_refused_in_one_line(
+    path: str, expect: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving() as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: "
+        writer.write(head.encode() + expect + b"\r\n\r\n")
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+    assert answer.startswith(b"HTTP/1.1 417 ") and answer.endswith(b"only 100-continue is known\n")
+    assert not [record for record in caplog.records if record.exc_info]
