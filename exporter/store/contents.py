@@ -62,11 +62,15 @@ def connect(path: str, *, read_only: bool = False) -> sqlite3.Connection:
     db = sqlite3.connect(
         target, timeout=BUSY, isolation_level=None, check_same_thread=False, uri=read_only
     )
-    db.create_function("checksum", -1, checksum, deterministic=True)
-    # One byte that is no UTF-8 would end the reading of all rows.
-    db.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
-    if not read_only:
-        db.execute("PRAGMA synchronous = NORMAL")
+    try:
+        db.create_function("checksum", -1, checksum, deterministic=True)
+        # One byte that is no UTF-8 would end the reading of all rows.
+        db.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+        if not read_only:
+            db.execute("PRAGMA synchronous = NORMAL")
+    except sqlite3.Error:  # the first thing that reads the file; it may be damaged
+        db.close()
+        raise
     return db
 
 

@@ -30,7 +30,8 @@ def cannot_listen(text: str, error: OSError) -> ConfigError:
         why, way = "the host is not known", "name an address of this machine"
     elif error.errno == errno.EADDRINUSE:
         why, way = "the port is in use", "stop the other program or choose another port"
-    elif error.errno == errno.EADDRNOTAVAIL:
+    elif error.errno in (errno.EADDRNOTAVAIL, None):
+        # asyncio of Python 3.13 passes over such addresses, and in the end has no number for it.
         why, way = "no interface has this address", "name an address of this machine"
     elif error.errno in (errno.EACCES, errno.EPERM):
         why, way = "not permitted", "choose a port from 1024 on"

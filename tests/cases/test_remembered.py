@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from pathlib import Path
 
@@ -57,7 +58,7 @@ async def test_it_is_kept_for_an_hour_and_damage_costs_what_is_damaged(
     await service.run(5400, HALF)
     await stage.stop()
     [file] = tmp_path.rglob("slod.db")
-    with sqlite3.connect(file) as db:
+    with contextlib.closing(sqlite3.connect(file)) as db:
         rows = db.execute("SELECT origin, id FROM document WHERE kind = 'shown'").fetchall()
         looks = sorted(float(name) for origin, name in rows if origin == "look")
         assert 200 <= len(looks) <= 241

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from exporter.core.history import History
 from exporter.core.instance import Instance
 from exporter.series.spans import Fired, Firing
@@ -33,7 +31,7 @@ def asked(groups: int) -> int:
 
 
 def test_each_of_many_groups_finds_its_alerts_as_fast_as_each_of_few() -> None:
-    assert asked(100) / 100 == pytest.approx(asked(20) / 20, rel=0.1)
+    assert asked(100) / 100 <= 1.1 * asked(20) / 20
 
 
 def test_only_an_alert_of_the_slo_with_these_labels_counts_and_others_may_take_its_place() -> None:
