@@ -1,4 +1,5 @@
-"""Findings of `slod check --live`: whether the sources have what the SLOs ask for.
+"""Findings of `slod check --live`: whether the sources have what the SLOs ask for, and whether the
+receivers answer.
 
 A Prometheus is asked for the last day, which goes through an engine as it would in the daemon; of
 targets two pages each are read, shortly after each other. `live_findings` judges.
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
+from exporter.app import live_receivers
 from exporter.app.live_findings import families, judge, judge_history
 from exporter.app.live_history import History
 from exporter.app.parts import make_source
@@ -49,6 +51,7 @@ async def look(config: Config, clock: Clock, since: float = DAY) -> list[Finding
     for name, settings in config.sources.items():
         slos = [slo for slo in config.slos if slo.source == name and not slo.fault]
         await _Look(settings, clock, since, findings).at(slos)
+    await live_receivers.look(config, findings)
     return in_order(findings.found)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from exporter.app.live_history import History
 from exporter.config.duration import approximate
-from exporter.config.findings import Findings
+from exporter.config.findings import Findings, nearest
 from exporter.core.events import Term, derives, terms
 from exporter.core.numerals import number_text
 from exporter.core.query_sli import QuerySLI
@@ -35,6 +35,7 @@ def judge(slo: SLO, seen: History, findings: Findings) -> None:
     wrong = _judge_kind(slo, seen, findings)
     if not (isinstance(slo.sli, HistogramSLI) and wrong.get("histogram") == len(seen.pages)):
         _judge_series(slo, seen, findings)
+        _judge_groups(slo, seen, findings)
         _judge_bounds(slo, seen, findings)
         _judge_falls(slo, seen, wrong, findings)
     _judge_parts(slo, seen, findings)
@@ -82,7 +83,9 @@ def _judge_kind(slo: SLO, seen: History, findings: Findings) -> Counter[str]:
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         where = "" if seen.is_history else names[0] + more
         text = _wrong(slo, seen, names[0], where)[role]
-        findings.warning(("slo", slo.name, "sli", role), text)
+        # What is no histogram counts nothing; a gauge counts, if wrongly.
+        report = findings.error if isinstance(slo.sli, HistogramSLI) else findings.warning
+        report(("slo", slo.name, "sli", role), text)
     wrong: Counter[str] = Counter()
     for (role, _), names in targets.items():
         wrong[role] += len(names)
@@ -109,32 +112,55 @@ def _wrong(slo: SLO, seen: History, target: str, where: str = "") -> Mapping[str
 def _judge_series(slo: SLO, seen: History, findings: Findings) -> None:
     found = {term.role: len(seen.last.get(term.want, {})) for term in terms(slo.sli)}
     for term in terms(slo.sli):
-        if not found[term.role] and _is_missed(slo, term, found):
-            path = ("slo", slo.name, "sli", _key(slo, term))
-            findings.warning(path, f"{term.want} matches nothing{seen.when}")
+        path = ("slo", slo.name, "sli", _key(slo, term))
+        if found[term.role] or not _is_missed(slo, term, found):
+            continue
+        text = f"{term.want} matches nothing{seen.when}"
+        if term.role == "bad" and any(found.values()):
+            findings.note(path, f"{text}; that is so where nothing ever failed")
+        else:
+            findings.error(path, text)
 
 
 def _is_missed(slo: SLO, term: Term, found: Mapping[str, int]) -> bool:
-    """Check that a term ought to have series: errors may be yet to come."""
+    """Check that a term ought to have series, and that no other finding says that it has none."""
     sli = slo.sli
     if isinstance(sli, HistogramSLI):
         # Either the classic histogram or the native one; the threshold is another finding.
         return term.role == "total" and not found["native"]
     if isinstance(sli, CounterSLI) and term.role == "bad" and sli.bad is not None:
         whole = sli.total or sli.good
-        return whole is None or whole.name != sli.bad.name
+        return any(found.values()) or whole is None or whole.name != sli.bad.name
     return True
+
+
+def _judge_groups(slo: SLO, seen: History, findings: Findings) -> None:
+    """Report a label to group by that no series of the SLO has."""
+    readings = (
+        reading
+        for batch in seen.pages.values()
+        for want in slo.sli.wants()
+        for reading in batch.readings.get(want, ())
+    )
+    there = {label for reading in readings for label in reading.series.labels}
+    for index, label in enumerate(slo.group_by):
+        if there and label not in there:
+            findings.error(
+                ("slo", slo.name, "group_by", index),
+                f"no series of this SLO has the label {label!r}{nearest(label, there)}",
+            )
 
 
 def _judge_bounds(slo: SLO, seen: History, findings: Findings) -> None:
     if slo.name not in seen.bounds or not isinstance(slo.sli, HistogramSLI):
         return
     lacking, all_ = seen.lacking(slo)
-    where = ""
+    where, report = "", findings.error
     if len(lacking) < all_:
+        report = findings.warning
         where = f" on {len(lacking)} of {all_} targets ({_some(lacking)}), whose events are unknown"
     there = ", ".join(map(number_text, seen.bounds[slo.name])) or "none"
-    findings.warning(
+    report(
         ("slo", slo.name, "sli", "threshold"),
         f"{number_text(slo.sli.threshold)} is no bucket bound of {slo.sli.histogram.name}{where}; "
         f"there are {there}",

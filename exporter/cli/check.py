@@ -24,7 +24,7 @@ outage lasts until the first alert of a severity fires, with steady traffic and 
 examples:
   slod check
   slod check -c /etc/slod/config.toml --strict     # in CI: warnings fail too
-  slod check --live                                # asks the sources too: a day of history, a page
+  slod check --live              # asks sources for a day of history or two pages, and receivers
 
 exit status: 0 usable, 1 warnings and --strict, 2 errors
 """
@@ -45,7 +45,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--strict", action="store_true", help="exit with 1 on warnings")
     parser.add_argument(
-        "--live", action="store_true", help="ask the sources whether they have what is wanted"
+        "--live",
+        action="store_true",
+        help="ask the sources whether they have what is wanted, and whether receivers answer",
     )
     parser.set_defaults(func=run)
 
@@ -71,14 +73,15 @@ def run(args: argparse.Namespace) -> int:
         complain(f"{finding.level}: {finding}")
     if table := detection_table(detections(config.slos)):
         say(table, end="\n\n")
-    counts = {level: sum(f.level == level for f in findings) for level in ("error", "warning")}
+    levels = ("error", "warning", "note")
+    counts = {level: sum(f.level == level for f in findings) for level in levels}
     say(
         f"{config.path}: "
         + ", ".join(
             (
                 _count(len(config.slos), "SLO"),
                 _count(len(config.sources), "source"),
-                *(_count(number, level) for level, number in counts.items()),
+                *(_count(n, level) for level, n in counts.items() if n or level != "note"),
             )
         )
     )

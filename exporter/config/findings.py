@@ -19,7 +19,7 @@ _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 class Finding:
     """One thing found; `line` counts from 1 and is None where it cannot be told."""
 
-    level: Literal["error", "warning"]
+    level: Literal["error", "warning", "note"]
     path: str
     line: int | None
     key: str
@@ -53,6 +53,10 @@ class Findings:
     def warning(self, key: Path, message: str) -> None:
         """Something that works and is probably not meant."""
         self.found.append(Finding("warning", self.path, self._line(key), dotted(key), message))
+
+    def note(self, key: Path, message: str) -> None:
+        """Something that is as it should be, most likely."""
+        self.found.append(Finding("note", self.path, self._line(key), dotted(key), message))
 
     @property
     def errors(self) -> list[Finding]:

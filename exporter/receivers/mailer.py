@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 from email.message import EmailMessage
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -21,6 +22,9 @@ from exporter.errors import DeliveryError
 from exporter.receivers.mail import compose
 from exporter.receivers.payload import read_secret
 from exporter.receivers.words import Count, Writer, ignore
+
+if TYPE_CHECKING:
+    import aiosmtplib
 
 log = structlog.get_logger()
 
@@ -38,7 +42,8 @@ class EmailReceiver:
     ) -> None:
         self._port = settings.port or _PORTS[settings.tls]
         self.name = settings.name
-        self.endpoint = f"{settings.name} smtp://{settings.host}:{self._port}"
+        self._where = f"{settings.host}:{self._port}"
+        self.endpoint = f"{settings.name} smtp://{self._where}"
         self.severities: Sequence[str] = settings.severities
         self._settings = settings
         self._writer = Writer(
@@ -60,11 +65,24 @@ class EmailReceiver:
             )
             await self._deliver(message)
 
-    async def _deliver(self, message: EmailMessage) -> None:
+    async def greet(self) -> None:
+        """Connect, log in and say goodbye; `DeliveryError` where that cannot be."""
+        import aiosmtplib
+
+        client = self._client()
+        try:
+            async with asyncio.timeout(float(self._settings.timeout)):
+                await client.connect()
+                await client.quit()
+        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
+            client.close()
+            raise _translated(error, self._where) from None
+
+    def _client(self) -> aiosmtplib.SMTP:
         import aiosmtplib
 
         settings = self._settings
-        client = aiosmtplib.SMTP(
+        return aiosmtplib.SMTP(
             hostname=settings.host,
             port=self._port,
             # By default a name is looked up, which may hang where there is no DNS.
@@ -76,14 +94,19 @@ class EmailReceiver:
             password=read_secret(settings.password) if settings.username is not None else None,
             timeout=None,
         )
+
+    async def _deliver(self, message: EmailMessage) -> None:
+        import aiosmtplib
+
+        client = self._client()
         try:
             # The library's timeout is for each command; a slow drip must end too.
-            async with asyncio.timeout(float(settings.timeout)):
+            async with asyncio.timeout(float(self._settings.timeout)):
                 await client.connect()
                 refused, _ = await client.send_message(message)
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             client.close()
-            raise _translated(error, f"{settings.host}:{self._port}") from None
+            raise _translated(error, self._where) from None
         # It was taken: a server that does not say goodbye must not get it twice.
         try:
             await client.quit(timeout=_GOODBYE)

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from exporter.app.live import look
+from exporter.config.findings import Finding
 from exporter.config.load import Config, parse
 from tests.sources.kit import serving
 from tests.support import ManualClock
@@ -90,6 +91,11 @@ async def found(
 
 
 async def looked(config: Config) -> list[str]:
+    """The findings that are no notes."""
+    return [str(finding) for finding in await every(config) if finding.level != "note"]
+
+
+async def every(config: Config) -> list[Finding]:
     """The findings on a clock that passes as soon as nobody does anything but wait for it."""
     clock = ManualClock(NOW)
     task = asyncio.create_task(look(config, clock))
@@ -97,7 +103,7 @@ async def looked(config: Config) -> list[str]:
         await asyncio.sleep(0.001)
         if clock.wakes_within(STEP):
             await clock.advance(STEP)
-    return [str(finding) for finding in await task]
+    return await task
 
 
 async def test_a_source_that_has_what_is_asked_for_gives_no_finding() -> None:
@@ -348,6 +354,80 @@ async def test_one_query_that_is_refused_hides_no_other_slo() -> None:
     ]
     assert "cannot be answered: " in lines[1] and "many-to-many" in lines[1]
     assert "slo.x.sli: cannot be answered" in alone
+
+
+@pytest.mark.parametrize(
+    ("sli", "level", "said"),
+    [
+        (RATIO, "note", 'sli.bad: req{code=~"5.."} matches nothing'),
+        ("{ bad = 'failed', total = 'req' }", "note", "sli.bad: failed matches nothing"),
+        ("{ bad = 'failed', good = 'req' }", "note", "sli.bad: failed matches nothing"),
+        ("{ bad = 'req', total = 'all' }", "error", "sli.total: all matches nothing"),
+        ("{ good = 'fine', total = 'req' }", "error", "sli.good: fine matches nothing"),
+        ("{ histogram = 'r', threshold = 0.5 }", "error", "sli.histogram: r_count matches nothing"),
+        ("{ histogram = 'h', threshold = 0.5 }", "error", "threshold: 0.5 is no bucket bound of h"),
+    ],
+)
+async def test_what_counts_nothing_is_an_error_and_a_service_without_errors_is_none(
+    sli: str, level: str, said: str
+) -> None:
+    page = pages('req{code="200"} 5\n' + BUCKETS)
+    async with serving(page) as url:
+        found = await every(config(f'type = "scrape"\ntargets = ["{url}/metrics"]', sli))
+    assert [one.level for one in found if said in str(one)] == [level]
+    assert {one.level for one in found} <= {level, "warning"}
+
+
+async def test_a_label_to_group_by_that_no_series_has_is_an_error_with_those_there_are() -> None:
+    async with serving(pages('req{code="200",path="/"} 5\nreq{code="500",path="/"} 0\n')) as url:
+        source = f'type = "scrape"\ntargets = ["{url}/metrics"]'
+        for label, said in (("route", "there is code, instance, path"), ("paths", "'path'?")):
+            [one] = await every(config(source, RATIO + f'\ngroup_by = ["code", "{label}"]'))
+            assert (one.level, one.key) == ("error", "slo.x.group_by[1]")
+            assert f"no series of this SLO has the label {label!r}; " in str(one)
+            assert said in str(one)
+
+
+async def test_receivers_that_do_not_answer_are_named_and_others_hear_no_alert() -> None:
+    heard: list[str] = []
+
+    async def hook(request: web.Request) -> web.StreamResponse:
+        heard.append(request.method)
+        return web.Response(status=405)
+
+    async with serving(hook) as url, serving(pages(BUCKETS)) as target:
+        receivers = f"""
+[receiver.there]
+type = "webhook"
+url = "{url}/token"
+[receiver.half]
+type = "alertmanager"
+url = ["{url}", "http://127.0.0.1:1"]
+[receiver.gone]
+type = "webhook"
+url = "http://127.0.0.1:1/token"
+[receiver.mail]
+type = "email"
+host = "127.0.0.1"
+port = 1
+from = "a@b"
+to = ["c@d"]
+[receiver.chat]
+type = "slack"
+url_file = "/nowhere/url"
+[receiver.made]
+type = "http"
+url = "http://127.0.0.1:1/{{{{ labels.slo }}}}"
+body = "x"
+"""
+        source = f'type = "scrape"\ntargets = ["{target}/metrics"]'
+        same = LATENCY.replace("0.5", "1048576")
+        found = await every(config(source, same, receivers))
+    assert {(one.level, one.key) for one in found} == {
+        ("warning", f"receiver.{name}") for name in ("half", "gone", "mail", "chat")
+    }
+    assert all("does not answer: " in one.message and "token" not in str(one) for one in found)
+    assert set(heard) == {"HEAD"}
 
 
 def test_check_shows_them_beside_the_others(
