@@ -11,8 +11,8 @@ Silence is not health: without data a firing alert goes on firing, and none begi
 that it is below for a while before it ends (`keep_firing_for`); until then it fires.
 
 What is *said* is a second question. While a faster page of the same instance fires, a ticket that
-begins is not said; it is said once the page is over and the ticket still fires. A resolution is
-said only for what was said before.
+begins is not said; it is said once the page is over and the ticket still fires, unless the errors
+have ended with the page. A resolution is said only for what was said before.
 """
 
 from __future__ import annotations
@@ -74,6 +74,10 @@ class Alert:
     """Since when there is no data on which it could end; not kept."""
     receivers: tuple[str, ...] = ()
     """Whom it is said to; to all, where there are none."""
+    calm: bool = False
+    """The errors by which it fires have ended, as far as the fastest window shows; not kept."""
+    held: bool = False
+    """It fires, and was not said beside a faster page; not kept."""
 
     @property
     def firing(self) -> bool:
@@ -158,9 +162,10 @@ def to_say(alerts: Iterable[Alert]) -> list[Notification]:
     for alert in alerts:
         if alert.firing and not alert.said:
             page = alert.labels.get("severity") == PAGE
-            if page or fastest is None or fastest >= alert.speed:
+            if page or (alert.speed <= (fastest or inf) and not (alert.held and alert.calm)):
                 alert.said = True
                 out.append(alert.notification(Reason.FIRING))
+            alert.held = not alert.said
         elif not alert.firing and alert.said:
             alert.said = False
             out.append(alert.notification(Reason.RESOLVED))

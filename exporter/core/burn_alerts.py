@@ -65,7 +65,12 @@ class BurnAlerts:
                     self._of(watch.rule), {}, watch.rule.long.seconds
                 )
             if alert.step(condition, now, watch.rule.keep_firing_for) and not alert.firing:
+                alert.annotations = self._words(
+                    title, watch, left, ends(), upto, now, show, firing=False
+                )
                 words.ended(alert, now)
+            if alert.firing and not alert.said:
+                alert.calm = self._is_calm(watch.rule, upto, now)
             if alert.needs_words(now):
                 # Old numbers that were above the limit tell more than windows that run empty.
                 known = condition is not Condition.UNKNOWN and (
@@ -76,6 +81,12 @@ class BurnAlerts:
                 note = "" if known else words.no_events(watch.rule.short.label)
                 words.hold(alert, note, silent, left, show)
                 alert.worded = now
+
+    def _is_calm(self, rule: Rule, upto: tuple[float, float], now: float) -> bool:
+        """Check that the fastest of all short windows burns no faster than a rule's end rate."""
+        fastest = min(self.watches, key=lambda watch: watch.rule.short.seconds)
+        burn = fastest.counts(now, *upto)[1].burn_rate(self._slo.objective)
+        return burn is not None and burn <= rule.end_rate
 
     def _of(self, rule: Rule) -> dict[str, str]:
         """What identifies the alert of a rule."""
@@ -95,13 +106,15 @@ class BurnAlerts:
         upto: tuple[float, float],
         now: float,
         show: Show,
+        *,
+        firing: bool = True,
     ) -> dict[str, str]:
         slo, counts = self._slo, watch.counts(now, *upto)
         if ends is None:
             # There may be no events in the fastest rule's window, but there are in this one's.
             burn = counts[0].burn_rate(slo.objective)
             ends = policy.exhaustion(left, burn, slo.period.length(now))
-        return words.burn(title, slo, watch.rule, counts, left, ends, show)
+        return words.burn(title, slo, watch.rule, counts, left, ends, show, firing=firing)
 
     def status(self) -> tuple[RuleStatus, ...]:
         """All rules."""

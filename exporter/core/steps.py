@@ -89,17 +89,13 @@ class Steps:
         show: Show,
     ) -> None:
         """Step the alert of each step. `left`: of the whole period's budget. `span`: the period's
-        age and length, see `SLOStatus`. `upto` as in `Ledger.upto`, `silent` as in `words.hold`."""
+        age and length, see `SLOStatus`. `upto` as in `Ledger.upto`, `silent` as in `words.hold`.
+
+        That of a state goes on in all worse ones: what gets worse is not resolved.
+        """
         current = self.state(left)
         for step in self._slo.steps:
-            if step.below is not None:
-                condition = Condition.ABOVE if step is current else Condition.BELOW
-                if left is None:
-                    condition = Condition.UNKNOWN
-            elif step.incident_above is not None:
-                condition = self._judge_incident(step, step.incident_above, now)
-            else:
-                condition = self._judge_burn(step, upto, now)
+            condition = self._judge(step, current, left, upto, now)
             key = _key(step)
             alert = self._alerts.get(key)
             if alert is None or not alert.firing:
@@ -108,17 +104,23 @@ class Steps:
                 labels = {**self._labels, "severity": step.severity, "state": step.state}
                 # Slower than any rule's window, yet said beside a page: another message altogether.
                 alert = self._alerts[key] = Alert(labels, {}, 0.0)
-            if alert.step(condition, now) and not alert.firing:
+            is_over = alert.step(condition, now) and not alert.firing
+            if not is_over and not alert.needs_words(now):
+                continue
+            if left is not None or not alert.annotations:
+                of = words.part_of_period(self._slo, *span, show)
+                stage = words.Stage.OVER if is_over else _stage(step, current)
+                alert.annotations = words.budget(
+                    title, self._slo, step, stage, left, alert.since, of
+                )
+            if is_over:
                 words.ended(alert, now)
-            if alert.needs_words(now):
-                if left is not None or not alert.annotations:
-                    of = words.part_of_period(self._slo, *span, show)
-                    alert.annotations = words.budget(title, self._slo, step, left, alert.since, of)
-                # What is left of the budget is known without new data, and still true.
-                known = condition is Condition.ABOVE
-                note = "" if known else words.no_events((step.over or self._slo.period).label)
-                words.hold(alert, note, None if known else silent, left, show)
-                alert.worded = now
+                continue
+            # What is left of the budget is known without new data, and still true.
+            known = condition is Condition.ABOVE
+            note = "" if known else words.no_events((step.over or self._slo.period).label)
+            words.hold(alert, note, None if known else silent, left, show)
+            alert.worded = now
 
     def status(self, current: BudgetStep | None) -> tuple[StepStatus, ...]:
         """All steps, lowest first; `current`: the policy's state."""
@@ -134,6 +136,22 @@ class Steps:
     def _holds(self, step: BudgetStep) -> bool:
         alert = self._alerts.get(_key(step))
         return alert is not None and alert.firing
+
+    def _judge(
+        self,
+        step: BudgetStep,
+        current: BudgetStep | None,
+        left: float | None,
+        upto: tuple[float, float],
+        now: float,
+    ) -> Condition:
+        if step.incident_above is not None:
+            return self._judge_incident(step, step.incident_above, now)
+        if step.below is None:
+            return self._judge_burn(step, upto, now)
+        if left is None:
+            return Condition.UNKNOWN
+        return Condition.ABOVE if _is_in(step, current) else Condition.BELOW
 
     def _judge_incident(self, step: BudgetStep, most: float, now: float) -> Condition:
         """A review that is due stays due until its deadline, also when the incident is over."""
@@ -157,6 +175,18 @@ class Steps:
         if not holds and self._ledger.coverage(now - window.seconds, now) < MIN_COVERAGE:
             return Condition.UNKNOWN
         return Condition.ABOVE
+
+
+def _stage(step: BudgetStep, current: BudgetStep | None) -> words.Stage:
+    worse = step.below is not None and step is not current
+    return words.Stage.WORSE if worse else words.Stage.HOLDS
+
+
+def _is_in(step: BudgetStep, current: BudgetStep | None) -> bool:
+    """Check that the policy is in this step's state or a worse one."""
+    if current is None or current.below is None or step.below is None:
+        return False
+    return current.below <= step.below
 
 
 def _ceiling(step: BudgetStep, allowed: float, ledger: Ledger) -> Ceiling:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import Enum
 from math import isinf
 
 from exporter.core import policy
@@ -26,17 +27,22 @@ def burn(
     left: float | None,
     ends: float | None,
     show: Show,
+    *,
+    firing: bool = True,
 ) -> dict[str, str]:
-    """Of an alert on a burn rate that is above its limit; `counts` of the long and the short
-    window, `ends`: in how many seconds the budget is spent, None where that is not known."""
+    """Of an alert on a burn rate; `counts` of the long and the short window, `ends`: in how many
+    seconds the budget is spent, None where that is not known."""
     long, _ = counts
+    limit = _limit(rule, slo, counts, show)
+    if not firing:
+        limit = f"so it is over: it ends at {rule.end_rate:.4g}x"
     future = _future(slo, ends, show)
     slow, fast = (f"{some.burn_rate(slo.objective) or 0.0:.1f}x" for some in counts)
     return {
         "summary": f"{title}: error budget burns {slow} over {rule.long.label}",
         "description": (
             f"{long.bad:.0f} bad of {long.total:.0f} events in {rule.long.label}, burn rate "
-            f"{slow} there and {fast} over {rule.short.label}, {_limit(rule, slo, counts, show)}. "
+            f"{slow} there and {fast} over {rule.short.label}, {limit}. "
             f"Objective {slo.objective * 100:g}% over {slo.period.label}; {future}."
         ),
         "budget_remaining": _left(left),
@@ -129,19 +135,34 @@ def part_of_period(slo: SLO, age: float, length: float, show: Show) -> str:
     return f"{show(age)} of {slo.period.label}" if age < length else ""
 
 
+class Stage(Enum):
+    """How a step of the budget policy stands: it holds, a worse state does, it has ended."""
+
+    HOLDS = "is in state"
+    WORSE = "is worse than"
+    OVER = "has left state"
+
+
 def budget(
-    title: str, slo: SLO, step: BudgetStep, left: float | None, since: float, part: str
+    title: str,
+    slo: SLO,
+    step: BudgetStep,
+    stage: Stage,
+    left: float | None,
+    since: float,
+    part: str,
 ) -> dict[str, str]:
-    """Of an alert on a step of the budget policy that holds since then; `part`: how much of the
+    """Of an alert on a step of the budget policy that held since then; `part`: how much of the
     period lies behind it, empty where that is all."""
     whole = f"of the error budget over {slo.period.label}"
     share = f"{policy.shown(left)} {whole} is left" if left is not None else ""
     share += f" after {part}" if share and part else ""
+    gate = f"; the gate is {'open' if step.gate_open else 'closed'}"
     said = {
-        "summary": f"{title}: error budget policy is in state {step.state}",
+        "summary": f"{title}: error budget policy {stage.value} {step.state}",
         "description": (
-            f"{share or f'Nothing is known {whole}'}{_why(step)}; "
-            f"the gate is {'open' if step.gate_open else 'closed'}."
+            f"{share or f'Nothing is known {whole}'}{_why(step, stage)}"
+            f"{gate if stage is Stage.HOLDS else ''}."
         ),
         "budget_remaining": _left(left),
         "action": step.action,
@@ -153,13 +174,17 @@ def budget(
     return {name: text for name, text in said.items() if text}
 
 
-def _why(step: BudgetStep) -> str:
+def _why(step: BudgetStep, stage: Stage) -> str:
+    over = stage is Stage.OVER
     if step.below is not None:
-        return f", under {step.below:.0%}"
+        return f", {'no longer ' if over else ''}under {step.below:.0%}"
     if step.incident_above is not None:
-        return f"; one incident has spent more than {step.incident_above:.0%} of it"
-    over = step.over.label if step.over is not None else ""
-    return f"; over {over} it burns faster than {step.burn_above:g}x"
+        least = f"{step.incident_above:.0%} of it"
+        return f"; {'no' if over else 'one'} incident has spent more than {least}"
+    window = step.over.label if step.over is not None else ""
+    return (
+        f"; over {window} it {'no longer ' if over else ''}burns faster than {step.burn_above:g}x"
+    )
 
 
 def forecast(

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 from exporter.core.burn_alerts import BURN
+from exporter.core.exclusion import merged, without
 from exporter.core.notification import Notification, Reason
+from exporter.core.slo import BudgetStep
 from exporter.core.steps import POLICY
 from exporter.report.data import Passed, Told
 
@@ -56,12 +59,25 @@ def burns(own: Iterable[Span]) -> list[Span]:
     return [span for span in own if span.labels.get("alertname") == BURN]
 
 
-def states(own: Iterable[Span]) -> tuple[Passed, ...]:
-    """States of the budget policy."""
+def states(own: Iterable[Span], steps: Sequence[BudgetStep]) -> tuple[Passed, ...]:
+    """States of the budget policy, one at a time: the alert of a state goes on in worse ones.
+
+    `steps`: those of the policy, the worst first.
+    """
+    spans: dict[str, list[tuple[float, float]]] = {}
+    for span in own:
+        if span.labels.get("alertname") == POLICY:
+            end = inf if span.end is None else span.end
+            spans.setdefault(span.labels.get("state", ""), []).append((span.start, end))
+    worse: tuple[tuple[float, float], ...] = ()
+    for step in steps:
+        if step.below is not None and step.state in spans:
+            whole = merged(spans[step.state])
+            spans[step.state] = list(without(whole, worse))
+            worse = merged((*worse, *whole))
+    found = ((start, end, state) for state, parts in spans.items() for start, end in parts)
     return tuple(
-        Passed(span.labels.get("state", ""), span.start, span.end)
-        for span in own
-        if span.labels.get("alertname") == POLICY
+        Passed(state, start, None if end == inf else end) for start, end, state in sorted(found)
     )
 
 

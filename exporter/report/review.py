@@ -82,7 +82,7 @@ def review(
         alerts=tuple(alerts),
         precision=precision(alerts),
         detection=within(seen),
-        states=states(own),
+        states=states(own, slo.steps),
         told=told(said, slo.name, slo.service, instance.group, start, end),
         forecast=_forecast(status),
         notes=tuple(_notes(ledger, start, end)),

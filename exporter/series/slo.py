@@ -74,8 +74,11 @@ def _policy(instance: Instance, own: Mapping[str, str], fired: Fired) -> Iterato
     }
     states = [held[s.state] for s in slo.steps if s.below is not None]
     yield Row("slo_budget_policy_state", {**own, "state": OK}, _none_of(states))
-    for state, read in held.items():
-        yield Row("slo_budget_policy_state", {**own, "state": state}, read)
+    # The alert of a state goes on in the worse ones, which are before it.
+    for index, step in enumerate(slo.steps):
+        worse = [held[s.state] for s in slo.steps[:index] if s.below is not None]
+        read = held[step.state] if step.below is None else _only(held[step.state], worse)
+        yield Row("slo_budget_policy_state", {**own, "state": step.state}, read)
 
 
 # --- how values come about ----------------------------------------------------------------------
@@ -122,6 +125,14 @@ def _remaining_events(objective: float) -> Read:
     def read(past: History, at: Sequence[float]) -> Values:
         allowed = 1 - objective
         return [allowed * t - b if t > 0 else None for b, t in zip(*past.period(at), strict=True)]
+
+    return read
+
+
+def _only(state: Read, worse: Sequence[Read]) -> Read:
+    def read(past: History, at: Sequence[float]) -> Values:
+        none = _none_of(worse)(past, at)
+        return [float(bool(a and b)) for a, b in zip(state(past, at), none, strict=True)]
 
     return read
 

@@ -215,11 +215,12 @@ async def test_a_quarter_enters_and_leaves_every_state_once_and_the_gate_follows
                     break
     # A first look began the day before the first events: nothing else was said than this.
     before = ["ok", *(s for _, s in states)]
-    changes = [
-        change
-        for old, new in itertools.pairwise(before)
-        for change in [("resolved", old)] * (old != "ok") + [("firing", new)] * (new != "ok")
-    ]
+    # What gets worse is not resolved: a state's alert goes on in worse ones.
+    order = ["ok", "warning", "freeze_discussion", "exhausted"]
+    changes = []
+    for old, new in itertools.pairwise(map(order.index, before)):
+        changes += [("firing", state) for state in order[old + 1 : new + 1]]
+        changes += [("resolved", state) for state in order[new + 1 : old + 1]]
     assert sorted(hook.of("ErrorBudgetPolicy")) == sorted(changes)
     assert [c for c in hook.of("ErrorBudgetPolicy") if c[0] == "firing"] == [
         c for c in changes if c[0] == "firing"

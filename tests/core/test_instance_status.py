@@ -148,9 +148,7 @@ def test_the_budget_policy_is_said_on_every_change_of_state_and_back() -> None:
     t.run(300, good=0, bad=100)
     assert [one[1:] for one in t.log] == [
         ("firing", f"{name} warning"),
-        ("resolved", f"{name} warning"),
         ("firing", f"{name} freeze_discussion"),
-        ("resolved", f"{name} freeze_discussion"),
         ("firing", f"{name} exhausted"),
     ]
     s = status(t.engine, t.now)
@@ -158,7 +156,11 @@ def test_the_budget_policy_is_said_on_every_change_of_state_and_back() -> None:
     assert [x.step.state for x in s.steps if x.holds] == ["exhausted"]
     t.log.clear()
     t.run(3600, good=100)
-    assert t.log[-1][1:] == ("resolved", f"{name} warning")
+    assert [one[1:] for one in t.log] == [
+        ("resolved", f"{name} exhausted"),
+        ("resolved", f"{name} freeze_discussion"),
+        ("resolved", f"{name} warning"),
+    ]
     assert status(t.engine, t.now).policy_state == "ok" and status(t.engine, t.now).gate_open
 
 
