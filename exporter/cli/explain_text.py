@@ -116,9 +116,11 @@ def _budget(one: Explanation) -> Iterator[str]:
         yield f"  overspent by {-share:.1%}: {-left:,.1f} over the {allowed} allowed"
     else:
         yield f"  {share:.1%} left: {left:,.1f} of the {allowed} allowed"
-    if budget.exhaustion is not None and budget.exhaustion > 0:
+    if budget.by_forecast and budget.exhaustion is not None and budget.exhaustion > 0:
+        yield f"  exhausted in {approximate(budget.exhaustion)} by the forecast"
+    if budget.exhaustion_at_rate is not None and budget.exhaustion_at_rate > 0:
         yield (
-            f"  exhausted in {approximate(budget.exhaustion)} at the "
+            f"  exhausted in {approximate(budget.exhaustion_at_rate)} at the "
             f"{_burn(budget.burn_rate)} of {budget.burn_window}"
         )
     if budget.exhaustion is None or budget.exhaustion > 0:

@@ -68,7 +68,7 @@ def lasts(slo: SLOSaid) -> Text:
     if seconds is None:
         return Text("?", style=NONE)
     if isinstance(seconds, str):
-        return Text("never")
+        return Text("not at this rate")
     if seconds <= 0:
         return Text("gone", style=BAD)
     return Text("over 10y" if seconds > _LONGEST else approximate(seconds))

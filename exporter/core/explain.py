@@ -135,6 +135,8 @@ def _budget(status: SLOStatus, at: float, show: Show) -> BudgetSaid:
             f"confidence by the {counts.bad:.0f} bad events in {window.label} (Clopper-Pearson), "
             "if they fail independently and it goes on so"
         )
+    burn = counts.burn_rate(slo.objective)
+    at_rate = policy.exhaustion(left, burn, length)
     return BudgetSaid(
         remaining=status.budget_remaining,
         whole_remaining=status.whole_remaining,
@@ -143,8 +145,10 @@ def _budget(status: SLOStatus, at: float, show: Show) -> BudgetSaid:
         allowed_events=status.whole_allowed_events or 0.0,
         unadjusted=status.whole_unadjusted,
         burn_window=window.label,
-        burn_rate=counts.burn_rate(slo.objective),
+        burn_rate=burn,
         exhaustion=None if ends is None or isinf(ends) else ends,
+        by_forecast=status.exhaustion_lower is not None,
+        exhaustion_at_rate=None if at_rate is None or isinf(at_rate) else at_rate,
         earliest=earliest,
         latest=latest,
         sure=sure_,

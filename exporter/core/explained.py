@@ -89,9 +89,10 @@ class BudgetSaid:
     """What is left: `remaining` of the time with data, `whole_remaining` of the whole period at the
     pace seen, of which `age` seconds have passed since the data begin; `remaining_events` and
     `allowed_events` are the whole period's, as is `unadjusted`, were nothing excluded.
-    `burn_window`: the window whose burn rate the forecast goes on with; `exhaustion` is None
-    when nothing burns or nothing is known. `earliest`, `latest`: what the confidence interval
-    of the error ratio makes of it; `sure` says it in words."""
+    `exhaustion`: in how many seconds it is gone, by the forecast if `by_forecast`, else as
+    `exhaustion_at_rate`: if it burns on at `burn_rate`, that of `burn_window`. None when nothing
+    burns or nothing is known. `earliest`, `latest`: what the confidence interval of the error ratio
+    makes of the latter; `sure` says it in words."""
 
     remaining: float | None
     whole_remaining: float | None
@@ -102,6 +103,8 @@ class BudgetSaid:
     burn_window: str
     burn_rate: float | None
     exhaustion: float | None
+    by_forecast: bool
+    exhaustion_at_rate: float | None
     earliest: float | None
     latest: float | None
     sure: str
