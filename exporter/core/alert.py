@@ -74,10 +74,10 @@ class Alert:
     """Since when there is no data on which it could end; not kept."""
     receivers: tuple[str, ...] = ()
     """Whom it is said to; to all, where there are none."""
-    calm: bool = False
-    """The errors by which it fires have ended, as far as the fastest window shows; not kept."""
     held: bool = False
     """It fires, and was not said beside a faster page; not kept."""
+    calm: bool = False
+    """While it is held: the errors have ended, as far as the fastest window shows; not kept."""
 
     @property
     def firing(self) -> bool:
@@ -157,12 +157,12 @@ def to_say(alerts: Iterable[Alert]) -> list[Notification]:
     """What is to be said about one instance's alerts now; each thing once."""
     alerts = list(alerts)
     pages = [a.speed for a in alerts if a.firing and a.labels.get("severity") == PAGE]
-    fastest = min(pages, default=None)
+    fastest = min(pages, default=inf)
     out: list[Notification] = []
     for alert in alerts:
         if alert.firing and not alert.said:
             page = alert.labels.get("severity") == PAGE
-            if page or (alert.speed <= (fastest or inf) and not (alert.held and alert.calm)):
+            if page or (alert.speed <= fastest and not alert.calm):
                 alert.said = True
                 out.append(alert.notification(Reason.FIRING))
             alert.held = not alert.said

@@ -69,7 +69,7 @@ class BurnAlerts:
                     title, watch, left, ends(), upto, now, show, firing=False
                 )
                 words.ended(alert, now)
-            if alert.firing and not alert.said:
+            if alert.held:
                 alert.calm = self._is_calm(watch.rule, upto, now)
             if alert.needs_words(now):
                 # Old numbers that were above the limit tell more than windows that run empty.

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from exporter.core.alert import Alert, to_say
+from exporter.core.burn import Condition
 from exporter.core.outbox import Route
 from exporter.core.slo import burn_rate_of_share
 from tests.core.builders import (
@@ -215,6 +217,16 @@ def test_a_ticket_that_kept_quiet_is_not_said_when_the_errors_have_ended_with_th
     assert [r.firing for r in status(t.engine, t.now).rules] == [True, True]
     (over,) = t.run(3 * 3600, good=100)
     assert over[1:] == ("resolved", f"{BURN} 1h")
+
+
+def test_a_page_of_the_budget_policy_keeps_tickets_quiet_too() -> None:
+    page = Alert({"alertname": "ErrorBudgetPolicy", "severity": "page"}, {}, 0.0)
+    ticket = Alert({"alertname": BURN, "severity": "ticket"}, {}, 6 * 3600.0)
+    for one in (page, ticket):
+        one.step(Condition.ABOVE, T)
+    assert [n.labels for n in to_say([page, ticket])] == [page.labels]
+    page.step(Condition.BELOW, T + 10)
+    assert [n.labels for n in to_say([page, ticket])] == [page.labels, ticket.labels]
 
 
 def test_a_ticket_that_was_never_said_is_never_resolved_aloud() -> None:
