@@ -233,12 +233,13 @@ class Daemon:
         sdnotify.reloading()
         try:
             await self._change(allow_empty)
-        except Exception as error:  # noqa: BLE001 - it is the reload's failure
+        except SlodError as error:
             self.metrics.reloaded(False, self._clock.now())
-            if isinstance(error, SlodError):
-                log.error("config.reload_failed", error=str(error))
-                return str(error)
+            log.error("config.reload_failed", error=str(error))
+            return str(error)
+        except Exception as error:  # noqa: BLE001 - it is the reload's failure
             self.supervisor.failed("reload", error)
+            self.metrics.reloaded(False, self._clock.now())
             return f"internal error; the log says more: {one_line(error)}"
         finally:
             sdnotify.ready()
@@ -248,8 +249,12 @@ class Daemon:
     async def _change(self, allow_empty: bool) -> None:
         # In a thread: thousands of SLOs take a second to read.
         config = await asyncio.to_thread(reload, self.config, allow_empty=allow_empty)
-        if config is self.config:
-            return self._reloaded_unchanged()
+        if unchanged(config, self.config):
+            self.config = config
+            self.metrics.reloaded(True, self._clock.now())
+            log.info("config.unchanged")
+            self.changed()
+            return
         receivers = make_receivers(config, self.metrics.notification)
         try:
             await self.running.leave(config, receivers)
@@ -258,17 +263,9 @@ class Daemon:
             self.running.start(self.config, self._receivers)
             self.changed()
 
-    def _reloaded_unchanged(self) -> None:
-        self.metrics.reloaded(True, self._clock.now())
-        log.info("config.unchanged")
-        self.changed()
-
     async def _take(self, config: Config, receivers: list[Receiver]) -> None:
         before, self.config, self._receivers = self.config, config, receivers
         warn_of_restart(config, before)
-        if unchanged(config, before):
-            self._reloaded_unchanged()
-            return
         await self.counting.idle()
         change = self.engine.configure(config.slos, routes(receivers))
         self._keeper.removed.keep = config.state.keep_removed

@@ -31,20 +31,22 @@ async def look(config: Config, findings: Findings) -> None:
 
 async def _errors(receiver: settings.AnyReceiver) -> list[str]:
     """Return why its addresses cannot be reached; nothing where they can."""
-    match receiver:
-        case settings.EmailReceiver():
-            return await _mail_errors(receiver)
-        case settings.AppriseReceiver():
-            return []
-        case settings.AlertmanagerReceiver():
-            urls = receiver.urls
-        case settings.SlackReceiver():
-            try:
+    urls: tuple[str, ...] = ()
+    try:
+        match receiver:
+            case settings.EmailReceiver():
+                await EmailReceiver(receiver, external_url=None).greet()
+                return []
+            case settings.AppriseReceiver():
+                return []
+            case settings.AlertmanagerReceiver():
+                urls = receiver.urls
+            case settings.SlackReceiver():
                 urls = (receiver.url.read(),)
-            except ConfigError as error:
-                return [str(error)]
-        case _:
-            urls = (receiver.url,)
+            case _:
+                urls = (receiver.url,)
+    except (ConfigError, DeliveryError) as error:
+        return [str(error)]
     # What stands in paths of addresses may be a secret.
     client = Client(receiver, hide_paths=True)
     try:
@@ -60,11 +62,3 @@ async def _http_error(client: Client, url: str) -> str | None:
     except TransportError as error:
         return None if error.reason in _ANSWERS else str(error)
     return None
-
-
-async def _mail_errors(receiver: settings.EmailReceiver) -> list[str]:
-    try:
-        await EmailReceiver(receiver, external_url=None).greet()
-    except DeliveryError as error:
-        return [str(error)]
-    return []

@@ -61,22 +61,18 @@ def _ensure(
     """Have a point at a moment, unless one stands within a grain of it."""
     i = bisect_left(times, when)
     if i == 0 and when < times[0]:
-        # What came before the first point would be of no time at all, and in no window.
+        # Without a point, what came before the first one would be of no time, and in no window.
         if len(times) > 1 and times[1] - when <= grain:
             times[0] = when
-        else:
-            times.insert(0, when)
-            counts.insert(0, counts[0])
-            if errors is not None:
-                errors.insert(0, 0.0)
+            return
+        count = counts[0]
+    elif i < len(times) and times[i] - when <= grain:
         return
-    if i < len(times) and times[i] - when <= grain:
-        return
-    if i > 0 and when - times[i - 1] <= grain:
+    elif when - times[i - 1] <= grain:
         if i == len(times) > 1 and when - times[i - 2] <= grain:
             times[-1] = when
         return
-    if i == len(times):
+    elif i == len(times):
         count = counts[-1]
     else:
         start, _, low, slope = line(times[i - 1], counts[i - 1], times[i], counts[i])
@@ -84,4 +80,4 @@ def _ensure(
     times.insert(i, when)
     counts.insert(i, count)
     if errors is not None:
-        errors.insert(i, errors[i] if i < len(errors) else 0.0)
+        errors.insert(i, errors[i] if 0 < i < len(errors) else 0.0)

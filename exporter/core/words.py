@@ -33,9 +33,8 @@ def burn(
     """Of an alert on a burn rate; `counts` of the long and the short window, `ends`: in how many
     seconds the budget is spent, None where that is not known."""
     long, _ = counts
-    limit = _limit(rule, slo, counts, show)
-    if not firing:
-        limit = f"so it is over: it ends at {rule.end_rate:.4g}x"
+    over = f"so it is over: it ends at {rule.end_rate:.4g}x"
+    limit = _limit(rule, slo, counts, show) if firing else over
     future = _future(slo, ends, show)
     slow, fast = (f"{some.burn_rate(slo.objective) or 0.0:.1f}x" for some in counts)
     return {

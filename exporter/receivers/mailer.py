@@ -7,9 +7,10 @@ from the first byte), RFC 4954 (AUTH), by aiosmtplib, which is imported when a m
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from email.message import EmailMessage
 from typing import TYPE_CHECKING
 
@@ -66,17 +67,9 @@ class EmailReceiver:
             await self._deliver(message)
 
     async def greet(self) -> None:
-        """Connect, log in and say goodbye; `DeliveryError` where that cannot be."""
-        import aiosmtplib
-
-        client = self._client()
-        try:
-            async with asyncio.timeout(float(self._settings.timeout)):
-                await client.connect()
-                await client.quit()
-        except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-            client.close()
-            raise _translated(error, self._where) from None
+        """Connect and log in; `DeliveryError` where that cannot be."""
+        async with self._connected():
+            pass
 
     def _client(self) -> aiosmtplib.SMTP:
         import aiosmtplib
@@ -95,7 +88,9 @@ class EmailReceiver:
             timeout=None,
         )
 
-    async def _deliver(self, message: EmailMessage) -> None:
+    @contextlib.asynccontextmanager
+    async def _connected(self) -> AsyncIterator[aiosmtplib.SMTP]:
+        """Connect, log in and say goodbye; whatever fails before that is a `DeliveryError`."""
         import aiosmtplib
 
         client = self._client()
@@ -103,15 +98,19 @@ class EmailReceiver:
             # The library's timeout is for each command; a slow drip must end too.
             async with asyncio.timeout(float(self._settings.timeout)):
                 await client.connect()
-                refused, _ = await client.send_message(message)
+                yield client
         except (aiosmtplib.SMTPException, OSError, ValueError) as error:
             client.close()
             raise _translated(error, self._where) from None
-        # It was taken: a server that does not say goodbye must not get it twice.
+        # All was taken: a server that does not say goodbye must not get it twice.
         try:
             await client.quit(timeout=_GOODBYE)
         except (aiosmtplib.SMTPException, OSError):
             client.close()
+
+    async def _deliver(self, message: EmailMessage) -> None:
+        async with self._connected() as client:
+            refused, _ = await client.send_message(message)
         for address, (code, said) in refused.items():
             log.warning(
                 "notification.recipient_refused",

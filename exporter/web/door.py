@@ -131,8 +131,6 @@ class Door:
         for guest in sorted(others, key=lambda one: one.since):
             if held <= limit:
                 return
-            if guest is newest:
-                continue
             readers[id(guest.body)] -= 1
             held -= guest.untaken + (0 if readers[id(guest.body)] else len(guest.body))
             log.warning("http.cut_off", reason="answers that are not read take too much memory")
